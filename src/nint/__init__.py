@@ -1,0 +1,1 @@
+"""Train implicit neural representations fast by choosing which coordinates to train on."""

@@ -1,0 +1,45 @@
+"""Errors that a person can act on. The command line prints their text and exits with `exit_code`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NintError(Exception):
+    """Base of every error that nint raises on purpose; its text is one clear sentence."""
+
+    exit_code = 2
+
+
+class UsageError(NintError, ValueError):
+    """Something that was asked for cannot be: a bad file, setting, size or combination."""
+
+
+class UnsupportedFieldError(NintError, TypeError):
+    """A module for which K v is not defined: random, or mixing the points of a batch."""
+
+
+class DivergedError(NintError, ArithmeticError):
+    """Training produced NaN, infinity or an exploding loss.
+
+    Args:
+        step: 0-based step at which it was seen.
+        reason: What was seen.
+        saved: Where the last good checkpoint lies, if one was written.
+    """
+
+    def __init__(self, step: int, reason: str, saved: str | None = None) -> None:
+        self.step = step
+        self.reason = reason
+        kept = f" The last good checkpoint is kept in {saved}." if saved else ""
+        super().__init__(f"Training diverged at step {step}: {reason}; try a lower learning rate.{kept}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Returns ' Did you mean X?' for the closest known word, else the list of all known words."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    return f" Known: {', '.join(known)}." if known else ""

@@ -1,0 +1,65 @@
+"""The network: a frozen spec that travels in the checkpoint and builds a plain `nn.Module`."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from nint.errors import UsageError
+from nint.settings import check, setting
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """"5x256" -> (hidden_layers, hidden_features).
+
+    Raises:
+        UsageError: unless it is two whole numbers of at least 1 around an x.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,5})", size)
+    if not match:
+        raise UsageError(f"size={size} cannot be read; write LAYERSxWIDTH, for example 5x256.")
+    return int(match[1]), int(match[2])
+
+
+@dataclass(frozen=True)
+class FieldSpec(ABC):
+    """Base of every network spec. Hyper-parameters are the fields of the dataclass.
+
+    Attributes:
+        size: "LxH": L hidden layers of width H, then a linear output layer.
+    """
+
+    size: str = setting("5x256", "hidden layers x width, then a linear output layer")
+
+    default_lr: ClassVar[float] = 1e-4
+    """Learning rate that the network's own authors use with Adam."""
+
+    lr_source: ClassVar[str] = ""
+    """Where `default_lr` comes from."""
+
+    def __post_init__(self) -> None:
+        check(self, type(self).__name__.lower())
+        parse_size(self.size)
+
+    @property
+    def hidden_layers(self) -> int:
+        return parse_size(self.size)[0]
+
+    @property
+    def hidden_features(self) -> int:
+        return parse_size(self.size)[1]
+
+    @abstractmethod
+    def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """A freshly initialised network `[..., in_features] -> [..., out_features]`.
+
+        Args:
+            in_features: Coordinate dimensions.
+            out_features: Output channels.
+            generator: CPU generator for the initial weights; the global one is never touched.
+        """

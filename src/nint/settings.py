@@ -1,0 +1,142 @@
+"""Settings: dataclass fields with a help line, the paper's letter and a valid range; and their text form.
+
+The text form names a thing with its settings, `nint:random_share=0.5,refresh_interval=20`. It is the same on the
+command line, in JSON records, in bench rows and in the published tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from typing import Any
+
+from nint.errors import UsageError, nearest
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    symbol: str = "",
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A dataclass field that documents and checks itself.
+
+    Args:
+        default: Default value (dataclass field default).
+        help: One line, shown by `nint list`.
+        symbol: The letter in the paper, if it has one.
+        above: Exclusive lower bound.
+        at_least: Inclusive lower bound.
+        at_most: Inclusive upper bound.
+        choices: Allowed words.
+    """
+    meta = {"help": help, "symbol": symbol, "above": above, "at_least": at_least, "at_most": at_most, "choices": choices}
+    return dataclasses.field(default=default, metadata=meta)
+
+
+def check(spec: Any, what: str) -> None:
+    """Checks every setting of a spec against its declared range. Call it from `__post_init__`.
+
+    Raises:
+        UsageError: names the setting, its value and what would be right.
+    """
+    for field in dataclasses.fields(spec):
+        value, meta = getattr(spec, field.name), field.metadata
+        if value is None or not meta:
+            continue
+        label = f"{what}: {field.name}={value}"
+        if meta.get("choices") and value not in meta["choices"]:
+            raise UsageError(f"{label} is not known.{nearest(str(value), meta['choices'])}")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            bounds = _bounds_text(meta)
+            low_open, low, high = meta.get("above"), meta.get("at_least"), meta.get("at_most")
+            inside = (
+                math.isfinite(value)
+                and (low_open is None or value > low_open)
+                and (low is None or value >= low)
+                and (high is None or value <= high)
+            )
+            if not inside:
+                raise UsageError(f"{label} is out of range; it must be {bounds}.")
+
+
+def _bounds_text(meta: Any) -> str:
+    parts = ["a finite number"]
+    if meta.get("above") is not None:
+        parts.append(f"above {meta['above']:g}")
+    if meta.get("at_least") is not None:
+        parts.append(f"at least {meta['at_least']:g}")
+    if meta.get("at_most") is not None:
+        parts.append(f"at most {meta['at_most']:g}")
+    return ", ".join(parts)
+
+
+def split_text(text: str) -> tuple[str, dict[str, str]]:
+    """Splits `name:key=value,key=value` into the name and its raw settings."""
+    name, _, rest = text.strip().partition(":")
+    raw: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in rest.split(","))):
+        key, equals, value = item.partition("=")
+        if not equals or not key or not value:
+            raise UsageError(f"'{item}' in '{text}' is not a setting; write name:key=value,key=value.")
+        if key in raw:
+            raise UsageError(f"'{text}' sets {key} twice.")
+        raw[key] = value
+    return name, raw
+
+
+def build(cls: type, name: str, raw: dict[str, str]) -> Any:
+    """Builds a spec of class `cls` from raw text settings.
+
+    Raises:
+        UsageError: on an unknown setting (the nearest is named) or a value of the wrong type.
+    """
+    hints = typing.get_type_hints(cls)
+    known = {field.name for field in dataclasses.fields(cls) if field.init}
+    values = {}
+    for key, text in raw.items():
+        if key not in known:
+            raise UsageError(f"{name} has no setting '{key}'.{nearest(key, known)}")
+        values[key] = _coerce(text, hints[key], f"{name}: {key}")
+    return cls(**values)
+
+
+def _coerce(text: str, hint: Any, label: str) -> Any:
+    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if type(None) in options and text.lower() == "none":
+        return None
+    for kind in (bool, int, float, str):
+        if kind not in options:
+            continue
+        if kind is bool:
+            if text.lower() in ("true", "false"):
+                return text.lower() == "true"
+            continue
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    words = " or ".join({bool: "true or false", int: "a whole number", float: "a number"}.get(o, "text") for o in options if o is not type(None))
+    raise UsageError(f"{label}={text} cannot be read; it must be {words}.")
+
+
+def text_form(spec: Any, name: str) -> str:
+    """The shortest text form of a spec: its name and the settings that differ from the defaults."""
+    changed = []
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if field.init and value != field.default:
+            changed.append(f"{field.name}={_value_text(value)}")
+    return f"{name}:{','.join(changed)}" if changed else name
+
+
+def _value_text(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

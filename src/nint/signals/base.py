@@ -1,0 +1,157 @@
+"""What is fitted: a signal gives a pool of points, and a layout that turns predictions back into the same kind of thing."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+Predict = Callable[[Any], Tensor]
+"""Row access to coordinates `[n, d_in]` (a tensor or `GridCoords`) -> prediction `[n, d_out]`, chunked, no graph."""
+
+_epochs = itertools.count()
+
+
+class GridCoords:
+    """Coordinates of a regular grid, computed when rows are asked for: an inclusive linspace on each axis.
+
+    Args:
+        shape: Points per axis, first axis slowest (image: rows, columns).
+        low: Coordinate of the first point on each axis.
+        high: Coordinate of the last point on each axis (an axis of one point sits in the middle).
+        device: Where the rows are built.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        low: float | tuple[float, ...] = -1.0,
+        high: float | tuple[float, ...] = 1.0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        dims = len(shape)
+        lows = (low,) * dims if isinstance(low, (int, float)) else low
+        highs = (high,) * dims if isinstance(high, (int, float)) else high
+        self.grid = tuple(int(points) for points in shape)
+        self.device = torch.device(device)
+        self._axes = [
+            torch.linspace(a, b, points, device=self.device) if points > 1 else torch.tensor([(a + b) / 2], device=self.device)
+            for a, b, points in zip(lows, highs, self.grid, strict=True)
+        ]
+
+    def __len__(self) -> int:
+        return int(torch.Size(self.grid).numel())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self), len(self.grid))
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        """Rows of the coordinate list: a slice or a tensor of indices -> `[m, d_in]` float32."""
+        if isinstance(rows, slice):
+            rows = torch.arange(*rows.indices(len(self)), device=self.device)
+        columns = []
+        for axis, points in zip(reversed(self._axes), reversed(self.grid), strict=True):
+            columns.append(axis[rows % points])
+            rows = rows.div(points, rounding_mode="floor")
+        return torch.stack(columns[::-1], dim=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+    """The points that may be trained on now.
+
+    `coords` and `values` are read by rows only (`coords[rows]`, rows a slice or a tensor of indices), so either may be a
+    tensor or something lazy.
+
+    Attributes:
+        coords: `[n, d_in]`.
+        values: `[n, d_out]`.
+        grid: Shape of the regular grid that the points fill in order, or None.
+        value_range: Lowest and highest value that the signal's targets can take.
+        epoch: Changes whenever points are redrawn; what is cached by index is valid only within its epoch.
+    """
+
+    coords: Any
+    values: Any
+    grid: tuple[int, ...] | None = None
+    value_range: tuple[float, float] = (0.0, 1.0)
+    epoch: int = dataclasses.field(default_factory=lambda: next(_epochs))
+
+    def __len__(self) -> int:
+        return len(self.coords)
+
+    @property
+    def in_features(self) -> int:
+        return int(self.coords.shape[1])
+
+    @property
+    def out_features(self) -> int:
+        return int(self.values.shape[1])
+
+    @property
+    def device(self) -> torch.device:
+        return self.coords.device
+
+
+class Layout(ABC):
+    """What a checkpoint must know to turn a field back into the same kind of thing. Subclasses are frozen dataclasses of JSON values."""
+
+    kind: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    """File endings, with the dot, that `write` understands; the first is the default."""
+
+    in_features: int
+    out_features: int
+
+    @abstractmethod
+    def decode(self, predict: Predict, **options: Any) -> Any:
+        """Predicts on a grid and returns the native object (an array in the file's own dtype, a mesh, ...)."""
+
+    @abstractmethod
+    def write(self, decoded: Any, path: Path) -> None:
+        """Writes what `decode` returned.
+
+        Raises:
+            UsageError: where the ending is unknown or cannot hold this content.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line for a person: "768x512 RGB image, 8 bits"."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+
+
+class Signal(ABC):
+    """One thing to fit, loaded and checked."""
+
+    layout: Layout
+    name: str
+    """Where it came from, for records: a file name or `sample:NAME`."""
+
+    metrics: ClassVar[tuple[str, ...]]
+    """Names of what `evaluate` returns, the leading one first."""
+
+    @abstractmethod
+    def pool(self, device: torch.device) -> Pool:
+        """The pool of step 0, on a device."""
+
+    def redraw(self, pool: Pool, step: int, seed: int) -> Pool:
+        """The pool of a step; the same object unless points are redrawn. A pure function of (step, seed), so resume is exact."""
+        return pool
+
+    @abstractmethod
+    def evaluate(self, predict: Predict) -> dict[str, float]:
+        """Quality of a prediction function on the whole signal. A metric that cannot be computed is absent, never 0."""
+
+    def fingerprint(self) -> str:
+        """Short hash of the content, so that a resumed run can tell that its input changed."""
+        return ""
