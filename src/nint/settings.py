@@ -122,7 +122,9 @@ def _coerce(text: str, hint: Any, label: str) -> Any:
             return kind(text)
         except ValueError:
             continue
-    words = " or ".join({bool: "true or false", int: "a whole number", float: "a number"}.get(o, "text") for o in options if o is not type(None))
+    words = " or ".join(
+        {bool: "true or false", int: "a whole number", float: "a number"}.get(o, "text") for o in options if o is not type(None)
+    )
     raise UsageError(f"{label}={text} cannot be read; it must be {words}.")
 
 

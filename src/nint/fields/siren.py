@@ -5,14 +5,13 @@ Source: Sitzmann et al., NeurIPS 2020; size convention and bias rule of the NINT
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from nint.fields.base import FieldSpec
-from nint.fields.layers import linear
+from nint.fields.layers import sine_linears
 from nint.settings import setting
 
 
@@ -45,19 +44,14 @@ class Siren(FieldSpec):
     lr_source = "Sitzmann et al. 2020 and NINT: 1e-4"
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
-        width = self.hidden_features
-        layers: list[nn.Module] = []
-        fan_in = in_features
-        for index in range(self.hidden_layers):
-            bound = 1 / in_features if index == 0 else math.sqrt(6 / fan_in) / self.omega_0
-            layers.append(Sine(self._linear(fan_in, width, bound, self.weight_scale, generator), self.omega_0))
-            fan_in = width
-        layers.append(self._linear(fan_in, out_features, math.sqrt(6 / fan_in) / self.omega_0, 1.0, generator))
-        return nn.Sequential(*layers)
-
-    def _linear(self, fan_in: int, fan_out: int, bound: float, scale: float, generator: torch.Generator) -> nn.Linear:
-        bias_bound = bound if self.bias == "weight" else None
-        layer = linear(fan_in, fan_out, generator, weight_bound=bound, bias_bound=bias_bound)
-        with torch.no_grad():
-            layer.weight.mul_(scale)
-        return layer
+        *hidden, last = sine_linears(
+            in_features,
+            out_features,
+            self.hidden_layers,
+            self.hidden_features,
+            generator,
+            omega_0=self.omega_0,
+            weight_scale=self.weight_scale,
+            default_bias=self.bias == "default",
+        )
+        return nn.Sequential(*(Sine(layer, self.omega_0) for layer in hidden), last)

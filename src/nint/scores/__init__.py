@@ -1,0 +1,1 @@
+"""HOW IMPORTANT a point is: probe -> one number a point."""

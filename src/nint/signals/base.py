@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,6 @@ from torch import Tensor
 
 Predict = Callable[[Any], Tensor]
 """Row access to coordinates `[n, d_in]` (a tensor or `GridCoords`) -> prediction `[n, d_out]`, chunked, no graph."""
-
-_epochs = itertools.count()
 
 
 class GridCoords:
@@ -82,7 +79,7 @@ class Pool:
     values: Any
     grid: tuple[int, ...] | None = None
     value_range: tuple[float, float] = (0.0, 1.0)
-    epoch: int = dataclasses.field(default_factory=lambda: next(_epochs))
+    epoch: int = 0
 
     def __len__(self) -> int:
         return len(self.coords)

@@ -1,0 +1,69 @@
+"""FINER: sin(omega_0 (|z| + 1) z) layers, z = W x + b, whose frequency grows with |z|.
+
+Source: Liu et al., CVPR 2024.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nint.fields.base import FieldSpec
+from nint.fields.layers import sine_linears
+from nint.settings import setting
+
+
+class VariableSine(nn.Module):
+    """x -> sin(omega_0 (|z| + 1) z) with z = W x + b, `[..., in] -> [..., out]`.
+
+    The factor |z| + 1 is a constant to every derivative. It is detached rather than computed under `no_grad`, which
+    forward-mode AD ignores: J v and J^T u would then belong to two different Jacobians, and K would not be symmetric.
+    """
+
+    def __init__(self, layer: nn.Linear, omega_0: float) -> None:
+        super().__init__()
+        self.linear = layer
+        self.omega_0 = omega_0
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.linear(x)
+        factor = (z.abs() + 1).detach()
+        return torch.sin(self.omega_0 * factor * z)
+
+
+@dataclass(frozen=True)
+class Finer(FieldSpec):
+    """Sine network of variable frequency; 5x256 has 264,707 parameters for 2 -> 3.
+
+    Attributes:
+        omega_0: Frequency factor of every sine.
+        first_bias: First biases are U(+-first_bias); None leaves them to `bias` (images), 1.0 is for signed distances.
+        bias: "weight": biases share the weights' bound, as in our SIREN; "default": PyTorch's rule (FINER's authors).
+        weight_scale: Factor on the initial weights of all but the last layer (arXiv 2410.04779); 1 is the paper.
+    """
+
+    omega_0: float = setting(30.0, "frequency of the sines", symbol="omega_0", above=0)
+    first_bias: float | None = setting(
+        None, "bound of the first layer's biases (1.0 for signed distances); none: as bias", symbol="k", above=0
+    )
+    bias: str = setting("weight", "initial bias bound: the weight's, or PyTorch's default", choices=("weight", "default"))
+    weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", above=0)
+
+    default_lr = 5e-4
+    lr_source = "Liu et al. 2024 (FINER): 5e-4, decayed by 0.1^(t/T)"
+
+    def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        *hidden, last = sine_linears(
+            in_features,
+            out_features,
+            self.hidden_layers,
+            self.hidden_features,
+            generator,
+            omega_0=self.omega_0,
+            weight_scale=self.weight_scale,
+            default_bias=self.bias == "default",
+            first_bias=self.first_bias,
+        )
+        return nn.Sequential(*(VariableSine(layer, self.omega_0) for layer in hidden), last)

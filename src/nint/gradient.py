@@ -1,0 +1,136 @@
+"""One training gradient: forward, objective and backward over a batch, in chunks that stay in cache.
+
+Separable objectives are summed chunk by chunk. Joint ones need every prediction before their gradient: the chunks' graphs
+are kept where they fit a memory budget, else the batch is forwarded twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nint.cost import Cost
+from nint.ntk.products import forward_rows, row_chunks
+from nint.objectives import Objective, PointLoss
+from nint.samplers.base import Feedback, Selection
+
+_KEPT_GRAPH_BYTES = 2**30
+
+
+def accumulate_gradient(
+    field: nn.Module,
+    coords: Any,
+    values: Any,
+    selection: Selection,
+    loss: PointLoss,
+    chunk_size: int,
+    cost: Cost,
+    want_coord_gradient: bool = False,
+) -> Feedback:
+    """Adds the gradient of the selection's objective to `.grad` of the parameters.
+
+    Args:
+        field: The network.
+        coords: Pool coordinates `[n, d_in]`, read by rows.
+        values: Pool values `[n, d_out]`, read by rows.
+        selection: Which points, and their objective (None: `loss`).
+        loss: The run's own loss.
+        chunk_size: Points at a time.
+        cost: Meter of points forwarded and backwarded.
+        want_coord_gradient: Also return d objective / d coords.
+
+    Cost: b forwards and b backwards; a joint objective whose graphs do not fit costs b forwards more.
+    """
+    objective: Objective = loss if selection.objective is None else selection.objective
+    indices = selection.indices
+    cost.forward += len(indices)
+    cost.backward += len(indices)
+    if isinstance(objective, PointLoss):
+        return _separable(field, coords, values, indices, objective, loss, chunk_size, want_coord_gradient)
+    return _joint(field, coords, values, indices, objective, loss, chunk_size, cost, want_coord_gradient)
+
+
+def _inputs(coords: Any, rows: Tensor, want_coord_gradient: bool) -> Tensor:
+    x = coords[rows]
+    return x.detach().requires_grad_(True) if want_coord_gradient else x
+
+
+def _separable(
+    field: nn.Module, coords: Any, values: Any, indices: Tensor, objective: PointLoss, loss: PointLoss, chunk_size: int, want: bool
+) -> Feedback:
+    total = len(indices)
+    predictions, losses, slopes = [], [], []
+    for part in row_chunks(total, chunk_size):
+        rows = indices[part]
+        x, y = _inputs(coords, rows, want), values[rows]
+        prediction = field(x)
+        point_loss = objective.point_loss(prediction, y)
+        (point_loss.sum() / total).backward()
+        predictions.append(prediction.detach())
+        losses.append(point_loss.detach() if objective is loss else loss.point_loss(prediction.detach(), y))
+        if want:
+            slopes.append(x.grad)
+    return _feedback(field, torch.cat(predictions), torch.cat(losses), slopes)
+
+
+def _joint(
+    field: nn.Module,
+    coords: Any,
+    values: Any,
+    indices: Tensor,
+    objective: Objective,
+    loss: PointLoss,
+    chunk_size: int,
+    cost: Cost,
+    want: bool,
+) -> Feedback:
+    parts = list(row_chunks(len(indices), chunk_size))
+    keep = len(indices) * _graph_bytes_per_point(field) <= _KEPT_GRAPH_BYTES
+    inputs, graphs = [], []
+    if keep:
+        for part in parts:
+            inputs.append(_inputs(coords, indices[part], want))
+            graphs.append(field(inputs[-1]))
+        prediction = torch.cat([graph.detach() for graph in graphs])
+    else:
+        prediction = forward_rows(field, _Rows(coords, indices), chunk_size)
+        cost.forward += len(indices)
+    y = values[indices]
+    leaf = prediction.requires_grad_(True)
+    objective(leaf, y, indices).backward()
+    cotangent = leaf.grad
+    slopes = []
+    for number, part in enumerate(parts):
+        x = inputs[number] if keep else _inputs(coords, indices[part], want)
+        graph = graphs[number] if keep else field(x)
+        graph.backward(cotangent[part])
+        if keep:
+            graphs[number] = None
+        if want:
+            slopes.append(x.grad)
+    prediction = leaf.detach()
+    return _feedback(field, prediction, loss.point_loss(prediction, y), slopes)
+
+
+def _feedback(field: nn.Module, prediction: Tensor, point_loss: Tensor, slopes: list[Tensor]) -> Feedback:
+    gradient = {name: p.grad for name, p in field.named_parameters() if p.grad is not None}
+    return Feedback(prediction, point_loss, torch.cat(slopes) if slopes else None, gradient)
+
+
+class _Rows:
+    def __init__(self, base: Any, indices: Tensor) -> None:
+        self._base, self._indices = base, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        return self._base[self._indices[rows]]
+
+
+def _graph_bytes_per_point(field: nn.Module) -> int:
+    """Rough size of a point's graph: two activations for every bias-like output of every layer."""
+    outputs = sum(p.shape[0] * p.element_size() for p in field.parameters() if p.ndim >= 2)
+    return 3 * outputs

@@ -1,0 +1,38 @@
+"""INT, nonparametric teaching: the points of largest error.
+
+Source: Zhang et al., ICML 2024. Its own recipe is schedule=step, interval=incremental and a cosine learning rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from nint.probe import Probe
+from nint.samplers.base import Held, ScoredSampler, ScoredState, Selection
+from nint.samplers.picker import Picker
+from nint.schedules import scores_at
+from nint.scores.residual import residual_l1
+
+
+@dataclass(frozen=True)
+class Int(ScoredSampler):
+    """The B points with the largest sum of absolute residuals; no random part.
+
+    Cost: N forwards at each scoring step.
+    """
+
+    State = ScoredState
+
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ScoredState:
+        return ScoredState(total_steps)
+
+    def select(self, state: ScoredState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ScoredState]:
+        held = state.held
+        if held and held.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):
+            return self.held_selection(held, probe, rng), state
+        picker = Picker(len(probe), rng)
+        picker.top(residual_l1(probe), self.count(step, state.total_steps, len(probe)))
+        indices = picker.indices
+        return Selection(indices), replace(state, held=Held(indices, len(indices), probe.epoch))

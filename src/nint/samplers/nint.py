@@ -1,0 +1,84 @@
+"""NINT: train on the points that move the whole function most.
+
+Source: Sec. 3.3, Sec. 4.1.1 and Algorithm 1 of the paper. Differs from the authors' code, which is `nint-reference`; see the
+method card docs/samplers/nint.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from nint.probe import Probe
+from nint.samplers.base import Held, ScoredSampler, Selection
+from nint.samplers.picker import Picker
+from nint.schedules import scores_at
+from nint.scores.ntk import ntk_gradient_norm
+from nint.scores.residual import gradient_norm
+from nint.settings import setting
+
+
+@dataclass(frozen=True)
+class NintState:
+    """Attributes:
+    total_steps: What schedules read.
+    ntk_scores: Norm of K g for each point at the last refresh, `[n]`.
+    ntk_epoch: Pool epoch of `ntk_scores`.
+    held: The last scored batch.
+    """
+
+    total_steps: int
+    ntk_scores: Tensor | None = None
+    ntk_epoch: int = -1
+    held: Held | None = None
+
+
+@dataclass(frozen=True)
+class Nint(ScoredSampler):
+    """Batch of B = random part + NTK part + error part (Sec. 4.1.1).
+
+    random_share=0, decay_rate=0, refresh_interval=1 is Algorithm 1: the whole batch by NTK score, rescored at every step.
+
+    Cost: N forwards a step; at a refresh also N backwards and N forward-mode passes, until the NTK part is empty.
+    """
+
+    random_share: float = setting(0.7, "share of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
+    refresh_interval: int = setting(10, "steps between recomputations of K g, and the time scale of the decay", symbol="alpha", at_least=1)
+    decay_rate: float = setting(1.0, "decay of the NTK part: share (1 - xi) exp(-lambda t / alpha)", symbol="lambda", at_least=0)
+
+    State = NintState
+
+    def ntk_share(self, step: int) -> float:
+        """Share of the batch chosen by NTK score at a step."""
+        return (1 - self.random_share) * math.exp(-self.decay_rate * step / self.refresh_interval)
+
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> NintState:
+        return NintState(total_steps)
+
+    def select(self, state: NintState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, NintState]:
+        held = state.held
+        if held and held.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):
+            return self.held_selection(held, probe, rng), state
+        batch = self.count(step, state.total_steps, len(probe))
+        n_random = int(self.random_share * batch)
+        n_ntk = min(int(self.ntk_share(step) * batch), batch - n_random)
+        n_error = batch - n_random - n_ntk
+
+        picker = Picker(len(probe), rng)
+        if n_ntk > 0:
+            state = self._refreshed(state, step, probe)
+            picker.top(state.ntk_scores, n_ntk)
+        if n_error > 0:
+            picker.top(gradient_norm(probe), n_error)
+        scored = len(picker)
+        picker.random(n_random)
+        return Selection(picker.indices), replace(state, held=Held(picker.indices, scored, probe.epoch))
+
+    def _refreshed(self, state: NintState, step: int, probe: Probe) -> NintState:
+        stale = state.ntk_scores is None or state.ntk_epoch != probe.epoch
+        if stale or step % self.refresh_interval == 0:
+            return replace(state, ntk_scores=ntk_gradient_norm(probe), ntk_epoch=probe.epoch)
+        return state

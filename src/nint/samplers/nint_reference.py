@@ -1,0 +1,101 @@
+"""The NINT authors' public code, its staircase, its stale remainder and its L1 errors included.
+
+Source: specification of the authors' repository; every difference from the paper is listed in docs/samplers/nint.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from nint.probe import Probe
+from nint.samplers.base import Held, ScoredSampler, Selection
+from nint.samplers.picker import Picker
+from nint.schedules import scores_at
+from nint.scores.residual import residual_l1
+from nint.settings import setting
+
+_STOP_BELOW = 1e-3
+
+
+@dataclass(frozen=True)
+class ReferenceState:
+    """Attributes:
+    total_steps: What schedules read.
+    scorings: Scoring steps so far (u).
+    share: NTK share p of the staircase.
+    stopped: Whether NTK scoring has stopped for good.
+    order: Points by falling NTK score at the last refresh, `[n]`.
+    order_epoch: Pool epoch of `order`.
+    held: The last scored batch.
+    """
+
+    total_steps: int
+    scorings: int = 0
+    share: float = 0.0
+    stopped: bool = False
+    order: Tensor | None = None
+    order_epoch: int = -1
+    held: Held | None = None
+
+
+@dataclass(frozen=True)
+class NintReference(ScoredSampler):
+    """NTK part int(B p), error part int(B (1 - p - xi)), the rest random, with p on a staircase that is updated every alpha scorings.
+
+    At the defaults K g is computed at t = 0, 9, 19, 29, 39, 49 only; the stale ranking is still cut to int(B p) until that is zero.
+    NTK score: sum over channels of (K r)^2 with the raw residual r. Error score: sum of |r|.
+
+    Cost: N forwards a scoring step; at a refresh also N backwards and N forward-mode passes (in the authors' code two full
+    forwards more).
+    Differs: on a redrawn pool a stale ranking is never used; K g is recomputed while its part of the batch is not empty and
+    scoring has not stopped.
+    """
+
+    random_share: float = setting(0.7, "share of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
+    refresh_interval: int = setting(10, "scoring steps between recomputations of K g", symbol="alpha", at_least=1)
+    decay_rate: float = setting(1.0, "decay of the staircase: (1 - xi) exp(-ceil(lambda u / alpha))", symbol="lambda", at_least=0)
+
+    State = ReferenceState
+
+    def staircase(self, scorings: int) -> float:
+        """NTK share p at the u-th scoring step, u from 1."""
+        return (1 - self.random_share) * math.exp(-math.ceil(round(self.decay_rate * scorings / self.refresh_interval, 9)))
+
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ReferenceState:
+        return ReferenceState(total_steps)
+
+    def select(self, state: ReferenceState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ReferenceState]:
+        held = state.held
+        if held and held.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):
+            return self.held_selection(held, probe, rng), state
+        batch = self.count(step, state.total_steps, len(probe))
+        state = self._refreshed(state, probe, batch)
+        n_ntk = int(batch * state.share) if state.order is not None else 0
+        n_error = int(batch * (1 - state.share - self.random_share))
+
+        picker = Picker(len(probe), rng)
+        if n_ntk > 0:
+            picker.take(state.order[:n_ntk])
+        if n_error > 0:
+            picker.top(residual_l1(probe), n_error)
+        scored = len(picker)
+        picker.random(batch - scored)
+        return Selection(picker.indices), replace(state, held=Held(picker.indices, scored, probe.epoch))
+
+    def _refreshed(self, state: ReferenceState, probe: Probe, batch: int) -> ReferenceState:
+        scorings = state.scorings + 1
+        due = scorings == 1 or scorings % self.refresh_interval == 0
+        share = self.staircase(scorings) if due else state.share
+        stopped = state.stopped or (due and share < _STOP_BELOW)
+        state = replace(state, scorings=scorings, share=share, stopped=stopped)
+        redrawn = state.order is not None and state.order_epoch != probe.epoch
+        if redrawn:
+            state = replace(state, order=None)
+        if not stopped and (due or redrawn) and int(batch * share) > 0:
+            scores = probe.jvp(probe.vjp(probe.residual())).square().sum(1)
+            state = replace(state, order=torch.argsort(scores, descending=True), order_epoch=probe.epoch)
+        return state

@@ -1,0 +1,17 @@
+"""Fitting errors as scores: output space only, the kernel taken for the identity."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from nint.probe import Probe
+
+
+def residual_l1(probe: Probe) -> Tensor:
+    """Sum over channels of |prediction - value|, `[n]`. Cost: n forwards (shared with the step's other scores). Source: INT."""
+    return probe.residual().abs().sum(1)
+
+
+def gradient_norm(probe: Probe) -> Tensor:
+    """Norm over channels of g = d loss / d prediction, `[n]`. Cost: n forwards (shared). Source: Sec. 3.3 of the paper."""
+    return probe.loss_gradient().norm(dim=1)

@@ -1,0 +1,164 @@
+"""The plug-in for someone else's training loop, and the only path by which `nint.fit` chooses points.
+
+teacher = Teacher(model, coords, values, "nint", total_steps=1000)
+for _ in range(1000):
+    batch = teacher.next()
+    prediction = model(batch.coords)
+    loss = batch.loss(prediction)
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+    teacher.observe(prediction)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nint.cost import Cost
+from nint.errors import UsageError
+from nint.ntk.check import require_pointwise, require_pointwise_behaviour
+from nint.objectives import Objective, PointLoss, make_loss
+from nint.probe import Probe
+from nint.samplers import SAMPLERS
+from nint.samplers.base import Feedback, Sampler, Selection, check_needs
+from nint.signals.base import Pool
+
+_SEED_OFFSET = 0x5EED
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What to train on now.
+
+    Attributes:
+        indices: Rows of the pool, `[b]`.
+        coords: `[b, d_in]`; asks for a gradient where the sampler needs d loss / d coords.
+        values: `[b, d_out]`.
+        objective: What to minimise: (prediction, values, indices) -> scalar.
+    """
+
+    indices: Tensor
+    coords: Tensor
+    values: Tensor
+    objective: Objective
+
+    def loss(self, prediction: Tensor) -> Tensor:
+        """The scalar to differentiate, for `prediction` `[b, d_out]` of `coords`."""
+        return self.objective(prediction, self.values, self.indices)
+
+
+class Teacher:
+    """Chooses the points of each training step.
+
+    Args:
+        field: Any deterministic module that treats each point on its own, `[n, d_in] -> [n, d_out]`.
+        coords: `[n, d_in]`, on the module's device.
+        values: `[n, d_out]`.
+        sampler: A text form ("nint:random_share=0.5"), a sampler class or a sampler.
+        total_steps: Length that schedules are laid out for.
+        seed: Seed of the teacher's own generator; the global one is never touched.
+        grid: Shape of the regular grid that the points fill in order, for samplers that look at neighbours.
+        loss: "l2", "l1", "huber" or a `PointLoss`: the loss of your loop, whose gradient is g.
+        chunk_size: Points at a time when scoring; None chooses for the device.
+        value_range: Lowest and highest possible value.
+
+    Raises:
+        UsageError: where shapes do not fit, or the sampler needs what the pool does not have.
+        UnsupportedFieldError: for a module that is random or mixes points.
+    """
+
+    def __init__(
+        self,
+        field: nn.Module,
+        coords: Any,
+        values: Any,
+        sampler: str | Sampler | type[Sampler] = "nint",
+        *,
+        total_steps: int,
+        seed: int = 0,
+        grid: tuple[int, ...] | None = None,
+        loss: str | PointLoss = "l2",
+        chunk_size: int | None = None,
+        value_range: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
+        if total_steps < 1:
+            raise UsageError(f"total_steps={total_steps} must be at least 1.")
+        self.field = field
+        self.sampler: Sampler = SAMPLERS.parse(sampler)
+        self.total_steps = total_steps
+        self.step = 0
+        self.loss = make_loss(loss)
+        self.cost = Cost()
+        self.wants_coord_gradient = "coord_gradient" in self.sampler.needs
+        pool = _checked_pool(Pool(coords, values, grid, value_range))
+        self.probe = Probe(field, pool, self.loss, chunk_size, self.cost)
+        require_pointwise(field)
+        require_pointwise_behaviour(field, coords[: min(4, len(coords))])
+        check_needs(self.sampler, self.probe, SAMPLERS.name_of(self.sampler))
+        self.rng = torch.Generator(device=pool.device)
+        self.rng.manual_seed(seed + _SEED_OFFSET)
+        self.state = self.sampler.init(self.probe, total_steps, self.rng)
+        self._selection: Selection | None = None
+        self._batch: Batch | None = None
+
+    def select(self) -> Selection:
+        """Chooses the points of the current step."""
+        self.probe.forget()
+        self._selection, self.state = self.sampler.select(self.state, self.step, self.probe, self.rng)
+        return self._selection
+
+    def next(self) -> Batch:
+        """Chooses the points of the current step and gathers them."""
+        selection = self.select()
+        coords = self.probe.coords[selection.indices]
+        if self.wants_coord_gradient:
+            coords = coords.detach().requires_grad_(True)
+        self._batch = Batch(selection.indices, coords, self.probe.values[selection.indices], selection.objective or self.loss)
+        return self._batch
+
+    def observe(self, prediction: Tensor, point_loss: Tensor | None = None) -> None:
+        """Reports the step to the sampler and moves on to the next one. Call it after `backward()`.
+
+        Args:
+            prediction: Of the batch, before the update, `[b, d_out]`.
+            point_loss: The loss of each point `[b]`; computed from the prediction if None.
+        """
+        if self._batch is None:
+            raise UsageError("observe() reports a step that next() has given out; call next() first.")
+        prediction = prediction.detach()
+        if point_loss is None:
+            point_loss = self.loss.point_loss(prediction, self._batch.values)
+        slope = self._batch.coords.grad if self.wants_coord_gradient else None
+        if self.wants_coord_gradient and slope is None:
+            raise UsageError("This sampler needs d loss / d coords; call loss.backward() on batch.coords before observe().")
+        gradient = {name: p.grad for name, p in self.field.named_parameters() if p.grad is not None}
+        self.report(Feedback(prediction, point_loss.detach(), slope, gradient))
+        self._batch = None
+
+    def report(self, feedback: Feedback) -> None:
+        """Hands a step's feedback to the sampler and moves on to the next step."""
+        if self._selection is None:
+            raise UsageError("There is no selection to report on; call select() first.")
+        self.state = self.sampler.observe(self.state, self.step, self._selection, feedback)
+        self.step += 1
+
+    def replace_pool(self, coords: Any, values: Any, grid: tuple[int, ...] | None = None) -> None:
+        """Trains on other points from now on; everything cached by index is dropped."""
+        self.set_pool(Pool(coords, values, grid, self.probe.pool.value_range, self.probe.epoch + 1))
+
+    def set_pool(self, pool: Pool) -> None:
+        """Trains on another pool from now on. Its epoch must differ from that of any other set of points."""
+        self.probe.pool = replace(_checked_pool(pool))
+        self.probe.forget()
+
+
+def _checked_pool(pool: Pool) -> Pool:
+    coords, values = pool.coords, pool.values
+    if len(coords.shape) != 2 or len(values.shape) != 2 or coords.shape[0] != values.shape[0] or coords.shape[0] == 0:
+        raise UsageError(f"coords {tuple(coords.shape)} and values {tuple(values.shape)} must be [n, d_in] and [n, d_out] with the same n.")
+    if pool.grid is not None and int(torch.Size(pool.grid).numel()) != coords.shape[0]:
+        raise UsageError(f"A grid of {pool.grid} has {int(torch.Size(pool.grid).numel())} points but there are {coords.shape[0]}.")
+    return pool
