@@ -29,7 +29,7 @@ class VariableSine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.linear(x)
-        factor = (z.abs() + 1).detach()
+        factor = z.detach().abs() + 1
         return torch.sin(self.omega_0 * factor * z)
 
 
@@ -45,9 +45,7 @@ class Finer(FieldSpec):
     """
 
     omega_0: float = setting(30.0, "frequency of the sines", symbol="omega_0", above=0)
-    first_bias: float | None = setting(
-        None, "bound of the first layer's biases (1.0 for signed distances); none: as bias", symbol="k", above=0
-    )
+    first_bias: float | None = setting(None, "bound of the first biases (signed distances: 1.0); none: as bias", symbol="k", above=0)
     bias: str = setting("weight", "initial bias bound: the weight's, or PyTorch's default", choices=("weight", "default"))
     weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", above=0)
 

@@ -95,9 +95,7 @@ class Grid(FieldSpec):
             UsageError: unless there are 1 to 4 coordinates.
         """
         if not 1 <= in_features <= _MAX_DIMS:
-            raise UsageError(
-                f"grid: a dense grid over {in_features} coordinates is too large; it must be 1 to {_MAX_DIMS}, use siren or ffn for more."
-            )
+            raise UsageError(f"grid: points have {in_features} coordinates, but a dense grid takes 1 to {_MAX_DIMS}; use siren or ffn.")
         most = round(self.max_vertices ** (1 / in_features))
         most -= most**in_features > self.max_vertices
         wanted = (min(int(self.base_resolution * self.growth**level), most) for level in range(self.levels))

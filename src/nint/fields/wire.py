@@ -95,7 +95,7 @@ class Wire(FieldSpec):
         super().__post_init__()
         if self.complex_features < 1:
             raise UsageError(
-                f"wire: size={self.size} is too narrow; the width must be at least 2, because int(width/sqrt(2)) complex units are built."
+                f"wire: size={self.size} is too narrow; int(width/sqrt(2)) complex units are built, so the width must be at least 2."
             )
         if (self.omega / self.sigma) ** 2 / 4 > _MAX_LOG_PEAK:
             limit = math.sqrt(4 * _MAX_LOG_PEAK)

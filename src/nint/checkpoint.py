@@ -1,0 +1,82 @@
+"""Saving a run so that it goes on bit by bit as if it had never stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nint.cost import Cost
+from nint.engine import Run
+from nint.errors import UsageError
+from nint.files import load_tensors, save_tensors
+from nint.fitted import Fit
+from nint.tree import flatten, unflatten
+
+MODEL = "model.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) -> None:
+    """Writes weights, optimizer, sampler, generator, clock, counts and curve, atomically.
+
+    Args:
+        path: The checkpoint file.
+        run: The run, between two steps.
+        fit: The model around the run's field.
+        settings: What a resume must match.
+    """
+    tensors = {f"field/{name}": value for name, value in fit.state_dict().items()}
+    tensors["rng"] = run.teacher.rng.get_state()
+    header = {
+        **fit.header(),
+        "settings": settings,
+        "resume": {
+            "step": run.step,
+            "optimizer": flatten(run.optimizer.state_dict(), "optimizer", tensors),
+            "sampler": flatten(run.teacher.state, "sampler", tensors),
+            "training_s": run.clock.training_s,
+            "selection_s": run.clock.selection_s,
+            "cost": vars(run.cost),
+            "selection_cost": vars(run.teacher.cost),
+            "curve": run.curve,
+            "first_loss": run.first_loss,
+        },
+    }
+    save_tensors(path, tensors, header)
+
+
+def restore(path: Path, run: Run, settings: dict[str, Any]) -> None:
+    """Puts a freshly built run into the state of a checkpoint.
+
+    Raises:
+        UsageError: if the settings differ from the checkpoint's, or the file is damaged.
+    """
+    tensors, header = load_tensors(path)
+    if "resume" not in header:
+        raise UsageError(f"{path} is a model, not a checkpoint; start from it with --init.")
+    differing = [
+        f"{key} was {header['settings'].get(key)}, now {value}" for key, value in settings.items() if header["settings"].get(key) != value
+    ]
+    if differing:
+        raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}.")
+    try:
+        _apply(tensors, header["resume"], run)
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise UsageError(f"{path} is not a complete checkpoint: {error}") from error
+
+
+def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) -> None:
+    device = run.teacher.probe.device
+    run.field.load_state_dict({k.removeprefix("field/"): v for k, v in tensors.items() if k.startswith("field/")})
+    run.optimizer.load_state_dict(unflatten(saved["optimizer"], tensors))
+    on_device = {name: value.to(device) if name.startswith("sampler") else value for name, value in tensors.items()}
+    run.teacher.state = unflatten(saved["sampler"], on_device, type(run.teacher.state))
+    run.teacher.rng.set_state(tensors["rng"])
+    run.teacher.step = saved["step"]
+    run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]
+    run.cost = Cost(**saved["cost"])
+    vars(run.teacher.cost).update(saved["selection_cost"])
+    run.curve[:] = saved["curve"]
+    run.first_loss = saved["first_loss"]

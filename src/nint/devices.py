@@ -1,0 +1,52 @@
+"""Choosing a device and saying what it is."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+
+import torch
+
+from nint.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def resolve_device(name: str) -> torch.device:
+    """ "auto" | "cpu" | "cuda" | "cuda:1" | "mps" -> device.
+
+    Raises:
+        UsageError: for a device that is not there.
+    """
+    has_mps = torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"There is no device called '{name}'; use auto, cpu, cuda or mps.") from error
+    if device.type not in DEVICES:
+        raise UsageError(f"Device '{name}' is not supported; use auto, cpu, cuda or mps.")
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise UsageError(
+            f"Device '{name}' was asked for but this machine (or this PyTorch) has no such CUDA GPU; use --device auto or cpu."
+        )
+    if device.type == "mps" and not has_mps:
+        raise UsageError("Device 'mps' was asked for but this machine has no Apple GPU; use --device auto or cpu.")
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """The name a person would recognise."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine() or device.type
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Largest memory so far: of the GPU's allocator on CUDA, else of the whole process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)

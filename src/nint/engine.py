@@ -1,0 +1,145 @@
+"""The loop, and nothing but the loop: select -> forward on the batch -> objective -> backward -> update -> observe -> monitors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from nint.budgets import Budget
+from nint.clock import Clock
+from nint.cost import Cost
+from nint.errors import DivergedError
+from nint.gradient import accumulate_gradient
+from nint.samplers.base import Selection
+from nint.signals.base import Signal
+from nint.teacher import Teacher
+
+_EXPLODED = 1e3
+
+
+@dataclasses.dataclass
+class Run:
+    """The state of one training run; monitors read it between steps.
+
+    Attributes:
+        field: The network.
+        teacher: Chooses the points; `teacher.step` is the number of finished steps.
+        optimizer: Its learning rate is set before each step.
+        rate: Step -> learning rate.
+        signal: Where redrawn pools come from.
+        budget: When to stop.
+        clock: Training and selection seconds.
+        seed: The run's seed.
+        cost: Points of training (those of selection are in `teacher.cost`).
+        curve: One row an evaluation.
+        first_loss: Loss of the first step, by which an explosion is judged.
+        loss: Loss of the last batch, before its update.
+        selection: The last batch.
+        interrupted: Asked after each step; true stops the run.
+    """
+
+    field: nn.Module
+    teacher: Teacher
+    optimizer: torch.optim.Optimizer
+    rate: Callable[[int], float]
+    signal: Signal
+    budget: Budget
+    clock: Clock
+    seed: int
+    cost: Cost = dataclasses.field(default_factory=Cost)
+    curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    first_loss: float | None = None
+    loss: float = math.nan
+    selection: Selection | None = None
+    interrupted: Callable[[], bool] = lambda: False
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self.teacher.step
+
+    @property
+    def units(self) -> float:
+        """Work so far in forwards over the whole pool, selection included."""
+        return (self.cost + self.teacher.cost).units(len(self.teacher.probe))
+
+    def latest(self, metric: str) -> float | None:
+        """A metric of this very step, if it was evaluated."""
+        row = self.curve[-1] if self.curve else {}
+        return row.get(metric) if row.get("step") == self.step else None
+
+    def stop_reason(self) -> str | None:
+        """Why to stop now, or None."""
+        if self.interrupted():
+            return "interrupted"
+        return self.budget.reason(self.step, self.clock.training_s, self.latest("psnr"), self.teacher.total_steps)
+
+
+class Monitor(Protocol):
+    """Watches a run with the training clock stopped."""
+
+    def start(self, run: Run) -> None: ...
+    def after_step(self, run: Run) -> None: ...
+    def finish(self, run: Run, reason: str) -> None: ...
+
+
+def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
+    """Trains until the budget is used up and returns why it stopped.
+
+    Raises:
+        DivergedError: on NaN, infinity or an exploding loss.
+    """
+    for monitor in monitors:
+        monitor.start(run)
+    reason = run.stop_reason()
+    while reason is None:
+        train_step(run)
+        for monitor in monitors:
+            monitor.after_step(run)
+        reason = run.stop_reason()
+    for monitor in monitors:
+        monitor.finish(run, reason)
+    return reason
+
+
+def train_step(run: Run) -> None:
+    """One step. Redrawing points is data preparation and stays off the clock."""
+    teacher = run.teacher
+    pool = run.signal.redraw(teacher.probe.pool, teacher.step, run.seed)
+    if pool is not teacher.probe.pool:
+        teacher.set_pool(pool)
+    with run.clock.training():
+        with run.clock.selecting():
+            run.selection = teacher.select()
+        for group in run.optimizer.param_groups:
+            group["lr"] = run.rate(teacher.step)
+        run.optimizer.zero_grad(set_to_none=True)
+        feedback = accumulate_gradient(
+            run.field,
+            teacher.probe.coords,
+            teacher.probe.values,
+            run.selection,
+            teacher.loss,
+            teacher.probe.chunk_size,
+            run.cost,
+            teacher.wants_coord_gradient,
+        )
+        run.loss = float(feedback.point_loss.mean())
+        _check(run)
+        run.optimizer.step()
+        with run.clock.selecting():
+            teacher.report(feedback)
+
+
+def _check(run: Run) -> None:
+    if not math.isfinite(run.loss):
+        raise DivergedError(run.step, f"the loss is {run.loss}")
+    if run.first_loss is None:
+        run.first_loss = run.loss
+    if run.loss > _EXPLODED * max(run.first_loss, 1e-3):
+        raise DivergedError(run.step, f"the loss is {run.loss:.3g} after {run.first_loss:.3g} at the start")

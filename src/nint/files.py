@@ -1,0 +1,90 @@
+"""Writing so that a crash never leaves half a file, and one safetensors container for models and checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nint.errors import UsageError
+
+_KEY = "nint"
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write` with a temporary path in the same folder, then moves the result into place.
+
+    Raises:
+        UsageError: where the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise UsageError(f"Cannot write to {path.parent}: {error.strerror or error}.") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes readable JSON atomically; infinities and NaN become null."""
+    text = json.dumps(_finite(value), indent=1, allow_nan=False)
+    write_atomically(path, lambda target: target.write_text(text + "\n", encoding="utf-8") and None)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and value - value != 0:
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Writes tensors and a JSON header into one `.safetensors` file, atomically."""
+    from safetensors.torch import save_file
+
+    ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {_KEY: json.dumps(_finite(header), allow_nan=False)}
+    write_atomically(path, lambda target: save_file(ready, str(target), metadata=metadata))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads what `save_tensors` wrote.
+
+    Raises:
+        UsageError: for a missing, truncated, corrupt or foreign file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the .safetensors file in it.")
+    if not path.exists():
+        raise UsageError(f"There is no file {path}.")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if _KEY not in metadata:
+                raise UsageError(f"{path} is a safetensors file but not one of nint's: its header has no '{_KEY}' entry.")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = json.loads(metadata[_KEY])
+    except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {error}") from error
+    return tensors, header

@@ -1,0 +1,47 @@
+"""Quality over the run, on the parameters after the update."""
+
+from __future__ import annotations
+
+from nint.engine import Run
+from nint.fitted import predict_rows
+from nint.monitors.base import BaseMonitor
+
+
+class Evaluate(BaseMonitor):
+    """Adds a row to `run.curve` every `every` steps and at the end.
+
+    A row holds step, training_seconds, selection_seconds, units (work in forwards over the pool), loss (of the last batch,
+    before its update) and the signal's metrics.
+
+    Args:
+        every: Steps between evaluations.
+        at: Further steps to evaluate at.
+    """
+
+    def __init__(self, every: int, at: tuple[int, ...] = ()) -> None:
+        self.every = max(every, 1)
+        self.at = frozenset(at)
+
+    def after_step(self, run: Run) -> None:
+        if run.step % self.every == 0 or run.step in self.at:
+            evaluate(run)
+
+    def finish(self, run: Run, reason: str) -> None:
+        if not run.curve or run.curve[-1]["step"] != run.step:
+            evaluate(run)
+
+
+def evaluate(run: Run) -> dict[str, float]:
+    """Measures the signal's metrics now and appends the row."""
+    metrics = run.signal.evaluate(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))
+    run.curve.append(
+        {
+            "step": run.step,
+            "training_seconds": run.clock.training_s,
+            "selection_seconds": run.clock.selection_s,
+            "units": run.units,
+            "loss": run.loss,
+            **metrics,
+        }
+    )
+    return metrics

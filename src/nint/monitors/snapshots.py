@@ -1,0 +1,51 @@
+"""What was selected, and what the reconstruction looked like, at steps 1, 2, 5, 10, 20, 50, ..."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nint.engine import Run
+from nint.files import write_atomically
+from nint.fitted import predict_rows
+from nint.monitors.base import BaseMonitor
+
+_LARGEST_POOL = 2**22
+
+
+def is_snapshot_step(step: int) -> bool:
+    """Whether a step is in the series 1, 2, 5, 10, 20, 50, 100, ..."""
+    return step > 0 and str(step).rstrip("0") in ("1", "2", "5")
+
+
+class Snapshots(BaseMonitor):
+    """Writes `step-000120.npz` with `selected` (pool rows) and `decoded` (the signal's own kind) at a few steps.
+
+    Pools of more than four million points are not recorded.
+
+    Args:
+        folder: Where to write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def after_step(self, run: Run) -> None:
+        if is_snapshot_step(run.step):
+            self._write(run)
+
+    def finish(self, run: Run, reason: str) -> None:
+        self._write(run)
+
+    def _write(self, run: Run) -> None:
+        if run.selection is None or len(run.teacher.probe) > _LARGEST_POOL:
+            return
+        arrays: dict[str, Any] = {
+            "step": np.asarray(run.step),
+            "training_seconds": np.asarray(run.clock.training_s),
+            "selected": run.selection.indices.cpu().numpy().astype(np.int32),
+            "decoded": np.asarray(run.signal.layout.decode(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))),
+        }
+        write_atomically(self._folder / f"step-{run.step:06d}.npz", lambda path: np.savez_compressed(path, **arrays))

@@ -1,0 +1,64 @@
+"""The folder of a run: who may write into it, and what belongs to it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from nint.errors import UsageError
+
+OURS = ("model.safetensors", "checkpoint.safetensors", "run.json", "snapshots")
+PICTURES = ("reconstruction.png", "error.png", "selection.png", "curve.png")
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder has the files of a run."""
+    return any((folder / name).exists() for name in OURS)
+
+
+def claim(folder: Path, *, resume: bool, force: bool) -> None:
+    """Makes a folder ready for a run, or refuses before anything is touched.
+
+    Args:
+        folder: The output folder; made if missing.
+        resume: Go on with the run in it.
+        force: Remove the run in it (only files that a run writes) and start afresh.
+
+    Raises:
+        UsageError: for a file, a folder that cannot be written, one that holds another run, or nothing to resume.
+    """
+    check_writable(folder)
+    if resume:
+        if force:
+            raise UsageError("--resume goes on with a run and --force replaces it; give one of them.")
+        if not (folder / "checkpoint.safetensors").exists():
+            raise UsageError(f"There is no run to resume in {folder}: it has no checkpoint.safetensors.")
+        return
+    if holds_run(folder):
+        if not force:
+            raise UsageError(
+                f"{folder} holds another run; choose another --out, or add --resume to go on with it or --force to replace it."
+            )
+        for name in (*OURS, *PICTURES):
+            target = folder / name
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Makes the folder if needed.
+
+    Raises:
+        UsageError: if it is a file or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file; give a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"Cannot write into {folder}: {error.strerror or error}.") from error

@@ -1,0 +1,87 @@
+"""Checks and sizes of pixel arrays."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from nint.errors import UsageError
+
+DTYPES = {8: np.uint8, 16: np.uint16, 32: np.float32}
+"""Bits of a channel -> type of a pixel."""
+
+
+def checked_pixels(array: np.ndarray, name: str) -> np.ndarray:
+    """Pixels that can be fitted.
+
+    Args:
+        array: `[h, w]` or `[h, w, c]` with 1 to 4 channels; uint8, uint16, bool, or float in [0, 1].
+        name: What the messages call it.
+
+    Returns:
+        A contiguous copy in uint8, uint16 or float32; a single channel is squeezed.
+
+    Raises:
+        UsageError: for another shape or type, a single pixel, one colour everywhere, or floats that are not finite or outside [0, 1].
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.size == 0:
+        raise UsageError(f"'{name}' is empty: its shape is {array.shape}.")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] > 4):
+        first = array.ndim == 3 and array.shape[0] <= 4
+        hint = "channels seem to come first, and must come last" if first else "an image is [h, w] or [h, w, c] with 1 to 4 channels"
+        raise UsageError(f"'{name}' has the shape {array.shape}; {hint}.")
+    if array.shape[0] * array.shape[1] == 1:
+        raise UsageError(f"'{name}' is a single pixel; an image needs at least two.")
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "b":
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif kind == "u" and size <= 2:
+        array = np.array(array, dtype=DTYPES[8 * size], order="C")
+    elif kind == "f":
+        if not np.isfinite(array).all():
+            raise UsageError(f"'{name}' holds NaN or infinity.")
+        if array.min() < 0 or array.max() > 1:
+            raise UsageError(f"'{name}' holds values from {array.min():g} to {array.max():g}; scale floats to [0, 1].")
+        array = np.array(array, dtype=np.float32, order="C")
+    else:
+        raise UsageError(f"'{name}' holds {array.dtype}; pixels must be uint8, uint16, bool, or floats in [0, 1].")
+    array = np.ascontiguousarray(array)
+    if (array == array[0, 0]).all():
+        raise UsageError(f"'{name}' has the same value in every pixel, so there is nothing to learn.")
+    return array
+
+
+def downsample(array: np.ndarray, max_side: int) -> np.ndarray:
+    """Averages areas of pixels so that the longest side is `max_side`; a smaller image is returned as it is.
+
+    Channels are averaged on their own: colour under transparent pixels counts like any other.
+    """
+    max_side = whole(max_side, "max_side")
+    height, width = array.shape[:2]
+    longest = max(height, width)
+    if longest <= max_side:
+        return array
+
+    import cv2
+
+    size = max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
+    return cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+
+
+def whole(value: Any, label: str) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        UsageError: names the label and the value.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise UsageError(f"{label}={value} is out of range; it must be a whole number of at least 1.")
+    return number
