@@ -23,7 +23,7 @@ class Budget:
     psnr: float | None = None
 
     def __post_init__(self) -> None:
-        if self.steps is not None and self.steps < 1:
+        if self.steps is not None and not (isinstance(self.steps, int) and self.steps >= 1):
             raise UsageError(f"steps={self.steps} must be a whole number of at least 1.")
         for name, value in (("seconds", self.seconds), ("psnr", self.psnr)):
             if value is not None and not (math.isfinite(value) and value > 0):

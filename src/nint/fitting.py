@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from nint import schedules
+from nint.arithmetic import matmul_backend
 from nint.budgets import Budget
 from nint.checkpoint import CHECKPOINT, MODEL, restore
 from nint.clock import Clock
@@ -66,7 +67,7 @@ class Job:
     loss: str = "l2"
     total_steps: int = 5000
     seed: int = 0
-    device: torch.device = torch.device("cpu")
+    device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cpu"))
     chunk_size: int | None = None
 
     def __post_init__(self) -> None:
@@ -298,6 +299,7 @@ def record_of(job: Job, run: Run, settings: dict[str, Any], reason: str) -> dict
         "machine": {"device": str(job.device), "name": device_name(job.device), "system": platform.platform()},
         "threads": torch.get_num_threads(),
         "chunk_size": run.teacher.probe.chunk_size,
+        "matmul": matmul_backend(job.device),
         "parameters": sum(p.numel() for p in run.field.parameters()),
         "points": len(run.teacher.probe),
         **{name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]},

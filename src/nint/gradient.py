@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.arithmetic import fast_matmul
 from nint.cost import Cost
 from nint.ntk.products import forward_rows, row_chunks
 from nint.objectives import Objective, PointLoss
@@ -19,6 +20,7 @@ from nint.samplers.base import Feedback, Selection
 _KEPT_GRAPH_BYTES = 2**30
 
 
+@fast_matmul
 def accumulate_gradient(
     field: nn.Module,
     coords: Any,

@@ -86,5 +86,5 @@ def make_loss(loss: str | PointLoss) -> PointLoss:
     if isinstance(loss, PointLoss):
         return loss
     if loss not in LOSSES:
-        raise UsageError(f"There is no loss called '{loss}'.{nearest(loss, LOSSES)}")
+        raise UsageError(f"There is no loss called '{loss}'.{nearest(str(loss), LOSSES)}")
     return LOSSES[loss]()

@@ -8,6 +8,7 @@ A package adds a sampler or field with an entry point in the group `nint.sampler
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.metadata
 from typing import Any
@@ -30,13 +31,14 @@ class Registry:
         self.group = group
         self._builtin = builtin
         self._added: dict[str, type] = {}
+        self._loaded: dict[type, str] = {}
 
     def names(self, plugins: bool = True) -> list[str]:
         """Ids: built-in first, then registered, then (unless `plugins` is False) entry points."""
         names = [*self._builtin, *self._added]
         if plugins and self.group:
-            names += [p.name for p in self._entry_points() if p.name not in names]
-        return names
+            names += [point.name for point in self._entry_points()]
+        return list(dict.fromkeys(names))
 
     def add(self, name: str, cls: type) -> None:
         """Registers a class under a name for this process; built-in names cannot be replaced."""
@@ -57,10 +59,7 @@ class Registry:
             return self._added[name]
         for point in self._entry_points():
             if point.name == name:
-                try:
-                    return point.load()
-                except Exception as error:  # a plug-in may fail in any way; the message names it
-                    raise UsageError(f"The {self.noun} '{name}' of {point.value} cannot be loaded: {error}") from error
+                return self._load(point)
         raise UsageError(f"There is no {self.noun} called '{name}'.{nearest(name, self.names())}")
 
     def parse(self, text: Any) -> Any:
@@ -82,6 +81,8 @@ class Registry:
         for name, added in self._added.items():
             if added is cls:
                 return name
+        if cls in self._loaded:
+            return self._loaded[cls]
         for point in self._entry_points():
             if point.value.replace(" ", "") == where:
                 return point.name
@@ -90,6 +91,16 @@ class Registry:
     def text(self, spec: Any) -> str:
         """Spec -> text form."""
         return settings.text_form(spec, self.name_of(spec))
+
+    def _load(self, point: importlib.metadata.EntryPoint) -> type:
+        try:
+            cls = point.load()
+        except Exception as error:  # a plug-in may fail in any way; the message names it
+            raise UsageError(f"The {self.noun} '{point.name}' of {point.value} cannot be loaded: {error}") from error
+        if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
+            raise UsageError(f"The {self.noun} '{point.name}' of {point.value} must be a dataclass whose fields are its settings.")
+        self._loaded[cls] = point.name  # its entry point may name it by another module than its own
+        return cls
 
     def _entry_points(self) -> list[importlib.metadata.EntryPoint]:
         if not self.group:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 import types
 import typing
 from typing import Any
 
 from nint.errors import UsageError, nearest
+
+_TYPE_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
 
 
 def setting(
@@ -46,14 +49,19 @@ def check(spec: Any, what: str) -> None:
     Raises:
         UsageError: names the setting, its value and what would be right.
     """
+    hints = typing.get_type_hints(type(spec))
     for field in dataclasses.fields(spec):
         value, meta = getattr(spec, field.name), field.metadata
-        if value is None or not meta:
+        if not meta:
             continue
         label = f"{what}: {field.name}={value}"
+        if not _has_type(value, hints[field.name]):
+            raise UsageError(f"{label} is of the wrong type; it must be {_type_words(hints[field.name])}.")
+        if value is None:
+            continue
         if meta.get("choices") and value not in meta["choices"]:
             raise UsageError(f"{label} is not known.{nearest(str(value), meta['choices'])}")
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
             bounds = _bounds_text(meta)
             low_open, low, high = meta.get("above"), meta.get("at_least"), meta.get("at_most")
             inside = (
@@ -107,8 +115,27 @@ def build(cls: type, name: str, raw: dict[str, str]) -> Any:
     return cls(**values)
 
 
+def _options(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+def _has_type(value: Any, hint: Any) -> bool:
+    options = _options(hint)
+    if not set(options) <= set(_TYPE_WORDS):
+        return True  # not a type that has a text form; the class checks it itself
+    if value is None or isinstance(value, (bool, str)):
+        return type(value) in options
+    if isinstance(value, numbers.Integral):
+        return int in options or float in options
+    return isinstance(value, numbers.Real) and float in options
+
+
+def _type_words(hint: Any) -> str:
+    return " or ".join(_TYPE_WORDS.get(option, str(option)) for option in _options(hint))
+
+
 def _coerce(text: str, hint: Any, label: str) -> Any:
-    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    options = _options(hint)
     if type(None) in options and text.lower() == "none":
         return None
     for kind in (bool, int, float, str):
@@ -122,10 +149,7 @@ def _coerce(text: str, hint: Any, label: str) -> Any:
             return kind(text)
         except ValueError:
             continue
-    words = " or ".join(
-        {bool: "true or false", int: "a whole number", float: "a number"}.get(o, "text") for o in options if o is not type(None)
-    )
-    raise UsageError(f"{label}={text} cannot be read; it must be {words}.")
+    raise UsageError(f"{label}={text} cannot be read; it must be {_type_words(hint)}.")
 
 
 def text_form(spec: Any, name: str) -> str:
@@ -141,4 +165,7 @@ def text_form(spec: Any, name: str) -> str:
 def _value_text(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:.12g}"
+    return short if float(short) == value else repr(float(value))

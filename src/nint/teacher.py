@@ -11,9 +11,10 @@ for _ in range(1000):
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +48,7 @@ class Batch:
 
     def loss(self, prediction: Tensor) -> Tensor:
         """The scalar to differentiate, for `prediction` `[b, d_out]` of `coords`."""
+        _check_prediction(prediction, self.values)
         return self.objective(prediction, self.values, self.indices)
 
 
@@ -88,6 +90,8 @@ class Teacher:
             raise UsageError(f"total_steps={total_steps} must be at least 1.")
         self.field = field
         self.sampler: Sampler = SAMPLERS.parse(sampler)
+        if not isinstance(self.sampler, Sampler):
+            raise UsageError(f"sampler={sampler!r} is not a sampler; give a text form such as 'nint', or a Sampler.")
         self.total_steps = total_steps
         self.step = 0
         self.loss = make_loss(loss)
@@ -96,8 +100,10 @@ class Teacher:
         pool = _checked_pool(Pool(coords, values, grid, value_range))
         self.probe = Probe(field, pool, self.loss, chunk_size, self.cost)
         require_pointwise(field)
-        require_pointwise_behaviour(field, coords[: min(4, len(coords))])
-        check_needs(self.sampler, self.probe, SAMPLERS.name_of(self.sampler))
+        apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may share a coordinate
+        require_pointwise_behaviour(field, pool.coords[torch.tensor(apart, device=pool.device)], pool.out_features)
+        self._name = SAMPLERS.name_of(self.sampler)
+        check_needs(self.sampler, self.probe, self._name)
         self.rng = torch.Generator(device=pool.device)
         self.rng.manual_seed(seed + _SEED_OFFSET)
         self.state = self.sampler.init(self.probe, total_steps, self.rng)
@@ -111,7 +117,13 @@ class Teacher:
         return self._selection
 
     def next(self) -> Batch:
-        """Chooses the points of the current step and gathers them."""
+        """Chooses the points of the current step and gathers them.
+
+        Raises:
+            UsageError: where the previous batch was not reported, without which the step would never move on.
+        """
+        if self._batch is not None:
+            raise UsageError("The last batch was not reported; call observe(prediction) after backward() and before the next next().")
         selection = self.select()
         coords = self.probe.coords[selection.indices]
         if self.wants_coord_gradient:
@@ -128,6 +140,7 @@ class Teacher:
         """
         if self._batch is None:
             raise UsageError("observe() reports a step that next() has given out; call next() first.")
+        _check_prediction(prediction, self._batch.values)
         prediction = prediction.detach()
         if point_loss is None:
             point_loss = self.loss.point_loss(prediction, self._batch.values)
@@ -143,6 +156,7 @@ class Teacher:
         if self._selection is None:
             raise UsageError("There is no selection to report on; call select() first.")
         self.state = self.sampler.observe(self.state, self.step, self._selection, feedback)
+        self._selection = None
         self.step += 1
 
     def replace_pool(self, coords: Any, values: Any, grid: tuple[int, ...] | None = None) -> None:
@@ -150,13 +164,33 @@ class Teacher:
         self.set_pool(Pool(coords, values, grid, self.probe.pool.value_range, self.probe.epoch + 1))
 
     def set_pool(self, pool: Pool) -> None:
-        """Trains on another pool from now on. Its epoch must differ from that of any other set of points."""
-        self.probe.pool = replace(_checked_pool(pool))
+        """Trains on another pool from now on. Its epoch must differ from that of any other set of points.
+
+        Raises:
+            UsageError: where it does not fit the first pool or the sampler, or a step is under way.
+        """
+        if self._selection is not None:
+            raise UsageError("The points cannot be replaced between a batch and its observe(); replace them before the next batch.")
+        old, pool = self.probe.pool, _checked_pool(pool)
+        if (pool.in_features, pool.out_features) != (old.in_features, old.out_features):
+            raise UsageError(
+                f"The new points have {pool.in_features} coordinates and {pool.out_features} values each; "
+                f"the first ones had {old.in_features} and {old.out_features}."
+            )
+        check_needs(self.sampler, Probe(self.field, pool, self.loss), self._name)
+        self.probe.pool = pool
         self.probe.forget()
+
+
+def _check_prediction(prediction: Tensor, values: Tensor) -> None:
+    if prediction.shape != values.shape:
+        raise UsageError(f"The prediction {tuple(prediction.shape)} must have the shape of the batch's values, {tuple(values.shape)}.")
 
 
 def _checked_pool(pool: Pool) -> Pool:
     coords, values = pool.coords, pool.values
+    if any(isinstance(rows, np.ndarray) or not hasattr(rows, "shape") for rows in (coords, values)):
+        raise UsageError("coords and values must be torch tensors on the network's device, for example torch.from_numpy(array).float().")
     if len(coords.shape) != 2 or len(values.shape) != 2 or coords.shape[0] != values.shape[0] or coords.shape[0] == 0:
         raise UsageError(f"coords {tuple(coords.shape)} and values {tuple(values.shape)} must be [n, d_in] and [n, d_out] with the same n.")
     if pool.grid is not None and int(torch.Size(pool.grid).numel()) != coords.shape[0]:

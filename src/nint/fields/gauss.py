@@ -23,7 +23,7 @@ class Gaussian(nn.Module):
         self.scale = scale
 
     def forward(self, z: Tensor) -> Tensor:
-        return torch.exp(-(self.scale * z).square())
+        return torch.exp(z.square() * -(self.scale**2))
 
 
 @dataclass(frozen=True)

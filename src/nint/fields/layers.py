@@ -92,7 +92,7 @@ def sine_linears(
         default_bias: Biases follow PyTorch's rule, U(+-1/sqrt(fan_in)), instead of sharing the weights' bound.
         first_bias: Bias bound of the first layer; None leaves it to `default_bias`.
 
-    Source: Sitzmann et al. 2020, Sec. 3.2; `weight_scale` arXiv 2410.04779; `first_bias` Liu et al. 2024, Sec. 3.3.
+    Source: Sitzmann et al. 2020, Sec. 3.2; `weight_scale` arXiv 2410.04779; `first_bias` Liu et al. 2024.
     """
     widths = [in_features] + [hidden_features] * hidden_layers + [out_features]
     layers = []

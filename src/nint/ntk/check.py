@@ -23,7 +23,8 @@ def require_pointwise(field: nn.Module) -> None:
         where = f"{type(module).__name__} at '{name or 'the top'}'"
         if isinstance(module, _MIXING):
             raise UnsupportedFieldError(
-                f"The network has {where}, which mixes the points of a batch, so its tangent kernel is not defined; use a point-wise layer such as LayerNorm."
+                f"The network has {where}, which mixes the points of a batch, so its tangent kernel is not defined; "
+                "use a point-wise layer such as LayerNorm."
             )
         if isinstance(module, _DropoutNd) and module.training and module.p > 0:
             raise UnsupportedFieldError(
@@ -31,26 +32,30 @@ def require_pointwise(field: nn.Module) -> None:
             )
 
 
-def require_pointwise_behaviour(field: nn.Module, coords: Tensor) -> None:
+def require_pointwise_behaviour(field: nn.Module, coords: Tensor, out_features: int) -> None:
     """Runs a few points together and apart, and refuses a module whose answers differ.
 
     Args:
         field: Any module `[n, d_in] -> [n, d_out]`.
         coords: A handful of points `[m, d_in]`.
+        out_features: Channels that the outputs must have.
 
     Raises:
-        UnsupportedFieldError: if the outputs are not `[m, d_out]`, change between two calls, or depend on the company.
+        UnsupportedFieldError: if the outputs are not `[m, out_features]`, change between two calls, or depend on the company.
 
     Cost: three forwards of m points.
     """
     with torch.no_grad():
         together = field(coords)
-        if together.ndim != 2 or together.shape[0] != coords.shape[0]:
+        expected = (coords.shape[0], out_features)
+        if together.shape != expected:
             raise UnsupportedFieldError(
-                f"The network maps {tuple(coords.shape)} to {tuple(together.shape)}; it must map [n, d_in] to [n, d_out]."
+                f"The network maps {tuple(coords.shape)} to {tuple(together.shape)}; with these values it must give {expected}."
             )
         again = field(coords)
         apart = torch.cat([field(coords[i : i + 1]) for i in range(coords.shape[0])])
+    if not together.isfinite().all():
+        raise UnsupportedFieldError("The network gives NaN or infinity before any training; check its initial weights.")
     scale = together.abs().max().clamp(min=1e-6)
     if not torch.equal(together, again):
         raise UnsupportedFieldError(

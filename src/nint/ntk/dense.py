@@ -36,15 +36,22 @@ def _flat(grads: tuple[Tensor | None, ...], leaves: list[nn.Parameter]) -> Tenso
     return torch.cat(parts)
 
 
-def _checked(field: nn.Module, coords: Tensor, channels: str) -> None:
+def _checked(field: nn.Module, coords: Tensor, channels: str, at_once: int) -> None:
     require_pointwise(field)
     if channels not in CHANNEL_RULES:
         raise UsageError(f"channels='{channels}' is not a rule; use full, trace or sum.")
-    entries = coords.shape[0] * sum(p.numel() for p in trainable(field).values())
+    if coords.ndim != 2 or coords.shape[0] == 0:
+        raise UsageError(f"coords {tuple(coords.shape)} must be [n, d_in] with at least one point.")
+    parameters = sum(p.numel() for p in trainable(field).values())
+    if parameters == 0:
+        raise UsageError("The network has no trainable parameters, so its tangent kernel is zero.")
+    with torch.no_grad():
+        prediction = field(coords[:1])
+    if prediction.ndim != 2:
+        raise UsageError(f"The network maps {tuple(coords[:1].shape)} to {tuple(prediction.shape)}; it must map [n, d_in] to [n, d_out].")
+    entries = at_once * prediction.shape[1] * parameters
     if entries > _LIMIT:
-        raise UsageError(
-            f"The Jacobian of {coords.shape[0]} points would hold {entries:,} numbers; use ntk_vector_product for sets of this size."
-        )
+        raise UsageError(f"The Jacobian of {at_once} points would hold {entries:,} numbers; use ntk_vector_product for sets of this size.")
 
 
 def ntk_matrix(field: nn.Module, coords: Tensor, other: Tensor | None = None, *, channels: str = "full") -> Tensor:
@@ -63,7 +70,9 @@ def ntk_matrix(field: nn.Module, coords: Tensor, other: Tensor | None = None, *,
     Cost: one backward per point and channel; memory n x d_out x parameters.
     Source: Eq. 8 of the paper.
     """
-    _checked(field, coords, channels)
+    _checked(field, coords, channels, coords.shape[0])
+    if other is not None:
+        _checked(field, other, channels, other.shape[0])
     left = _jacobian(field, coords)
     right = left if other is None else _jacobian(field, other)
     if channels == "full":
@@ -84,7 +93,7 @@ def ntk_diagonal(field: nn.Module, coords: Tensor, *, channels: str = "full") ->
     Cost: one backward per point and channel; memory one point's Jacobian.
     Source: Sec. 3.2 of the paper.
     """
-    _checked(field, coords[:1], channels)
+    _checked(field, coords, channels, 1)
     rows = []
     for point in coords:
         jacobian = _jacobian(field, point[None])[0]

@@ -15,6 +15,7 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from nint.arithmetic import fast_matmul
 from nint.errors import UsageError
 from nint.ntk.check import require_pointwise
 
@@ -39,6 +40,7 @@ def row_chunks(n: int, chunk_size: int) -> Iterator[slice]:
     return (slice(start, min(start + chunk_size, n)) for start in range(0, n, chunk_size))
 
 
+@fast_matmul
 def forward_rows(field: nn.Module, coords: Any, chunk_size: int) -> Tensor:
     """Predictions `[n, d_out]` without a graph.
 
@@ -60,6 +62,7 @@ def forward_rows(field: nn.Module, coords: Any, chunk_size: int) -> Tensor:
     return out
 
 
+@fast_matmul
 def vjp_rows(
     field: nn.Module,
     coords: Any,
@@ -85,6 +88,8 @@ def vjp_rows(
     for rows in row_chunks(len(coords), chunk_size):
         with torch.enable_grad():
             prediction = field(coords[rows])
+        if not prediction.requires_grad:
+            raise UsageError("The network's output does not depend on its trainable parameters, so its tangent kernel is zero.")
         grads = torch.autograd.grad(prediction, leaves, cotangent(prediction.detach(), rows), allow_unused=True)
         for name, grad in zip(names, grads, strict=True):
             if grad is not None:
@@ -92,6 +97,7 @@ def vjp_rows(
     return total
 
 
+@fast_matmul
 def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) -> Tensor:
     """J v for a parameter tangent v, `[n, d_out]`.
 
@@ -144,8 +150,9 @@ def ntk_vector_product(field: nn.Module, coords: Tensor, vector: Tensor, chunk_s
     size = resolve_chunk_size(chunk_size, coords.device)
 
     def rows_of_vector(prediction: Tensor, rows: slice) -> Tensor:
-        if prediction.shape[1] != vector.shape[1]:
-            raise UsageError(f"The network has {prediction.shape[1]} outputs but the vector has {vector.shape[1]} columns.")
+        expected = (rows.stop - rows.start, vector.shape[1])
+        if prediction.shape != expected:
+            raise UsageError(f"The network gives {tuple(prediction.shape)} for {expected[0]} points but the vector needs {expected}.")
         return vector[rows].to(prediction.dtype)
 
     return jvp_rows(field, coords, vjp_rows(field, coords, rows_of_vector, size), size)

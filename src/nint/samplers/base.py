@@ -21,7 +21,7 @@ from nint.ntk.products import Params
 from nint.objectives import Objective
 from nint.probe import Probe
 from nint.samplers.picker import Picker
-from nint.schedules import SHARE_SCHEDULES, batch_share, check_interval
+from nint.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
 from nint.settings import check, setting
 
 
@@ -98,6 +98,14 @@ class Sampler(ABC):
         """A sentence to show before the run where the strategy works differently on this pool; empty where it does not."""
         return ""
 
+    def expected_share(self, step: int, total_steps: int) -> float:
+        """Share of the pool that a step will train on, in (0, 1]. For estimates before a run; nothing else reads it."""
+        return 1.0
+
+    def scoring_forwards(self, step: int, total_steps: int) -> float:
+        """Work of choosing the batch of a step, in forwards over the whole pool as `Cost.units` counts them. For estimates only."""
+        return 0.0
+
 
 @dataclass(frozen=True)
 class BatchSampler(Sampler):
@@ -114,6 +122,9 @@ class BatchSampler(Sampler):
     def count(self, step: int, total_steps: int, n: int) -> int:
         """Batch size B = int(share * N) at a step, at least 1."""
         return max(int(batch_share(self.schedule, self.batch_share, step, total_steps) * n), 1)
+
+    def expected_share(self, step: int, total_steps: int) -> float:
+        return batch_share(self.schedule, self.batch_share, step, total_steps)
 
 
 @dataclass(frozen=True)
@@ -155,6 +166,9 @@ class ScoredSampler(BatchSampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_interval(self.interval)
+
+    def scoring_forwards(self, step: int, total_steps: int) -> float:
+        return 1.0 if scores_at(self.interval, step, total_steps) else 0.0
 
     def held_selection(self, held: Held, probe: Probe, rng: torch.Generator) -> Selection:
         """The batch of a step that does not score."""

@@ -137,6 +137,9 @@ class Evos(BatchSampler):
         """How many random points a step takes: int(mu N)."""
         return int(self.mutation_share * self.batch_share * n)
 
+    def expected_share(self, step: int, total_steps: int) -> float:
+        return 1.0 if self.evaluates_at(step, total_steps) else super().expected_share(step, total_steps)
+
     def note(self, probe: Probe) -> str:
         if _is_image(probe):
             return ""

@@ -20,6 +20,8 @@ from nint.scores.ntk import ntk_gradient_norm
 from nint.scores.residual import gradient_norm
 from nint.settings import setting
 
+_NEGLIGIBLE = 1e-4  # share of a batch that no pool of usual size fills with a point
+
 
 @dataclass(frozen=True)
 class NintState:
@@ -27,12 +29,14 @@ class NintState:
     total_steps: What schedules read.
     ntk_scores: Norm of K g for each point at the last refresh, `[n]`.
     ntk_epoch: Pool epoch of `ntk_scores`.
+    ntk_step: Step of that refresh.
     held: The last scored batch.
     """
 
     total_steps: int
     ntk_scores: Tensor | None = None
     ntk_epoch: int = -1
+    ntk_step: int = -1
     held: Held | None = None
 
 
@@ -54,6 +58,15 @@ class Nint(ScoredSampler):
     def ntk_share(self, step: int) -> float:
         """Share of the batch chosen by NTK score at a step."""
         return (1 - self.random_share) * math.exp(-self.decay_rate * step / self.refresh_interval)
+
+    def scoring_forwards(self, step: int, total_steps: int) -> float:
+        if not scores_at(self.interval, step, total_steps):
+            return 0.0
+        ntk = self.ntk_share(step)
+        last = next((s for s in range(step - 1, -1, -1) if scores_at(self.interval, s, total_steps)), -1)
+        if ntk > _NEGLIGIBLE and step // self.refresh_interval > last // self.refresh_interval:
+            return 6.0  # a forward and a backward, which also give the errors, then a forward-mode pass
+        return 1.0 if 1 - self.random_share - ntk > _NEGLIGIBLE else 0.0
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> NintState:
         return NintState(total_steps)
@@ -79,6 +92,7 @@ class Nint(ScoredSampler):
 
     def _refreshed(self, state: NintState, step: int, probe: Probe) -> NintState:
         stale = state.ntk_scores is None or state.ntk_epoch != probe.epoch
-        if stale or step % self.refresh_interval == 0:
-            return replace(state, ntk_scores=ntk_gradient_norm(probe), ntk_epoch=probe.epoch)
+        # At multiples of alpha, or at the first scoring step after one where the interval skips it.
+        if stale or step // self.refresh_interval > state.ntk_step // self.refresh_interval:
+            return replace(state, ntk_scores=ntk_gradient_norm(probe), ntk_epoch=probe.epoch, ntk_step=step)
         return state

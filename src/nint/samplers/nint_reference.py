@@ -5,6 +5,8 @@ Source: specification of the authors' repository; every difference from the pape
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -49,8 +51,7 @@ class NintReference(ScoredSampler):
     At the defaults K g is computed at t = 0, 9, 19, 29, 39, 49 only; the stale ranking is still cut to int(B p) until that is zero.
     NTK score: sum over channels of (K r)^2 with the raw residual r. Error score: sum of |r|.
 
-    Cost: N forwards a scoring step; at a refresh also N backwards and N forward-mode passes (in the authors' code two full
-    forwards more).
+    Cost: N forwards a scoring step; at a refresh also N forwards, N backwards and N forward-mode passes.
     Differs: on a redrawn pool a stale ranking is never used; K g is recomputed while its part of the batch is not empty and
     scoring has not stopped.
     """
@@ -64,6 +65,16 @@ class NintReference(ScoredSampler):
     def staircase(self, scorings: int) -> float:
         """NTK share p at the u-th scoring step, u from 1."""
         return (1 - self.random_share) * math.exp(-math.ceil(round(self.decay_rate * scorings / self.refresh_interval, 9)))
+
+    def scoring_forwards(self, step: int, total_steps: int) -> float:
+        if not scores_at(self.interval, step, total_steps):
+            return 0.0
+        scorings = _scorings(self.interval, total_steps)[min(step, total_steps - 1)] + max(step - total_steps + 1, 0)
+        due = scorings == 1 or scorings % self.refresh_interval == 0
+        last = scorings if due else max(scorings // self.refresh_interval * self.refresh_interval, 1)
+        share = self.staircase(last)
+        kernel = 6.0 if due and share >= _STOP_BELOW else 0.0  # a forward, a backward and a forward-mode pass
+        return kernel + (1.0 if kernel or 1 - share - self.random_share > 0 else 0.0)
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ReferenceState:
         return ReferenceState(total_steps)
@@ -99,3 +110,9 @@ class NintReference(ScoredSampler):
             scores = probe.jvp(probe.vjp(probe.residual())).square().sum(1)
             state = replace(state, order=torch.argsort(scores, descending=True), order_epoch=probe.epoch)
         return state
+
+
+@functools.lru_cache(maxsize=4)
+def _scorings(interval: str, total_steps: int) -> tuple[int, ...]:
+    """How often points have been scored once each step is done."""
+    return tuple(itertools.accumulate(int(scores_at(interval, step, total_steps)) for step in range(total_steps)))

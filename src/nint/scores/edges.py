@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from nint.errors import UsageError
 from nint.signals.base import Pool
 
 _LUMA = np.array([0.2989, 0.5870, 0.1140])
@@ -25,8 +26,13 @@ def grey_8bit(pool: Pool) -> np.ndarray:
     Args:
         pool: Points that fill a 2-D grid in order; its values are read by slices.
 
+    Raises:
+        UsageError: for a pool without a 2-D grid.
+
     Source: luma weights .2989, .587, .114, as in the baselines.
     """
+    if pool.grid is None or len(pool.grid) != 2:
+        raise UsageError("Edges need an image, that is, points which fill a 2-D grid; this pool has none.")
     low, high = pool.value_range
     scale = 255 / (high - low) if high > low else 1.0
     grey = np.empty(len(pool), dtype=np.uint8)
@@ -45,7 +51,7 @@ def _grey(values: np.ndarray) -> np.ndarray:
     if channels <= 2:
         return values[:, 0]
     if channels <= 4:
-        return values[:, :3] @ (_LUMA / _LUMA.sum())
+        return values[:, :3] @ _LUMA
     return values.mean(1)
 
 

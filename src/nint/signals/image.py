@@ -91,11 +91,13 @@ class ImageLayout(Layout):
         """
         rows, columns = self._decoded_size(scale, height, width)
         top, left, crop_rows, crop_columns = _checked_crop(crop, rows, columns)
-        grid = GridCoords((rows, columns))  # only its two axes are stored, however large it is
         try:
             decoded = np.empty((crop_rows, crop_columns, self.channels), self.dtype)
-        except (MemoryError, ValueError) as error:
-            raise UsageError(f"An image of {crop_columns}x{crop_rows} pixels does not fit in memory; decode it in crops.") from error
+            grid = GridCoords((rows, columns))  # only its two axes are stored
+        except (MemoryError, ValueError, RuntimeError) as error:  # the last is torch's word for it
+            raise UsageError(
+                f"An image of {columns}x{rows} pixels does not fit in memory; decode a smaller one, or crops of it."
+            ) from error
         within = torch.arange(left, left + crop_columns)
         step = max(1, _BLOCK_POINTS // crop_columns)
         for start in range(0, crop_rows, step):
@@ -241,7 +243,6 @@ def _checked_crop(crop: tuple[int, int, int, int] | None, rows: int, columns: in
     except (TypeError, ValueError) as error:
         raise UsageError(f"crop={crop} cannot be read; it must be four whole numbers: top, left, height, width.") from error
     if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
-        raise UsageError(
-            f"crop={top},{left},{height},{width} (top, left, height, width) is not inside the decoded image of {rows} rows and {columns} columns."
-        )
+        asked = f"crop={top},{left},{height},{width} (top, left, height, width)"
+        raise UsageError(f"{asked} is not inside the decoded image of {rows} rows and {columns} columns.")
     return top, left, height, width

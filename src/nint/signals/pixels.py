@@ -1,8 +1,9 @@
-"""Checks and sizes of pixel arrays."""
+"""Arrays of pixels: what they must be, how large, which way up."""
 
 from __future__ import annotations
 
 import operator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,12 @@ from nint.errors import UsageError
 
 DTYPES = {8: np.uint8, 16: np.uint16, 32: np.float32}
 """Bits of a channel -> type of a pixel."""
+
+PIXEL_LIMIT = 2**28
+"""Most pixels that a file may claim to hold; more is taken for a decompression bomb."""
+
+ORIENTATION_TAG = 274
+"""EXIF and TIFF tag that says how the stored pixels are turned."""
 
 
 def checked_pixels(array: np.ndarray, name: str) -> np.ndarray:
@@ -85,3 +92,31 @@ def whole(value: Any, label: str) -> int:
     if number < 1 or isinstance(value, bool):
         raise UsageError(f"{label}={value} is out of range; it must be a whole number of at least 1.")
     return number
+
+
+def check_pixel_count(path: Path, width: int, height: int) -> None:
+    """Refuses a file by the size in its header, before its pixels are unpacked.
+
+    Raises:
+        UsageError: names the size and the limit.
+    """
+    if width * height > PIXEL_LIMIT:
+        raise UsageError(f"'{path}' claims {width * height} pixels ({width}x{height}), more than the limit of {PIXEL_LIMIT}.")
+
+
+def upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns stored pixels upright.
+
+    Args:
+        array: `[h, w]` or `[h, w, c]`.
+        orientation: 1 to 8: on which side of the upright image the stored first row and first column lie; 1 for upright.
+
+    Source: EXIF 2.3, tag 274.
+    """
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return np.ascontiguousarray(array)

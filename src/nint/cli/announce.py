@@ -1,0 +1,102 @@
+"""What a run is about to do, in a few lines, before it does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from nint.budgets import Budget
+from nint.cli.estimate import measure, memory_for, seconds_for, steps_in, steps_to_go
+from nint.cli.show import Show
+from nint.cli.words import duration, every_setting, memory
+from nint.devices import device_name
+from nint.engine import Run
+from nint.fields import FIELDS, FieldSpec
+from nint.fitting import Job
+from nint.optimizers import OPTIMIZERS
+from nint.samplers import SAMPLERS
+
+
+def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int) -> None:
+    """Prints what was chosen, what the sampler has to say, and about how much time and memory it will take.
+
+    Args:
+        show: Where to.
+        job: What will run.
+        trial: A run of it at its first step, which is used up by measuring.
+        budget: When it stops.
+        folder: Where its files go.
+        every: Steps between evaluations.
+    """
+    sampler, probe, optimizer = job.sampler, trial.teacher.probe, OPTIMIZERS.parse(job.optimizer)
+    parameters = sum(p.numel() for p in trial.field.parameters())
+    start = f", goes on after step {trial.step:,}" if trial.step else ""
+    show.facts(
+        [
+            ("signal", f"{job.signal.name}, {job.signal.layout.describe()}, {len(probe):,} points"),
+            ("field", f"{_field_text(job)}, {parameters:,} parameters"),
+            ("sampler", every_setting(sampler, SAMPLERS.name_of(sampler))),
+            ("batch", _batch_text(job, trial)),
+            ("learning rate", f"{job.rate:g} {job.lr_schedule}, {_rate_source(job)}"),
+            ("optimizer", every_setting(optimizer, OPTIMIZERS.name_of(optimizer))),
+            ("loss", job.loss),
+            ("budget", f"{budget_text(budget, job.total_steps)}; seed {job.seed}{start}"),
+            ("device", f"{job.device} ({device_name(job.device)}), {_threads()}, chunks of {probe.chunk_size:,} points"),
+            ("output", str(folder)),
+            ("note", sampler.note(probe)),
+            ("estimate", _estimate(trial, budget, every)),
+        ]
+    )
+
+
+def budget_text(budget: Budget, total_steps: int) -> str:
+    """ "300 steps or 60 s, whichever comes first; schedules laid out for 5,000 steps"."""
+    limits = [f"{budget.psnr:g} dB"] if budget.psnr is not None else []
+    steps = budget.steps if budget.steps is not None or budget.seconds is not None else total_steps
+    limits += [f"{steps:,} steps"] if steps is not None else []
+    limits += [f"{budget.seconds:g} s of training"] if budget.seconds is not None else []
+    joined = limits[0] if len(limits) == 1 else f"{', '.join(limits[:-1])} or {limits[-1]}, whichever comes first"
+    return joined if steps == total_steps else f"{joined}; schedules are laid out for {total_steps:,} steps"
+
+
+def _field_text(job: Job) -> str:
+    return every_setting(job.field, FIELDS.name_of(job.field)) if isinstance(job.field, FieldSpec) else type(job.field).__name__
+
+
+def _batch_text(job: Job, trial: Run) -> str:
+    points = len(trial.teacher.probe)
+    shares = [job.sampler.expected_share(step, job.total_steps) for step in (trial.step, job.total_steps)]
+    counts = [max(int(share * points), 1) for share in shares]
+    if counts[0] == counts[1]:
+        return f"{counts[0]:,} points a step"
+    return f"{counts[0]:,} points a step, growing to {counts[1]:,}"
+
+
+def _rate_source(job: Job) -> str:
+    if job.lr is not None:
+        return "as given"
+    source = job.field.lr_source if isinstance(job.field, FieldSpec) else ""
+    return f"the network's own default ({source})" if source else "the network's own default"
+
+
+def _threads() -> str:
+    threads = torch.get_num_threads()
+    return f"{threads} thread{'s' if threads != 1 else ''}"
+
+
+def _estimate(trial: Run, budget: Budget, every: int) -> str:
+    speed = measure(trial)
+    points = len(trial.teacher.probe)
+    steps = steps_to_go(budget, trial.step, trial.teacher.total_steps)
+    bounds = []
+    if steps is not None:
+        bounds.append((seconds_for(trial, speed, steps), steps))
+    if budget.seconds is not None:
+        left = max(budget.seconds - trial.clock.training_s, 0.0)
+        bounds.append((left, steps_in(trial, speed, left)))
+    training, steps = min(bounds)
+    measuring = (steps // every + 1) * points * speed.forward
+    most = "at most about" if budget.psnr is not None else "about"
+    spent = f"{most} {duration(training)} of training ({steps:,} steps) and {duration(measuring)} of evaluation"
+    return f"{spent}; about {memory(memory_for(trial))} of memory"

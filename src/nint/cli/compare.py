@@ -1,0 +1,169 @@
+"""`nint compare`: samplers and fields side by side on one input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import arg
+
+from nint.cli.parsing import command_line, flag, number, positional, text, whole
+from nint.errors import UsageError
+
+
+def _several(metavar: str) -> tuple[Any, ...]:
+    return (arg(metavar=f"{metavar} ...", help_behavior_hint=""),)
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Trains every pairing of sampler, field and seed from the same start weights, and writes one report and its pictures.
+
+    Attributes:
+        input: image file, or sample:NAME
+        out: folder for runs.jsonl, table.md and the pictures
+        samplers: text forms as in nint list samplers; all adds plug-ins (default: every built-in one that the input allows)
+        fields: text forms as in nint list fields, or all (default: siren)
+        steps: budget of each run in steps; give this or --seconds
+        seconds: budget of each run in training seconds
+        seeds: runs of each pairing, with the seeds 0, 1, ...
+        size: hidden layers x width of every field whose text form gives none
+        max_side: reduce the image to this longest side first
+        batch_share: share of the points in a batch, of every sampler that has one and whose text form gives none
+        lr: learning rate of every field, the paper's is 1e-4 (default: each field's own)
+        lr_schedule: constant, cosine or exponential
+        optimizer: text form of the optimizer
+        loss: l2, l1 or huber
+        total_steps: what schedules read (default: the budget's steps, or 5000 with --seconds)
+        checkpoints: steps (or seconds, with --seconds) at which quality is tabled (default: 10, 25, 50 and 100 % of the budget)
+        targets: PSNR to reach, in dB (default: 25 28 30 35)
+        device: auto, cpu, cuda or mps
+        threads: CPU threads
+        force: replace the comparison in OUT
+        resume: go on with the comparison in OUT; finished runs are kept
+    """
+
+    input: Annotated[str, *positional("INPUT")]
+    out: Annotated[str, *text("DIR")]
+    samplers: Annotated[tuple[str, ...], *_several("SAMPLER")] = ()
+    fields: Annotated[tuple[str, ...], *_several("FIELD")] = ()
+    steps: Annotated[int | None, *whole("N")] = None
+    seconds: Annotated[float | None, *number("S")] = None
+    seeds: Annotated[int, *whole("N")] = 3
+    size: Annotated[str | None, *text("LxH")] = None
+    max_side: Annotated[int | None, *whole("PX")] = None
+    batch_share: Annotated[float | None, *number("SHARE")] = None
+    lr: Annotated[float | None, *number("RATE")] = None
+    lr_schedule: Annotated[str, *text("SCHEDULE")] = "constant"
+    optimizer: Annotated[str, *text("OPTIMIZER")] = "adam"
+    loss: Annotated[str, *text("LOSS")] = "l2"
+    total_steps: Annotated[int | None, *whole("N")] = None
+    checkpoints: Annotated[tuple[float, ...], *_several("STEP")] = ()
+    targets: Annotated[tuple[float, ...], *_several("DB")] = ()
+    device: Annotated[str, *text("DEVICE")] = "auto"
+    threads: Annotated[int | None, *whole("N")] = None
+    force: Annotated[bool, *flag()] = False
+    resume: Annotated[bool, *flag()] = False
+
+
+def run(options: CompareOptions) -> int:
+    import torch
+
+    from nint.bench.compare import run_comparison
+    from nint.bench.folder import TABLE
+    from nint.bench.plan import make_plan
+    from nint.cli.interrupts import Interrupts
+    from nint.cli.show import Show
+    from nint.reporting.compare_pictures import write_pictures
+    from nint.reporting.compare_table import failures, write_markdown
+
+    if options.threads is not None:
+        if options.threads < 1:
+            raise UsageError(f"threads={options.threads} must be at least 1.")
+        torch.set_num_threads(options.threads)
+    out, show, command = Path(options.out), Show(), command_line(options, "compare")
+    same = (
+        "steps",
+        "seconds",
+        "seeds",
+        "size",
+        "max_side",
+        "batch_share",
+        "lr",
+        "lr_schedule",
+        "optimizer",
+        "loss",
+        "total_steps",
+        "device",
+    )
+    plan = make_plan(
+        options.input,
+        samplers=options.samplers,
+        fields=options.fields or ("siren",),
+        checkpoints=options.checkpoints,
+        targets=options.targets,
+        **{name: getattr(options, name) for name in same},
+    )
+    show.facts(_facts(plan))
+    with Interrupts() as interrupts, _progress_bar(plan.runs) as progress:
+        comparison = run_comparison(
+            plan, out, command=command, resume=options.resume, force=options.force, progress=progress, interrupted=interrupts
+        )
+    for problem in comparison.problems:
+        print(f"nint: {problem}", file=sys.stderr)
+    if comparison.results:
+        _show_tables(comparison)
+        for line in failures(comparison):
+            show.line(f"failed: {line}")
+        written = [write_markdown(comparison, out / TABLE), *write_pictures(comparison, out)]
+        show.line(f"{out}: runs.jsonl, {', '.join(path.name for path in written)}")
+    if comparison.interrupted:
+        again = command if options.resume else f"{command.replace(' --force', '')} --resume"
+        show.line(f"Stopped after {len(comparison.results)} of {plan.runs} runs; go on with: {again}")
+        return interrupts.exit_code or 1
+    return 1 if len(comparison.failed()) == plan.runs else 0
+
+
+def _facts(plan: Any) -> list[tuple[str, str]]:
+    budget = f"{plan.budget.seconds:g} training seconds" if plan.in_seconds else f"{plan.budget.steps:,} steps"
+    rates = {text: plan.lr if plan.lr is not None else spec.default_lr for text, spec in plan.fields.items()}
+    whose = "its own default" if plan.lr is None else "from --lr"
+    return [
+        ("input", f"{plan.signal.name}, {plan.signal.layout.describe()}"),
+        ("samplers", "  ".join(plan.samplers)),
+        ("fields", "\n".join(f"{text}, learning rate {rate:g} ({whose})" for text, rate in rates.items())),
+        ("budget", f"{budget} each; schedules read {plan.total_steps:,} total steps"),
+        ("runs", f"{plan.runs:,}: samplers {len(plan.samplers)}, fields {len(plan.fields)}, seeds {plan.seeds}"),
+    ]
+
+
+def _show_tables(comparison: Any) -> None:
+    from rich.console import Console
+
+    from nint.reporting.compare_table import rich_tables
+
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
+    for table in rich_tables(comparison):
+        console.print(table)
+
+
+@contextmanager
+def _progress_bar(runs: int) -> Iterator[Callable[[float, str], None]]:
+    """Runs done, what is running, and the time left; nothing where standard error is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed:.1f} of {task.total} runs"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=runs)
+        yield lambda done, what: bar.update(task, completed=done, description=what)

@@ -1,0 +1,64 @@
+"""`nint eval`: how close a model is to an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from nint.cli.models import model_path
+from nint.cli.parsing import positional, text, whole
+from nint.cli.records import STDOUT, check_target, write_record
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """Measures a model against an image, which may be of another size than the one it was fitted to.
+
+    Attributes:
+        model: model file, or the folder of a run
+        input: image file, or sample:NAME
+        max_side: reduce the image to this longest side first
+        device: auto, cpu, cuda or mps
+        json: also write a record to this file (- is standard output)
+    """
+
+    model: Annotated[str, *positional("MODEL")]
+    input: Annotated[str, *positional("INPUT")]
+    max_side: Annotated[int | None, *whole("PX")] = None
+    device: Annotated[str, *text("DEVICE")] = "auto"
+    json: Annotated[str | None, *text("FILE")] = None
+
+
+def run(options: EvalOptions) -> int:
+    source = model_path(options.model)
+    check_target(options.json)
+
+    import torch
+
+    from nint.cli.show import Show
+    from nint.cli.words import metric, metric_label
+    from nint.devices import resolve_device
+    from nint.fitted import Fit
+    from nint.signals.open import open_signal
+    from nint.version import __version__
+
+    device = resolve_device(options.device)
+    fit = Fit.load(source, device=device)
+    signal = open_signal(options.input, max_side=options.max_side)
+    found = fit.evaluate(signal)
+    write_record(
+        options.json,
+        {
+            "model": str(source),
+            "input": signal.name,
+            "content": signal.fingerprint(),
+            "signal": signal.layout.to_json(),
+            "device": str(device),
+            "versions": {"nint": __version__, "torch": torch.__version__},
+            **found,
+        },
+    )
+    show = Show(quiet=options.json == STDOUT)
+    rows = [("model", str(source)), ("input", f"{signal.name}, {signal.layout.describe()}")]
+    show.facts([*rows, *((metric_label(name), metric(name, value)) for name, value in found.items())])
+    return 0

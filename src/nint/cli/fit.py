@@ -1,0 +1,244 @@
+"""`nint fit`: options -> `nint.fitting`, with what a person wants to see before, during and after."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from nint.cli.models import model_path
+from nint.cli.parsing import command_line, flag, number, positional, text, whole
+from nint.cli.records import STDOUT, check_target, write_record
+from nint.errors import UsageError
+from nint.settings import split_text
+
+if TYPE_CHECKING:
+    from nint.budgets import Budget
+    from nint.cli.show import Show
+    from nint.fitted import Fit
+    from nint.fitting import Job
+
+_MOST_THREADS = 1024
+_ABORTED = 130
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Fits a network to an image, training at each step only on the pixels that teach it most.
+
+    Attributes:
+        input: image file, or sample:NAME (nint list samples)
+        out: folder for the model, its checkpoint, record and pictures; nint-out/NAME if left out
+        field: network, as NAME:SETTING=VALUE,... (nint list fields)
+        size: hidden layers x width of the network, short for its setting size
+        sampler: which pixels to train on, as NAME:SETTING=VALUE,... (nint list samplers)
+        batch_share: share of the pixels in a batch, short for the sampler's setting batch_share
+        steps: stop after this many steps
+        seconds: stop after this much training time
+        psnr: stop at this quality in dB
+        total_steps: length that schedules are laid out for, and the most steps where neither --steps nor --seconds is given
+        lr: learning rate; the network's own default if left out
+        lr_schedule: course of the learning rate over total_steps
+        optimizer: adam or sgd, with settings as NAME:SETTING=VALUE,...
+        loss: l2, l1 or huber
+        seed: of the start weights and of the sampler
+        device: auto, cpu, cuda or mps
+        threads: CPU threads; PyTorch's own choice if left out
+        max_side: reduce the image to this longest side first
+        resume: go on with the run in the output folder
+        force: replace the run in the output folder
+        init: model whose weights to start from
+        eval_every: steps between evaluations; about fifty over the run if left out
+        json: also write the record to this file (- is standard output)
+        no_pictures: draw no pictures of the result
+        quiet: print nothing but errors
+    """
+
+    input: Annotated[str, *positional("INPUT")]
+    out: Annotated[str | None, *text("DIR")] = None
+    field: Annotated[str, *text("FIELD")] = "siren"
+    size: Annotated[str | None, *text("LAYERSxWIDTH")] = None
+    sampler: Annotated[str, *text("SAMPLER")] = "nint"
+    batch_share: Annotated[float | None, *number("SHARE")] = None
+    steps: Annotated[int | None, *whole("N")] = None
+    seconds: Annotated[float | None, *number("S")] = None
+    psnr: Annotated[float | None, *number("DB")] = None
+    total_steps: Annotated[int, *whole("N")] = 5000
+    lr: Annotated[float | None, *number("RATE")] = None
+    lr_schedule: Annotated[str, *text("constant|cosine|exponential")] = "constant"
+    optimizer: Annotated[str, *text("OPTIMIZER")] = "adam"
+    loss: Annotated[str, *text("LOSS")] = "l2"
+    seed: Annotated[int, *whole("N")] = 0
+    device: Annotated[str, *text("DEVICE")] = "auto"
+    threads: Annotated[int | None, *whole("N")] = None
+    max_side: Annotated[int | None, *whole("PX")] = None
+    resume: Annotated[bool, *flag()] = False
+    force: Annotated[bool, *flag()] = False
+    init: Annotated[str | None, *text("MODEL")] = None
+    eval_every: Annotated[int | None, *whole("N")] = None
+    json: Annotated[str | None, *text("FILE")] = None
+    no_pictures: Annotated[bool, *flag()] = False
+    quiet: Annotated[bool, *flag()] = False
+
+
+def run(options: FitOptions) -> int:
+    from nint.budgets import Budget
+    from nint.cli.interrupts import Interrupts
+    from nint.cli.progress import ProgressBar
+    from nint.cli.show import Show
+    from nint.fitting import run_job
+
+    if options.eval_every is not None and options.eval_every < 1:
+        raise UsageError(f"--eval-every {options.eval_every} must be a whole number of at least 1.")
+    budget = Budget(steps=options.steps, seconds=options.seconds, psnr=options.psnr)
+    _use_threads(options.threads)
+    job = _job(options)
+    folder = _folder(options)
+    init = None if options.init is None else model_path(options.init)
+    check_target(options.json, options.force)
+    # The record alone belongs on standard output where it is asked for there.
+    show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
+    every = options.eval_every or max(min(budget.expected_steps(job.total_steps) // 50, 100), 1)
+    _prepare(options, job, budget, folder, init, show, every)
+
+    with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:
+        try:
+            fit = run_job(
+                job,
+                budget,
+                out=folder,
+                resume=options.resume,
+                force=options.force,
+                init=init,
+                eval_every=every,
+                monitors=[bar],
+                interrupted=interrupts,
+            )
+        except KeyboardInterrupt:
+            kept = (folder / "checkpoint.safetensors").exists()
+            print(f"nint: Aborted. {_how_to_resume(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
+            return _ABORTED
+    stopped_early = fit.record["stopped"] == "interrupted"
+    write_record(options.json, fit.record)
+    if not (options.no_pictures or stopped_early):
+        _draw_pictures(folder, job, fit)
+    _summary(show, folder, job, fit)
+    if stopped_early:
+        print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {_how_to_resume(options)}", file=sys.stderr)
+        return interrupts.exit_code
+    return 0
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is None:
+        return
+    if not 1 <= threads <= _MOST_THREADS:
+        raise UsageError(f"--threads {threads} must be a whole number from 1 to {_MOST_THREADS}.")
+
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _job(options: FitOptions) -> Job:
+    from nint.fitting import make_job
+
+    return make_job(
+        options.input,
+        field=_with_setting(options.field, "size", options.size, "--size"),
+        sampler=_with_setting(options.sampler, "batch_share", options.batch_share, "--batch-share"),
+        optimizer=options.optimizer,
+        lr=options.lr,
+        lr_schedule=options.lr_schedule,
+        loss=options.loss,
+        total_steps=options.total_steps,
+        seed=options.seed,
+        device=options.device,
+        max_side=options.max_side,
+    )
+
+
+def _with_setting(form: str, key: str, value: Any, option: str) -> str:
+    """A text form with one setting given by an option of its own."""
+    if value is None:
+        return form
+    name, raw = split_text(form)
+    if raw.get(key, str(value)) != str(value):
+        raise UsageError(f"'{form}' and {option} {value} disagree; give {key} once.")
+    raw[key] = str(value)
+    return f"{name}:{','.join(f'{k}={v}' for k, v in raw.items())}"
+
+
+def _folder(options: FitOptions) -> Path:
+    from nint.signals.samples import PREFIX
+
+    if options.out is not None:
+        return Path(options.out)
+    name = options.input.removeprefix(PREFIX) if options.input.startswith(PREFIX) else Path(options.input).stem
+    return Path("nint-out") / name
+
+
+def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: Path | None, show: Show, every: int) -> None:
+    """Refuses what cannot be done while nothing has been written, then says what will be done.
+
+    The run that is built here is for measuring; the real one is built anew, so that nothing of the measuring can leak into it.
+    """
+    from nint.checkpoint import CHECKPOINT, restore
+    from nint.cli.announce import announce
+    from nint.fitting import build_run
+    from nint.rundir import check_writable, claim
+
+    trial = build_run(job, budget, None if options.resume else init)
+    if options.force and not options.resume:
+        check_writable(folder)  # the old run goes only once the new one is ready to start
+    else:
+        claim(folder, resume=options.resume, force=options.force)
+    if options.resume:
+        restore(folder / CHECKPOINT, trial, job.settings() | {"init": None if init is None else str(init)})
+    if not show.quiet:
+        announce(show, job, trial, budget, folder, every)
+        show.line()
+
+
+def _draw_pictures(folder: Path, job: Job, fit: Fit) -> None:
+    try:
+        from nint.reporting.fit_pictures import write_pictures
+    except ImportError:  # without matplotlib there is everything but the pictures
+        return
+    write_pictures(folder, job.signal, fit)
+
+
+def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
+    from nint.cli.words import duration, memory, metric, metric_label
+    from nint.rundir import OURS, PICTURES
+
+    record = fit.record
+    training, selection = record["training_seconds"], record["selection_seconds"]
+    files = [name for name in (*OURS, *PICTURES) if (folder / name).exists()]
+    suffix = job.signal.layout.suffixes[0]
+    show.facts(
+        [
+            *((metric_label(name), metric(name, value)) for name, value in fit.metrics.items()),
+            ("steps", f"{record['steps']:,} ({record['stopped']})"),
+            ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} chose the points"),
+            ("work", f"{record['units']:,.1f} forwards over all points"),
+            ("peak memory", memory(record["peak_memory_bytes"])),
+            ("files", f"in {folder}: {', '.join(files)}"),
+            ("next", command_words("decode", folder, f"{folder.name}-x2{suffix}", "--scale", "2")),
+            ("", command_words("inspect", folder)),
+        ]
+    )
+
+
+def command_words(*words: object) -> str:
+    """A command of nint, ready for a shell."""
+    import shlex
+
+    return shlex.join(["nint", *map(str, words)])
+
+
+def _how_to_resume(options: FitOptions) -> str:
+    again = dataclasses.replace(options, resume=True, force=False)
+    return f"Go on with: {command_line(again, 'fit')}"

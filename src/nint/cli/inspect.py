@@ -1,0 +1,88 @@
+"""`nint inspect`: everything that a model file says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from nint.cli.models import model_path
+from nint.cli.parsing import positional
+from nint.errors import UsageError
+
+
+@dataclass(frozen=True)
+class InspectOptions:
+    """Shows the header of a model or checkpoint: network, signal, conventions, quality, settings, size and versions.
+
+    Attributes:
+        model: model file, or the folder of a run
+    """
+
+    model: Annotated[str, *positional("MODEL")]
+
+
+def run(options: InspectOptions) -> int:
+    path = model_path(options.model)
+
+    from nint.cli.show import Show
+    from nint.files import load_tensors
+
+    tensors, header = load_tensors(path)
+    try:
+        rows = _rows(path, tensors, header)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is not a complete model: {error}") from error
+    Show().facts(rows)
+    return 0
+
+
+def _rows(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> list[tuple[str, str]]:
+    from nint.cli.words import memory, metric, metric_label
+    from nint.signals.open import layout_from_json
+
+    layout = layout_from_json(header["layout"])
+    weights = [tensor for name, tensor in tensors.items() if name.startswith("field/")]
+    size, resume = path.stat().st_size, header.get("resume")
+    record, curve = header.get("record") or {}, (resume or {}).get("curve") or [{}]
+    metrics = header.get("metrics") or {name: curve[-1][name] for name in ("psnr", "ssim") if name in curve[-1]}
+    settings = record.get("settings") or header.get("settings") or {}
+    kinds = ", ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights}))
+    return [
+        ("file", f"{path}, {memory(size)}"),
+        ("kind", "model" if resume is None else f"checkpoint after step {resume['step']:,}, with all that --resume needs"),
+        ("field", header["field"] or f"{header['module']}, a module of the user's own"),
+        ("parameters", f"{sum(tensor.numel() for tensor in weights):,} ({kinds})"),
+        ("maps", f"{header['in_features']} coordinates to {header['out_features']} values"),
+        ("signal", layout.describe()),
+        ("coordinates", header["coordinates"]),
+        ("value range", _range_text(header)),
+        *((metric_label(name), metric(name, value)) for name, value in metrics.items()),
+        *((f"setting {key}", str(value)) for key, value in settings.items() if value is not None),
+        *_density(layout, record, weights, size, resume is not None),
+        ("format", f"version {header['format']}"),
+        ("written by", ", ".join(f"{name} {version}" for name, version in _versions(header, record).items())),
+    ]
+
+
+def _range_text(header: dict[str, Any]) -> str:
+    low, high = header.get("value_range", (0, 1))
+    return f"{low:g} to {high:g}"
+
+
+def _versions(header: dict[str, Any], record: dict[str, Any]) -> dict[str, str]:
+    return record.get("versions") or {"nint": header["nint"]}
+
+
+def _density(layout: Any, record: dict[str, Any], weights: list[Any], size: int, checkpoint: bool) -> list[tuple[str, str]]:
+    """Bits for each point of the original (image: pixel), of the file and of the parameters alone."""
+    points = record.get("points") or getattr(layout, "height", 0) * getattr(layout, "width", 0)
+    if not points:
+        return []
+    parameters = 8 * sum(tensor.numel() * tensor.element_size() for tensor in weights) / points
+    original = getattr(layout, "bits", 0) * layout.out_features
+    parts = [] if checkpoint else [f"{8 * size / points:.2f} in the file"]
+    parts.append(f"{parameters:.2f} in the parameters")
+    if original:
+        parts.append(f"{original} in the original")
+    return [("bits per point", ", ".join(parts))]

@@ -1,0 +1,101 @@
+"""The command line `nint`: finds the subcommand, imports only that, and turns errors into one sentence."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from nint.errors import NintError, UsageError, nearest
+from nint.version import __version__
+
+COMMANDS = {
+    "fit": ("nint.cli.fit:FitOptions", "fit a network to an image"),
+    "decode": ("nint.cli.decode:DecodeOptions", "write a fitted image at any size"),
+    "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against an image"),
+    "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
+    "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file says of itself"),
+    "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and sample images"),
+}
+"""Subcommand -> ("module:class of its options", one line). The module also has `run(options) -> exit code`."""
+
+_OUTSIDE = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT}
+"""What the system refuses for a reason that a person can see to."""
+
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line.
+
+    Args:
+        argv: Without the program's name; `sys.argv` if None.
+
+    Returns:
+        The exit code: 0, or 2 with one sentence on standard error for what cannot be done. 130 and 143 after Ctrl-C and SIGTERM.
+    """
+    try:
+        code = _dispatch(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except NintError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("Aborted.", _INTERRUPTED)
+    except BrokenPipeError:  # whoever read the output has gone; what is still buffered must not raise again at exit
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return _BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _OUTSIDE:
+            raise
+        return _complain(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.", 2)
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    name, *rest = arguments
+    if name == "--version":
+        print(f"nint {__version__}")
+        return 0
+    if name not in COMMANDS:
+        kind = "option" if name.startswith("-") else "command"
+        raise UsageError(f"nint has no {kind} '{name}'.{nearest(name, ['--help', '--version'] if kind == 'option' else COMMANDS)}")
+    module_name, _, options = COMMANDS[name][0].partition(":")
+    module = importlib.import_module(module_name)
+
+    from nint.cli.parsing import parse
+
+    try:
+        return module.run(parse(getattr(module, options), name, rest))
+    except SystemExit as stop:  # help was shown
+        return int(stop.code or 0)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {line}" for name, (_, line) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: nint COMMAND ...",
+            "",
+            "Fit implicit neural representations fast by choosing which coordinates to train on.",
+            "",
+            *lines,
+            "",
+            "nint COMMAND --help shows the options of a command, nint --version the version.",
+        ]
+    )
+
+
+def _complain(sentence: str, code: int) -> int:
+    print(f"nint: {' '.join(sentence.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

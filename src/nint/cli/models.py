@@ -1,0 +1,26 @@
+"""MODEL on the command line: a file, or the folder of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nint.errors import UsageError
+
+_IN_FOLDER = ("model.safetensors", "checkpoint.safetensors")
+
+
+def model_path(given: str) -> Path:
+    """The file behind MODEL: of a run's folder its finished model, else its last checkpoint.
+
+    Raises:
+        UsageError: for a folder without either, or where there is nothing.
+    """
+    path = Path(given)
+    if path.is_dir():
+        found = next((path / name for name in _IN_FOLDER if (path / name).is_file()), None)
+        if found is None:
+            raise UsageError(f"{path} is a folder without a model; give a .safetensors file or the folder of a run.")
+        return found
+    if not path.exists():
+        raise UsageError(f"There is no model {path}.")
+    return path

@@ -1,0 +1,109 @@
+"""A line that moves: steps, quality, speed and time left. It is drawn between steps, while the training clock stands still."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from nint.cli.words import metric, metric_label
+from nint.engine import Run
+from nint.monitors.base import BaseMonitor
+
+_REDRAW_S = 0.1
+_WINDOW_S = 10.0
+
+
+class ProgressBar(BaseMonitor):
+    """A progress bar on standard error, and nothing where that is no terminal. Use it as a context: an error then leaves no broken line.
+
+    Args:
+        console: A rich console; one on standard error if None.
+        quiet: Draw nothing.
+    """
+
+    def __init__(self, console: Any = None, quiet: bool = False) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        console = console or Console(stderr=True)
+        columns = (BarColumn(bar_width=24), TextColumn("{task.description}", markup=False))
+        shown = console.is_terminal and not quiet
+        self._bar = Progress(*columns, console=console, auto_refresh=False, transient=True, disable=not shown) if shown else None
+        self._task: Any = None
+        self._drawn = 0.0
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def __enter__(self) -> ProgressBar:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def start(self, run: Run) -> None:
+        if self._bar is not None:
+            self._seen.append((time.monotonic(), run.step))
+            self._task = self._bar.add_task(f"step {run.step:,}", total=1.0)
+            self._draw(run)
+
+    def after_step(self, run: Run) -> None:
+        if self._bar is not None and time.monotonic() - self._drawn >= _REDRAW_S:
+            self._draw(run)
+
+    def finish(self, run: Run, reason: str) -> None:
+        if self._bar is not None:
+            self._draw(run)
+
+    def _draw(self, run: Run) -> None:
+        now = time.monotonic()
+        self._drawn = now
+        self._seen.append((now, run.step))
+        while now - self._seen[0][0] > _WINDOW_S and len(self._seen) > 2:
+            self._seen.popleft()
+        since, first = self._seen[0]
+        rate = (run.step - first) / (now - since) if now > since else 0.0
+        self._bar.update(self._task, completed=done_share(run), description=describe(run, rate))
+        self._bar.refresh()
+
+
+def step_limit(run: Run) -> int | None:
+    """The step at which the run stops at the latest; None where only time limits it."""
+    budget = run.budget
+    return None if budget.steps is None and budget.seconds is not None else budget.expected_steps(run.teacher.total_steps)
+
+
+def done_share(run: Run) -> float:
+    """How much of the budget is used, in [0, 1]."""
+    limit, seconds = step_limit(run), run.budget.seconds
+    shares = [run.step / limit] if limit else []
+    shares += [run.clock.training_s / seconds] if seconds else []
+    return min(max(shares), 1.0)
+
+
+def seconds_left(run: Run, rate: float) -> float | None:
+    """Seconds until the first limit, at `rate` steps a second; None while that is not known."""
+    limit, seconds = step_limit(run), run.budget.seconds
+    left = [(limit - run.step) / rate] if limit is not None and rate > 0 else []
+    left += [seconds - run.clock.training_s] if seconds is not None else []
+    return max(min(left), 0.0) if left else None
+
+
+def describe(run: Run, rate: float) -> str:
+    """ "step 120/300  PSNR 31.42 dB  5.2 steps/s  ETA 0:00:35"."""
+    limit = step_limit(run)
+    parts = [f"step {run.step:,}" + (f"/{limit:,}" if limit is not None else "")]
+    name = run.signal.metrics[0]
+    row = next((row for row in reversed(run.curve) if row.get(name) is not None), None)
+    if row is not None:
+        parts.append(f"{metric_label(name)} {metric(name, row[name])}")
+    if rate > 0:
+        parts.append(f"{rate:.1f} steps/s" if rate < 100 else f"{rate:.0f} steps/s")
+    left = seconds_left(run, rate)
+    if left is not None:
+        hours, rest = divmod(round(left), 3600)
+        bound = "ETA at most" if run.budget.psnr is not None else "ETA"
+        parts.append(f"{bound} {hours}:{rest // 60:02}:{rest % 60:02}")
+    return "  ".join(parts)

@@ -1,0 +1,62 @@
+"""`--json FILE`: where a record goes. A file that is not a record of nint's is never overwritten unless asked for."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from nint.errors import UsageError
+
+STDOUT = "-"
+
+
+def check_target(target: str | None, force: bool = False) -> None:
+    """Refuses a place for a record, before any work is done.
+
+    Args:
+        target: A file, "-" for standard output, or None for no record.
+        force: Overwrite whatever the file is.
+
+    Raises:
+        UsageError: for a folder, a file that is no record, or a place that cannot be written.
+    """
+    if target is None or target == STDOUT:
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise UsageError(f"--json {path} is a folder; give a file.")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"--json {path} is not a regular file; give a file, or - for standard output.")
+    if path.exists() and not force and not _is_record(path):
+        raise UsageError(f"--json {path} exists and is not a record that nint wrote; choose another file.")
+    folder = next((parent for parent in path.absolute().parents if parent.exists()), Path.cwd())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"Cannot write --json {path}: {error.strerror or error}.") from error
+
+
+def write_record(target: str | None, record: dict[str, Any]) -> None:
+    """Writes a record to where `check_target` allowed it."""
+    if target is None:
+        return
+
+    if target == STDOUT:
+        finite = json.loads(json.dumps(record), parse_constant=lambda _: None)
+        print(json.dumps(finite, indent=1), flush=True)
+        return
+
+    from nint.files import write_json
+
+    write_json(Path(target), record)
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and isinstance(found.get("versions"), dict) and "nint" in found["versions"]

@@ -1,0 +1,73 @@
+"""What a command prints: plain lines that survive a pipe, bold and coloured only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+_WIDTH = 140  # where the text does not go to a terminal
+
+
+class Show:
+    """Prints lines, facts and tables.
+
+    Args:
+        stream: Where to; standard output if None.
+        quiet: Print nothing.
+    """
+
+    def __init__(self, stream: TextIO | None = None, quiet: bool = False) -> None:
+        self._stream = stream
+        self.quiet = quiet
+
+    def line(self, text: str = "") -> None:
+        """One line, never wrapped."""
+        if not self.quiet:
+            print(text, file=self._stream or sys.stdout, flush=True)
+
+    def facts(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Labels and what they say, in two columns; a row without text is left out."""
+        table = _grid()
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(overflow="fold")
+        for label, said in rows:
+            if said:
+                table.add_row(_plain(label), _plain(said))
+        self._render(table)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Rows under a header."""
+        table = _grid()
+        table.show_header = True
+        for number, column in enumerate(columns):
+            table.add_column(_plain(column), header_style="bold", no_wrap=number < len(columns) - 1, overflow="fold")
+        for row in rows:
+            table.add_row(*map(_plain, row))
+        self._render(table)
+
+    def _render(self, table: Any) -> None:
+        if self.quiet:
+            return
+
+        from rich.console import Console
+
+        stream = self._stream or sys.stdout
+        terminal = stream.isatty()
+        console = Console(file=stream, width=None if terminal else _WIDTH, highlight=False, markup=False, emoji=False)
+        with console.capture() as captured:
+            console.print(table)
+        stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+        stream.flush()
+
+
+def _grid() -> Any:
+    from rich.table import Table
+
+    return Table.grid(padding=(0, 2))
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)

@@ -1,0 +1,152 @@
+"""What every plot shares: figures without a display or global state, one colour for each sampler, readable images."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nint.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 150
+SMALL, NORMAL, LARGE = 9, 10.5, 12
+INK, FAINT = "#222222", "#d9d9d9"
+RED = (0.84, 0.07, 0.07)
+"""Selected points."""
+
+COLOURS = {
+    "nint": "#d55e00",
+    "nint-reference": "#e69f00",
+    "full": "#000000",
+    "uniform": "#8c8c8c",
+    "int": "#0072b2",
+    "evos": "#009e73",
+    "expansive": "#cc79a7",
+    "egra": "#56b4e9",
+    "soft-mining": "#882255",
+}
+"""Built-in sampler -> colour: Okabe and Ito's palette, told apart by colour-blind eyes, with grey and wine for its yellow."""
+
+_OTHERS = ("#332288", "#999933", "#44aa99", "#aa4499", "#661100", "#6699cc")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 2)))
+
+LABELS = {"psnr": "PSNR (dB)", "ssim": "SSIM (7x7 uniform window)", "lpips": "LPIPS (AlexNet)"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a sampler is drawn."""
+
+    colour: str
+    dash: Any
+
+
+def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
+    """A line for each sampler in text form: the colour is the name's, in every picture; variants of one name differ in their dashes."""
+    seen: dict[str, int] = {}
+    found = {}
+    for text in samplers:
+        name = text.partition(":")[0]
+        colour = COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
+        found[text] = Line(colour, _DASHES[seen.get(name, 0) % len(_DASHES)])
+        seen[name] = seen.get(name, 0) + 1
+    return found
+
+
+def wrapped(text: str, width: int) -> str:
+    """A text form over several lines of at most about `width` letters, broken after its colon and commas."""
+    lines = [""]
+    for part in re.split(r"(?<=[:,])", text):
+        if lines[-1] and len(lines[-1]) + len(part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def label_of(metric: str) -> str:
+    """Name of a metric with its unit or definition."""
+    return LABELS.get(metric, metric)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of `width` x `height` inches that draws without a display; pyplot is not involved."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Writes the figure as PNG, atomically; returns the path."""
+    write_atomically(path, lambda target: figure.savefig(target, format="png"))
+    return path
+
+
+def plain_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
+    """Light grid, no box, readable labels."""
+    axes.grid(True, color=FAINT, linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#888888")
+    axes.tick_params(labelsize=SMALL, colors=INK)
+    axes.set_xlabel(x_label, fontsize=NORMAL, color=INK)
+    axes.set_ylabel(y_label, fontsize=NORMAL, color=INK)
+
+
+def show_image(axes: Axes, image: np.ndarray, **options: Any) -> Any:
+    """Draws an image without axes; pixels stay sharp where it is enlarged and are averaged where it is reduced."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return axes.imshow(image, interpolation="antialiased", **options)
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Pixels of any kind for looking at: `[h, w, 3]` float32 in [0, 1]; transparent parts are shown over white.
+
+    Args:
+        image: `[h, w]` or `[h, w, c]` with c from 1 to 4; uint8, uint16, or float in [0, 1].
+    """
+    values = as_unit(image)
+    if values.ndim == 2:
+        values = values[..., None]
+    channels = values.shape[-1]
+    colour = values[..., :3] if channels >= 3 else np.repeat(values[..., :1], 3, axis=-1)
+    if channels in (2, 4):
+        alpha = values[..., -1:]
+        colour = colour * alpha + (1 - alpha)
+    return np.clip(colour, 0, 1)
+
+
+def as_unit(image: np.ndarray) -> np.ndarray:
+    """Pixels as float32 in [0, 1], in the shape that they have."""
+    image = np.asarray(image)
+    return image.astype(np.float32) / np.float32(1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max)
+
+
+def with_points(image: np.ndarray, selected: np.ndarray) -> np.ndarray:
+    """Selected pixels in red over the dimmed grey image, `[h, w, 3]`.
+
+    Args:
+        image: As `as_rgb` takes it.
+        selected: Rows of the pool, pixels counted in row order.
+    """
+    grey = as_rgb(image).mean(axis=-1, keepdims=True)
+    picture = np.repeat(0.58 + 0.4 * grey, 3, axis=-1)
+    flat = picture.reshape(-1, 3)
+    flat[selected] = 0.2 * flat[selected] + 0.8 * np.asarray(RED, np.float32)
+    return picture

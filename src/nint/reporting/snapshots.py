@@ -1,0 +1,46 @@
+"""Reading what `nint.monitors.snapshots` wrote."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A run at one moment.
+
+    Attributes:
+        step: Finished steps.
+        training_seconds: Seconds of training so far.
+        selected: Pool rows of the last batch, `[b]`.
+        decoded: The reconstruction, in the signal's own kind.
+    """
+
+    step: int
+    training_seconds: float
+    selected: np.ndarray
+    decoded: np.ndarray
+
+
+def load_snapshots(folder: Path) -> list[Snapshot]:
+    """The readable snapshots of a folder by step; a damaged file is left out."""
+    found = []
+    for path in folder.glob("step-*.npz"):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                found.append(Snapshot(int(file["step"]), float(file["training_seconds"]), file["selected"], file["decoded"]))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            continue
+    return sorted(found, key=lambda snapshot: snapshot.step)
+
+
+def spread_out(snapshots: list[Snapshot], most: int) -> list[Snapshot]:
+    """At most `most` of them, the first and the last included, evenly through the list."""
+    if len(snapshots) <= most:
+        return snapshots
+    picks = np.linspace(0, len(snapshots) - 1, most).round().astype(int)
+    return [snapshots[i] for i in picks]

@@ -1,0 +1,93 @@
+"""Expansive Supervision: a fixed set of edge pixels, the anchors, plus a fresh random rest.
+
+Source: Zhang et al., ICME 2025, and its public code. See the method card docs/samplers/expansive.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nint.probe import Probe
+from nint.samplers.base import BatchSampler, Selection
+from nint.samplers.picker import Picker, random_rows
+from nint.scores.edges import canny, dilate_2x2, grey_8bit, otsu
+from nint.settings import setting
+
+_ROUNDS = 100
+_GAIN = 15
+_TOLERANCE = 0.2
+_SMALLEST_FACTOR = 0.1
+"""Each round at most divides theta by ten, where the published rule would make it negative and end the search."""
+
+
+def search_edges(grey: np.ndarray, area: float) -> np.ndarray:
+    """Canny edges that cover about a wanted share of the image, `[rows, columns]` bool.
+
+    Thresholds (0.5 o, theta o) with Otsu's o; theta starts at 1 and is multiplied by 1 + 15 (edge share - wanted share), at most
+    100 times, until the edge share is within 20 % of the wanted one. An image that never gets there keeps its last edges.
+
+    Args:
+        grey: `[rows, columns]` uint8.
+        area: Wanted edge share, 0..1.
+    """
+    threshold, theta = otsu(grey), 1.0
+    for rounds in range(_ROUNDS + 1):
+        edges = canny(grey, 0.5 * threshold, theta * threshold)
+        excess = edges.mean() - area
+        if abs(excess) <= _TOLERANCE * area or rounds == _ROUNDS:
+            break
+        theta *= max(1 + _GAIN * excess, _SMALLEST_FACTOR)
+    return edges
+
+
+@dataclass(frozen=True)
+class ExpansiveState:
+    """Attributes:
+    total_steps: What the share schedule reads.
+    anchors: Flat indices of the anchors, `[m]`.
+    epoch: Pool epoch of `anchors`.
+    """
+
+    total_steps: int
+    anchors: Tensor
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Expansive(BatchSampler):
+    """All anchors, at most int((1 - xi) * share * N) edge pixels, plus random others up to int(share * N) in all.
+
+    The anchors are found once and stay; where the share grows over the run, the random part takes all the growth.
+
+    Cost: no forwards.
+    Differs: a short anchor set is made up for by random points, so that the batch always has int(share * N).
+    """
+
+    random_share: float = setting(0.5, "share of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
+
+    State = ExpansiveState
+    needs = frozenset({"grid2d"})
+
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ExpansiveState:
+        area = (1 - self.random_share) * self.batch_share
+        most = int(area * len(probe))
+        if most == 0:
+            return ExpansiveState(total_steps, torch.empty(0, dtype=torch.long, device=probe.device), probe.epoch)
+        edges = dilate_2x2(search_edges(grey_8bit(probe.pool), area))
+        anchors = torch.from_numpy(edges.ravel().nonzero()[0]).to(probe.device)
+        if len(anchors) > most:
+            anchors = anchors[random_rows(len(anchors), most, rng)].sort().values
+        return ExpansiveState(total_steps, anchors, probe.epoch)
+
+    def select(self, state: ExpansiveState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ExpansiveState]:
+        if state.epoch != probe.epoch:
+            state = self.init(probe, state.total_steps, rng)
+        count = self.count(step, state.total_steps, len(probe))
+        picker = Picker(len(probe), rng)
+        picker.take(state.anchors)
+        picker.random(count - len(picker))
+        return Selection(picker.indices), state

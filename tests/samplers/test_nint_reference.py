@@ -1,0 +1,199 @@
+import dataclasses
+
+import pytest
+import torch
+from oracles.dense_ntk import ntk
+from oracles.naive_samplers import NaiveNintReference
+from torch import nn
+
+from nint.cost import Cost
+from nint.objectives import L2
+from nint.probe import Probe
+from nint.samplers import SAMPLERS
+from nint.samplers.nint_reference import NintReference
+from nint.signals.base import Pool
+
+
+class CheapProbe:
+    """Stands in for a network of n points: fixed residuals, and a kernel that ranks the points by falling index."""
+
+    def __init__(self, n, epoch=0):
+        self.n, self.epoch = n, epoch
+        self.device = torch.device("cpu")
+        self.cost = Cost()
+        self.error = torch.arange(n, dtype=torch.float32)[:, None]  # the last points are the worst fitted
+
+    def __len__(self):
+        return self.n
+
+    def residual(self):
+        return self.error
+
+    def vjp(self, cotangent):
+        assert cotangent is self.error  # g is the raw residual
+        return {}
+
+    def jvp(self, tangent):
+        self.cost.jvp += self.n
+        return torch.arange(self.n, 0, -1, dtype=torch.float32)[:, None]
+
+
+def scan(sampler, n, count, epoch_at=lambda step: 0):
+    """(whether K g was computed, n_ntk, n_error, n_random) of each step, told apart by the parts' known order."""
+    probe, rng = CheapProbe(n), torch.Generator().manual_seed(0)
+    state = sampler.init(probe, 5000, rng)
+    found = []
+    for step in range(count):
+        probe.epoch = epoch_at(step)
+        before = probe.cost.jvp
+        selection, state = sampler.select(state, step, probe, rng)
+        rows = selection.indices
+        assert len(rows) == int(0.2 * n) and len(torch.unique(rows)) == len(rows)
+        n_ntk = leading(rows, torch.arange(len(rows)))
+        n_error = leading(rows[n_ntk:], torch.arange(n - 1, n - 1 - len(rows) + n_ntk, -1))
+        found.append((probe.cost.jvp > before, n_ntk, n_error, len(rows) - n_ntk - n_error))
+    return found
+
+
+def leading(rows, expected):
+    different = torch.nonzero(rows != expected)[:, 0]
+    return int(different[0]) if len(different) else len(rows)
+
+
+def scorings(sampler, count, n=10_000):
+    return [step for step, row in enumerate(scan(sampler, n, count)) if row[0]]
+
+
+def test_published_counts_at_512():
+    n = 512 * 512
+    found = scan(NintReference(), n, 111)
+    assert [step for step, row in enumerate(found) if row[0]] == [0, 9, 19, 29, 39, 49]
+    counts = [row[1] for row in found]
+    edges = [
+        (0, 19, 5786),
+        (19, 29, 2128),
+        (29, 39, 783),
+        (39, 49, 288),
+        (49, 59, 105),
+        (59, 69, 38),
+        (69, 79, 14),
+        (79, 89, 5),
+        (89, 99, 1),
+    ]
+    for start, stop, expected in edges:
+        assert counts[start:stop] == [expected] * (stop - start)
+    assert counts[99:] == [0] * 12
+    # int(B (1 - p - 0.7)) with B = 52428 and the published p, then the rest random
+    for step, p in ((0, 0.1104), (9, 0.1104), (19, 0.0406), (29, 0.0149), (39, 0.0055), (49, 0.0020), (59, 0.00074), (99, 0)):
+        assert found[step][2] == pytest.approx(52428 * (0.3 - p), abs=52428 * 6e-5)
+        assert found[step][3] == 52428 - found[step][1] - found[step][2]
+    assert found[110][2:] == (15728, 36700)  # 30 % of 52428 and the rest
+
+
+def test_published_remainder_at_256():
+    counts = [row[1] for row in scan(NintReference(), 256 * 256, 91)]
+    assert counts[59:69] == [9] * 10 and counts[69:79] == [3] * 10 and counts[79:89] == [1] * 10 and counts[89:] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "number", "last"),
+    [
+        ("nint-reference:refresh_interval=1", 5, 4),
+        ("nint-reference", 6, 49),
+        ("nint-reference:refresh_interval=20", 6, 99),
+        ("nint-reference:refresh_interval=50", 6, 249),
+        ("nint-reference:decay_rate=0.1", 51, 499),
+        ("nint-reference:decay_rate=0.5", 11, 99),
+        ("nint-reference:decay_rate=2", 3, 19),
+    ],
+)
+def test_published_number_of_scorings(settings, number, last):
+    found = scorings(SAMPLERS.parse(settings), last + 130)
+    assert len(found) == number
+    assert found[-1] == last
+
+
+@pytest.mark.parametrize("settings", [(0.2, 0.7, 10, 1.0), (0.3, 0.5, 4, 0.7), (0.2, 0.0, 3, 1.0), (0.5, 0.25, 7, 2.0)])
+def test_counts_of_the_naive_sampler(settings):
+    share, xi, alpha, lam = settings
+    naive = NaiveNintReference(share, xi, alpha, lam)
+    sampler = NintReference(batch_share=share, random_share=xi, refresh_interval=alpha, decay_rate=lam)
+    probe, rng = CheapProbe(3001), torch.Generator().manual_seed(0)
+    state = sampler.init(probe, 5000, rng)
+    for step in range(80):
+        before = probe.cost.jvp
+        selection, state = sampler.select(state, step, probe, rng)
+        due, n_ntk, n_error, n_random = naive.counts(3001)
+        rows = selection.indices
+        assert len(rows) == n_ntk + n_error + n_random
+        assert rows[:n_ntk].tolist() == list(range(n_ntk))
+        assert rows[n_ntk : n_ntk + n_error].tolist() == list(range(3000, 3000 - n_error, -1))
+        assert (probe.cost.jvp > before) == (due and n_ntk > 0)
+
+
+@pytest.mark.parametrize("c", [1, 3])
+def test_follows_the_naive_sampler_on_a_network(c):
+    """L1 errors, squared K r, stale ranking between refreshes, on an MLP in float64 that is being trained."""
+    n, generator = 80, torch.Generator().manual_seed(0)
+    field = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, c)).double()
+    with torch.no_grad():
+        for p in field.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator, dtype=torch.float64))
+    coords = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+    values = torch.randn(n, c, generator=generator, dtype=torch.float64)
+    probe, rng = Probe(field, Pool(coords, values), L2(), 16), torch.Generator().manual_seed(1)
+    sampler = NintReference(batch_share=0.5, random_share=0.3, refresh_interval=4)
+    naive = NaiveNintReference(0.5, 0.3, 4, 1.0)
+    optimizer = torch.optim.SGD(field.parameters(), lr=0.05)
+    state, ntk_sizes, stale = sampler.init(probe, 5000, rng), set(), 0
+    for step in range(26):
+        probe.forget()
+        before = probe.cost.jvp
+        selection, state = sampler.select(state, step, probe, rng)
+        parts = naive.step(probe.prediction().tolist(), values.tolist(), lambda: ntk(field, coords).tolist())
+        scored = parts.ntk + parts.error
+        rows = selection.indices.tolist()
+        assert rows[: len(scored)] == scored
+        assert len(rows) == len(set(rows)) == 40 == len(scored) + parts.n_random
+        assert (probe.cost.jvp > before) == (parts.scored and len(parts.ntk) > 0)
+        ntk_sizes.add(len(parts.ntk))
+        stale += bool(parts.ntk) and not parts.scored
+        optimizer.zero_grad()
+        (field(coords[rows]) - values[rows]).square().mean().backward()
+        optimizer.step()
+    assert len(ntk_sizes) >= 4 and 0 in ntk_sizes and stale > 5
+
+
+def test_cost_of_a_step():
+    field, coords, values = nn.Linear(2, 1), torch.rand(50, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(50, 1)
+    probe, rng = Probe(field, Pool(coords, values), L2(), 16), torch.Generator().manual_seed(1)
+    sampler, last = NintReference(batch_share=0.8), (0, 0, 0)
+    state = sampler.init(probe, 100, rng)
+    for step in range(12):
+        probe.forget()
+        _, state = sampler.select(state, step, probe, rng)
+        now = dataclasses.astuple(probe.cost)
+        assert tuple(b - a for a, b in zip(last, now, strict=True)) == ((100, 50, 50) if step in (0, 9) else (50, 0, 0))
+        last = now
+
+
+def test_a_stale_ranking_is_never_used_on_redrawn_points():
+    """Redrawn at 5, 25, 64 and 70: rescored at once while scoring goes on, no NTK part at all once it has stopped (t = 59)."""
+    found = scan(NintReference(), 256 * 256, 80, lambda step: sum(step >= change for change in (5, 25, 64, 70)))
+    assert [step for step, row in enumerate(found) if row[0]] == [0, 5, 9, 19, 25, 29, 39, 49]
+    counts = [row[1] for row in found]
+    assert counts[5] == counts[0] == 1446 and counts[25] == counts[24] == 532
+    assert counts[59:64] == [9] * 5 and counts[64:] == [0] * 16
+
+
+def test_only_scoring_steps_count():
+    """With every-2, u = 10 comes at t = 18: the staircase counts scoring steps, and the steps between keep the whole batch."""
+    assert scorings(NintReference(interval="every-2"), 130) == [0, 18, 38, 58, 78, 98]
+    probe, rng = CheapProbe(1000), torch.Generator().manual_seed(0)
+    sampler = NintReference(interval="every-2")
+    state, batches = sampler.init(probe, 5000, rng), []
+    for step in range(6):
+        selection, state = sampler.select(state, step, probe, rng)
+        batches.append(selection.indices.tolist())
+    assert batches[0] == batches[1] != batches[2] == batches[3] != batches[4] == batches[5]
+    assert batches[0][:22] == list(range(22))  # int(200 * 0.1104)

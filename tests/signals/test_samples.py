@@ -1,0 +1,61 @@
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+from nint.errors import UsageError
+from nint.signals import samples
+from nint.signals.samples import describe, load_sample, sample_names
+
+FOLDER = Path(skimage.__file__).parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a sample reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def test_the_usual_photos_are_there():
+    names = sample_names()
+    assert {"astronaut", "camera", "chelsea", "coffee", "rocket"} <= set(names)
+    assert len(names) == len(set(names))
+
+
+def test_every_sample_loads_as_described():
+    for name in sample_names():
+        signal = load_sample(name, max_side=32)
+        assert signal.name == f"sample:{name}"
+        assert max(signal.layout.height, signal.layout.width) == 32
+        size, text = describe(name).split(", ", 1)
+        assert text and size.split(" ")[1] in ("grey", "RGB") and (size.split(" ")[1] == "grey") == (signal.layout.channels == 1)
+
+
+def test_a_sample_is_its_files_pixels():
+    with Image.open(FOLDER / "chelsea.png") as image:
+        expected = np.asarray(image)
+    signal = load_sample("chelsea")
+    assert np.array_equal(signal.array, expected)
+    assert describe("chelsea") == "451x300 RGB, a cat's face"
+    assert np.array_equal(load_sample("cat").array, expected)
+
+
+def test_an_unknown_name_names_the_nearest():
+    for load in (load_sample, describe):
+        with pytest.raises(UsageError, match=r"'astronout'.*'astronaut'"):
+            load("astronout")
+    with pytest.raises(UsageError, match="Known: "):
+        load_sample("../../x.png")
+
+
+def test_samples_that_are_not_shipped_are_not_listed(monkeypatch, tmp_path):
+    (tmp_path / "moon.png").write_bytes((FOLDER / "moon.png").read_bytes())
+    monkeypatch.setattr(samples, "_folder", lambda: tmp_path)
+    assert sample_names() == ["moon"]
+    with pytest.raises(UsageError, match="no sample called 'astronaut'"):
+        load_sample("astronaut")
