@@ -128,7 +128,7 @@ def make_job(
     seed: int = 0,
     device: str | torch.device = "auto",
     chunk_size: int | None = None,
-    max_side: int | None = None,
+    **signal_options: Any,
 ) -> Job:
     """Reads the source and checks every setting; nothing is written and nothing is trained.
 
@@ -141,7 +141,7 @@ def make_job(
             raise UsageError(f"Sampler '{SAMPLERS.name_of(chosen)}' has no batch share; leave --batch-share out or choose another sampler.")
         chosen = dataclasses.replace(chosen, batch_share=batch_share)
     return Job(
-        signal=open_signal(source, max_side=max_side),
+        signal=open_signal(source, **signal_options),
         field=FIELDS.parse(field) if isinstance(field, (str, type)) else field,
         sampler=chosen,
         optimizer=optimizer,

@@ -29,6 +29,12 @@ def test_evaluation_steps(total, count):
     assert ours[0] == 0
 
 
+def test_expected_share_for_estimates():
+    sampler = Evos(schedule="linear")
+    assert [sampler.expected_share(step, 1000) for step in (0, 1, 500)] == pytest.approx([1.0, 0.2008, 0.6])
+    assert sampler.scoring_forwards(0, 1000) == 0
+
+
 def test_evaluation_steps_of_odd_settings():
     every = Evos(first_period=1, period_shrink=0)
     assert all(every.evaluates_at(step, 10) for step in range(10))

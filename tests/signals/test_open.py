@@ -11,7 +11,8 @@ from nint.errors import UsageError
 from nint.signals.base import Layout, Signal
 from nint.signals.image import ImageLayout, ImageSignal
 from nint.signals.image_write import write_image
-from nint.signals.open import LOADERS, layout_from_json, open_signal
+from nint.signals.kinds import KINDS
+from nint.signals.open import layout_from_json, open_signal
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_every_ending_of_the_layout_has_a_loader(tmp_path, array):
     for ending in ImageLayout.suffixes:
         write_image(array, tmp_path / f"a{ending}")
         assert open_signal(tmp_path / f"a{ending}").layout == ImageLayout(10, 14, 3)
-    assert set(ImageLayout.suffixes) <= set(LOADERS)
+    assert set(ImageLayout.suffixes) == set(KINDS["image"].endings)
 
 
 def test_samples_and_max_side(tmp_path, array):

@@ -14,6 +14,8 @@ from tyro.conf import arg
 from nint.cli.parsing import command_line, flag, number, positional, text, whole
 from nint.errors import UsageError
 
+_MOST_THREADS = 1024
+
 
 def _several(metavar: str) -> tuple[Any, ...]:
     return (arg(metavar=f"{metavar} ...", help_behavior_hint=""),)
@@ -82,8 +84,8 @@ def run(options: CompareOptions) -> int:
     from nint.reporting.compare_table import failures, write_markdown
 
     if options.threads is not None:
-        if options.threads < 1:
-            raise UsageError(f"threads={options.threads} must be at least 1.")
+        if not 1 <= options.threads <= _MOST_THREADS:
+            raise UsageError(f"--threads {options.threads} must be a whole number from 1 to {_MOST_THREADS}.")
         torch.set_num_threads(options.threads)
     out, show, command = Path(options.out), Show(), command_line(options, "compare")
     same = (

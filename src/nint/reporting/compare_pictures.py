@@ -78,7 +78,6 @@ def _curves(comparison: Comparison, metric: str, path: Path) -> list[Path]:
             for sampler, line in lines.items():
                 _draw(axes, [r for r in comparison.of(field, sampler) if _drawable(r, metric)], key, metric, line, sampler)
             plain_axes(axes, label)
-            axes.set_xlim(left=0)
         axes_pair[0].set_ylabel(label_of(metric), fontsize=NORMAL, color=INK)
         axes_pair[0].set_title(field, fontsize=NORMAL, color=INK, loc="left")
     seeds = f", mean of {plan.seeds} seeds ± one standard deviation" if plan.seeds > 1 else ""

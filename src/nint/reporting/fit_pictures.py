@@ -109,7 +109,6 @@ def _curve_picture(path: Path, signal: Signal, fit: Fit) -> list[Path]:
     for axes, key, label in zip(panels, ("step", "training_seconds"), ("steps", "training seconds (evaluation not counted)"), strict=True):
         axes.plot(*_series(rows, key, metric), color=line.colour, linewidth=1.8, marker="o" if len(rows) < 3 else None)
         plain_axes(axes, label)
-        axes.set_xlim(left=0)
     panels[0].set_ylabel(label_of(metric), fontsize=NORMAL, color=INK)
     figure.suptitle(f"{signal.name}, {sampler}" if sampler else signal.name, fontsize=LARGE, color=INK, x=0.01, ha="left")
     return [save(figure, path)]

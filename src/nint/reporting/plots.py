@@ -94,7 +94,10 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def plain_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
-    """Light grid, no box, readable labels."""
+    """Light grid, no box, readable labels; the horizontal axis starts at 0."""
+    if x_label == "steps":
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlim(left=0)
     axes.grid(True, color=FAINT, linewidth=0.7)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

@@ -1,5 +1,5 @@
-"""WHAT is fitted. One module a kind; each owns reading and writing its files."""
+"""WHAT is fitted. One module a kind; each owns reading and writing its files. The table of kinds is kinds.py."""
 
-from nint.signals.base import GridCoords, Layout, Pool, Predict, Signal
+from nint.signals.base import GridCoords, KindDefaults, Layout, Pool, Predict, Signal
 
-__all__ = ["GridCoords", "Layout", "Pool", "Predict", "Signal"]
+__all__ = ["GridCoords", "KindDefaults", "Layout", "Pool", "Predict", "Signal"]

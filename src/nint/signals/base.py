@@ -127,6 +127,25 @@ class Layout(ABC):
         return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
 
 
+@dataclasses.dataclass(frozen=True)
+class KindDefaults:
+    """Settings that the papers use for a kind of signal; what the user names wins.
+
+    Attributes:
+        batch_share: Share of the pool in a batch, for samplers that have one.
+        lr: Learning rate; None is the field's own.
+        omega_0: For fields that have it; None is the field's own.
+        total_steps: What schedules read.
+        source: Where these come from.
+    """
+
+    batch_share: float = 0.2
+    lr: float | None = None
+    omega_0: float | None = None
+    total_steps: int = 5000
+    source: str = "Sec. 4.1 of the paper"
+
+
 class Signal(ABC):
     """One thing to fit, loaded and checked."""
 
@@ -135,7 +154,10 @@ class Signal(ABC):
     """Where it came from, for records: a file name or `sample:NAME`."""
 
     metrics: ClassVar[tuple[str, ...]]
-    """Names of what `evaluate` returns, the leading one first."""
+    """Names of what `evaluate` may return, the leading one first."""
+
+    defaults: ClassVar[KindDefaults] = KindDefaults()
+    """What the papers use for this kind."""
 
     @abstractmethod
     def pool(self, device: torch.device) -> Pool:
@@ -144,6 +166,10 @@ class Signal(ABC):
     def redraw(self, pool: Pool, step: int, seed: int) -> Pool:
         """The pool of a step; the same object unless points are redrawn. A pure function of (step, seed), so resume is exact."""
         return pool
+
+    def report(self) -> tuple[str, ...]:
+        """Sentences that a person should see before the run: what was guessed, repaired or left out."""
+        return ()
 
     @abstractmethod
     def evaluate(self, predict: Predict) -> dict[str, float]:

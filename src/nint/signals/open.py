@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -12,43 +11,39 @@ import numpy as np
 import torch
 
 from nint.errors import UsageError, nearest
+from nint.signals import kinds
 from nint.signals.base import Layout, Signal
 
-LOADERS = {ending: "nint.signals.image:load_image" for ending in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")}
-"""File ending -> "module:function"; the function takes (path, max_side)."""
-
-LAYOUTS = {"image": "nint.signals.image:ImageLayout"}
-"""Kind -> "module:Class", as in the checkpoint's header."""
-
-
-def open_signal(source: Any, *, max_side: int | None = None) -> Signal:
+def open_signal(source: Any, *, kind: str | None = None, **options: Any) -> Signal:
     """Loads whatever can be fitted.
 
     Args:
         source: A file's path, `sample:NAME`, a numpy array, a torch tensor, a PIL image, or a signal (returned as it is).
-        max_side: Longest side of an image in pixels; larger ones are averaged down.
+        kind: What the source is, where its ending does not tell; see `nint.signals.kinds`.
+        **options: Those of the kind's loader (images: max_side); None counts as not given.
 
     Raises:
-        UsageError: for a source that is of no known kind, cannot be read or cannot be fitted.
+        UsageError: for a source that is of no known kind, cannot be read or cannot be fitted, and for options that its kind
+            does not have.
     """
+    given = {key: value for key, value in options.items() if value is not None}
     if isinstance(source, Signal):
-        if max_side is not None:
-            raise UsageError("max_side has no effect on a signal that is already loaded; give it where the signal is loaded.")
+        if given:
+            raise UsageError(f"{', '.join(given)} has no effect on a signal that is already loaded; give it where the signal is loaded.")
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(os.fspath(source), max_side)
-
-    from nint.signals.image import ImageSignal
-
+        return _open_path(os.fsdecode(source), kind, given)
     if isinstance(source, torch.Tensor):
-        return ImageSignal.from_array(_tensor_to_array(source), "tensor", max_side)
+        return _open_array(_tensor_to_array(source), "tensor", given)
     if isinstance(source, np.ndarray):
-        return ImageSignal.from_array(source, "array", max_side)
+        return _open_array(source, "array", given)
 
     from PIL import Image
 
     if isinstance(source, Image.Image):
-        return ImageSignal.from_pil(source, max_side=max_side)
+        from nint.signals.image import ImageSignal
+
+        return ImageSignal.from_pil(source, **_only(given, "max_side"))
     raise UsageError(f"A {type(source).__name__} cannot be fitted; give a path, sample:NAME, an array, a tensor, a PIL image or a signal.")
 
 
@@ -60,9 +55,7 @@ def layout_from_json(data: dict[str, Any]) -> Layout:
     """
     values = dict(data) if isinstance(data, dict) else {}
     kind = values.pop("kind", None)
-    if not isinstance(kind, str) or kind not in LAYOUTS:
-        raise UsageError(f"There is no kind of layout called '{kind}'.{nearest(str(kind), LAYOUTS)}")
-    cls = _resolve(LAYOUTS[kind])
+    cls = kinds.resolve(kinds.kind_named(str(kind)).layout)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for key in values:
         if key not in fields:
@@ -74,26 +67,32 @@ def layout_from_json(data: dict[str, Any]) -> Layout:
     return cls(**values)
 
 
-def _open_path(source: str | bytes, max_side: int | None) -> Signal:
+def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
     from nint.signals import samples
 
-    text = os.fsdecode(source)
     if text.startswith(samples.PREFIX):
-        return samples.load_sample(text.removeprefix(samples.PREFIX), max_side)
+        return samples.load_sample(text.removeprefix(samples.PREFIX), **options)
     path = Path(text)
     if not path.exists():
         raise UsageError(f"There is no file '{text}'.")
-    if path.is_dir():
-        raise UsageError(f"'{text}' is a folder; give a file.")
-    ending = path.suffix.lower()
-    if ending not in LOADERS:
-        raise UsageError(f"'{text}' has an ending that is not known.{nearest(ending, LOADERS)}")
-    return _resolve(LOADERS[ending])(path, max_side)
+    return kinds.load(kind or kinds.detect_kind(path), path, options)
 
 
-def _resolve(target: str) -> Any:
-    module, _, attribute = target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+def _open_array(array: np.ndarray, name: str, options: dict[str, Any]) -> Signal:
+    if "in_dims" in options:
+        from nint.signals.array import ArraySignal
+
+        return ArraySignal(array, name=name, **_only(options, "in_dims"))
+    from nint.signals.image import ImageSignal
+
+    return ImageSignal.from_array(array, name, **_only(options, "max_side"))
+
+
+def _only(options: dict[str, Any], *known: str) -> dict[str, Any]:
+    for key in options:
+        if key not in known:
+            raise UsageError(f"{key} does not apply to this kind of source; its options: {', '.join(known)}.")
+    return options
 
 
 def _tensor_to_array(tensor: torch.Tensor) -> np.ndarray:

@@ -1,12 +1,16 @@
-"""`sample:NAME`: photos that lie in scikit-image's own package, so that trying something needs no file and no network."""
+"""`sample:NAME`: photos that lie in scikit-image's own package, and signals made by code, so that trying something needs no file."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from nint.errors import UsageError, nearest
-from nint.signals.image import ImageSignal, load_image
+from nint.signals.base import Signal
+from nint.signals.image import load_image
+from nint.signals.kinds import KINDS, resolve
 
 PREFIX = "sample:"
 
@@ -37,7 +41,16 @@ _ALIASES = {"cat": "chelsea"}
 def sample_names() -> list[str]:
     """Names of the samples that the installed scikit-image carries."""
     folder = _folder()
-    return [name for name, (file, _) in _SAMPLES.items() if (folder / file).is_file()]
+    return [*(name for name, (file, _) in _SAMPLES.items() if (folder / file).is_file()), *_made()]
+
+
+def _made() -> dict[str, tuple[str, Callable[..., Signal]]]:
+    """Samples of the other kinds: name -> (description, function that makes the signal); made by code, and said so."""
+    made: dict[str, tuple[str, Callable[..., Signal]]] = {}
+    for kind in KINDS.values():
+        if kind.samples and importlib.util.find_spec(kind.samples.partition(":")[0]):
+            made.update(resolve(kind.samples))
+    return made
 
 
 def describe(name: str) -> str:
@@ -48,23 +61,33 @@ def describe(name: str) -> str:
     """
     from PIL import Image
 
+    made = _made()
+    if name in made:
+        return made[name][0]
     path, text = _find(name)
     with Image.open(path) as image:
         mode = {"L": "grey"}.get(image.mode, image.mode)
         return f"{image.width}x{image.height} {mode}, {text}"
 
 
-def load_sample(name: str, max_side: int | None = None) -> ImageSignal:
+def load_sample(name: str, max_side: int | None = None, **options: Any) -> Signal:
     """Loads a sample by its name, without `sample:`.
 
     Args:
         name: One of `sample_names()`.
         max_side: As in `load_image`.
+        **options: Those of the loader of the sample's kind.
 
     Raises:
         UsageError: for an unknown name; the nearest is named.
     """
+    made = _made()
+    if name in made:
+        _, make = made[name]
+        return make(**options) if max_side is None else make(max_side=max_side, **options)
     path, _ = _find(name)
+    if options:
+        raise UsageError(f"{', '.join(options)} does not apply to images.")
     return load_image(path, max_side, name=PREFIX + name)
 
 

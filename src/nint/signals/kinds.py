@@ -1,0 +1,102 @@
+"""The kinds of signal there are, as a table: file endings, who loads them, who lays them out. Modules are imported when used.
+
+A kind's loader is a function (path, **its own options) -> Signal. An option that was not given is not passed; one that a
+kind's loader does not know is refused in one sentence.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nint.errors import UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of signal.
+
+    Attributes:
+        load: "module:function" that reads a path.
+        layout: "module:Class" of its layout, as named in checkpoint headers.
+        endings: File endings, with the dot, that mean this kind unless `--kind` says otherwise.
+        detect: "module:function" path -> bool for endings and folders that several kinds share; asked in table order.
+        samples: "module:table" of `sample:NAME` entries, or "".
+    """
+
+    load: str
+    layout: str
+    endings: tuple[str, ...] = ()
+    detect: str = ""
+    samples: str = ""
+
+
+KINDS: dict[str, Kind] = {
+    "image": Kind(
+        "nint.signals.image:load_image",
+        "nint.signals.image:ImageLayout",
+        (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"),
+    ),
+}
+
+
+def resolve(target: str) -> Any:
+    """The object behind "module:attribute"."""
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def ending_of(path: Path) -> str:
+    """The file ending in lower case; ".nii.gz" counts as one."""
+    name = path.name.lower()
+    return ".nii.gz" if name.endswith(".nii.gz") else Path(name).suffix
+
+
+def detect_kind(path: Path) -> str:
+    """The kind that a path is taken for.
+
+    Raises:
+        UsageError: for an ending that no kind has.
+    """
+    for name, kind in KINDS.items():
+        if kind.detect and resolve(kind.detect)(path):
+            return name
+    ending = ending_of(path)
+    for name, kind in KINDS.items():
+        if ending in kind.endings:
+            return name
+    if path.is_dir():
+        raise UsageError(f"'{path}' is a folder, but not one of numbered images; give a file.")
+    known = sorted({known for kind in KINDS.values() for known in kind.endings})
+    raise UsageError(f"'{path}' has an ending that is not known.{nearest(ending, known)} Or say what it is with --kind.")
+
+
+def kind_named(name: str) -> Kind:
+    """The kind behind a name.
+
+    Raises:
+        UsageError: for an unknown name.
+    """
+    if name not in KINDS:
+        raise UsageError(f"There is no kind of signal called '{name}'.{nearest(name, KINDS)}")
+    return KINDS[name]
+
+
+def load(name: str, path: Path, options: dict[str, Any]) -> Any:
+    """Loads a path as a kind, with the options that were given (None means not given).
+
+    Raises:
+        UsageError: for an option that this kind does not have.
+    """
+    loader = resolve(kind_named(name).load)
+    given = {key: value for key, value in options.items() if value is not None}
+    known = [parameter for parameter in inspect.signature(loader).parameters if parameter not in ("path", "name")]
+    for key in given:
+        if key not in known:
+            flag = "--" + key.replace("_", "-")
+            has = ", ".join("--" + option.replace("_", "-") for option in known) or "none"
+            raise UsageError(f"{flag} does not apply to {name} signals; their options: {has}.")
+    return loader(path, **given)
