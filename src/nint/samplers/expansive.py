@@ -24,19 +24,19 @@ _SMALLEST_FACTOR = 0.1
 """Each round at most divides theta by ten, where the published rule would make it negative and end the search."""
 
 
-def search_edges(grey: np.ndarray, area: float) -> np.ndarray:
+def search_edges(image: np.ndarray, area: float) -> np.ndarray:
     """Canny edges that cover about a wanted share of the image, `[rows, columns]` bool.
 
     Thresholds (0.5 o, theta o) with Otsu's o; theta starts at 1 and is multiplied by 1 + 15 (edge share - wanted share), at most
     100 times, until the edge share is within 20 % of the wanted one. An image that never gets there keeps its last edges.
 
     Args:
-        grey: `[rows, columns]` uint8.
+        image: `[rows, columns]` uint8.
         area: Wanted edge share, 0..1.
     """
-    threshold, theta = otsu(grey), 1.0
+    threshold, theta = otsu(image), 1.0
     for rounds in range(_ROUNDS + 1):
-        edges = canny(grey, 0.5 * threshold, theta * threshold)
+        edges = canny(image, 0.5 * threshold, theta * threshold)
         excess = edges.mean() - area
         if abs(excess) <= _TOLERANCE * area or rounds == _ROUNDS:
             break

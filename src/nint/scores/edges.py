@@ -1,27 +1,22 @@
-"""Edges of the target image: a grey 8-bit copy, Canny, Otsu's threshold and Sobel magnitudes. The network is not asked.
+"""Edges of the target image: an 8-bit grey copy, Canny, Otsu's threshold and Sobel magnitudes. The network is not asked.
 
 Everything runs once on the CPU with numpy and OpenCV; the samplers move the result to the pool's device.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from torch import Tensor
 
 from nint.errors import UsageError
+from nint.scores.grey import grey
 from nint.signals.base import Pool
 
-_LUMA = np.array([0.2989, 0.5870, 0.1140])
 _ROWS = 2**20
+"""Points converted at a time, so that a large image is not copied whole in double precision."""
 
 
 def grey_8bit(pool: Pool) -> np.ndarray:
     """The target as a grey image, `[rows, columns]` uint8: the pool's `value_range` is mapped to 0..255 and rounded.
-
-    One channel is taken as it is, two are grey and alpha, three are RGB, four are RGB and alpha; of any other number the mean
-    is taken. Alpha is left out.
 
     Args:
         pool: Points that fill a 2-D grid in order; its values are read by slices.
@@ -29,37 +24,24 @@ def grey_8bit(pool: Pool) -> np.ndarray:
     Raises:
         UsageError: for a pool without a 2-D grid.
 
-    Source: luma weights .2989, .587, .114, as in the baselines.
+    Source: channels as in `nint.scores.grey`.
     """
     if pool.grid is None or len(pool.grid) != 2:
         raise UsageError("Edges need an image, that is, points which fill a 2-D grid; this pool has none.")
     low, high = pool.value_range
     scale = 255 / (high - low) if high > low else 1.0
-    grey = np.empty(len(pool), dtype=np.uint8)
+    levels = np.empty(len(pool), dtype=np.uint8)
     for start in range(0, len(pool), _ROWS):
-        part = _to_numpy(pool.values[start : start + _ROWS])
-        grey[start : start + _ROWS] = np.rint(np.clip((_grey(part) - low) * scale, 0, 255)).astype(np.uint8)
-    return grey.reshape(pool.grid)
+        part = grey(pool.values[start : start + _ROWS].detach().cpu().double()).numpy()
+        levels[start : start + _ROWS] = np.rint(np.clip((part - low) * scale, 0, 255)).astype(np.uint8)
+    return levels.reshape(pool.grid)
 
 
-def _to_numpy(values: Any) -> np.ndarray:
-    return values.detach().cpu().numpy().astype(np.float64) if isinstance(values, Tensor) else np.asarray(values, dtype=np.float64)
-
-
-def _grey(values: np.ndarray) -> np.ndarray:
-    channels = values.shape[1]
-    if channels <= 2:
-        return values[:, 0]
-    if channels <= 4:
-        return values[:, :3] @ _LUMA
-    return values.mean(1)
-
-
-def canny(grey: np.ndarray, low: float, high: float) -> np.ndarray:
+def canny(image: np.ndarray, low: float, high: float) -> np.ndarray:
     """Canny's edge pixels, `[rows, columns]` bool.
 
     Args:
-        grey: `[rows, columns]` uint8.
+        image: `[rows, columns]` uint8.
         low: Weaker threshold of the hysteresis on the 8-bit scale; OpenCV swaps the two where `low` is the larger.
         high: Stronger threshold.
 
@@ -67,14 +49,14 @@ def canny(grey: np.ndarray, low: float, high: float) -> np.ndarray:
     """
     import cv2
 
-    return cv2.Canny(grey, low, high) > 0
+    return cv2.Canny(image, low, high) > 0
 
 
-def otsu(grey: np.ndarray) -> float:
+def otsu(image: np.ndarray) -> float:
     """Otsu's threshold of a grey image, 0..255: pixels above it are the bright class."""
     import cv2
 
-    threshold, _ = cv2.threshold(grey, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    threshold, _ = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return float(threshold)
 
 
@@ -85,10 +67,10 @@ def dilate_2x2(edges: np.ndarray) -> np.ndarray:
     return cv2.dilate(edges.astype(np.uint8), np.ones((2, 2), np.uint8)) > 0
 
 
-def sobel_magnitude(grey: np.ndarray) -> np.ndarray:
+def sobel_magnitude(image: np.ndarray) -> np.ndarray:
     """Length of the 3x3 Sobel gradient, `[rows, columns]` float64; the border pixels are repeated outwards, so that it is no edge."""
     import cv2
 
-    across = cv2.Sobel(grey, cv2.CV_64F, 1, 0, ksize=3, borderType=cv2.BORDER_REPLICATE)
-    down = cv2.Sobel(grey, cv2.CV_64F, 0, 1, ksize=3, borderType=cv2.BORDER_REPLICATE)
+    across = cv2.Sobel(image, cv2.CV_64F, 1, 0, ksize=3, borderType=cv2.BORDER_REPLICATE)
+    down = cv2.Sobel(image, cv2.CV_64F, 0, 1, ksize=3, borderType=cv2.BORDER_REPLICATE)
     return np.hypot(across, down)
