@@ -1,7 +1,10 @@
 """Reading curves: hand-made ones, whose answers are seen at a glance."""
 
+import doctest
+
 import pytest
 
+import nint.bench.targets
 from nint.bench.targets import Reached, time_to_target, value_at
 
 
@@ -51,3 +54,7 @@ def test_values_that_are_absent_are_passed_over():
 )
 def test_value_at_takes_the_last_evaluation_at_or_before(limit, expected):
     assert value_at(curve(18.0, 24.0, 23.0), "psnr", **limit) == expected
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(nint.bench.targets) == (0, 3)

@@ -168,7 +168,11 @@ def test_a_new_epoch_forces_rescoring():
     naive = NaiveNint()
     for step, probe, selection, _ in steps(Nint(), field, pool, 16, redraw=redraw):
         parts = naive.step(
-            step, probe.prediction().tolist(), probe.values.tolist(), lambda coords=probe.coords: ntk(field, coords).tolist(), pool=probe.epoch
+            step,
+            probe.prediction().tolist(),
+            probe.values.tolist(),
+            lambda coords=probe.coords: ntk(field, coords).tolist(),
+            pool=probe.epoch,
         )
         assert selection.indices.tolist()[: len(parts.ntk + parts.error)] == parts.ntk + parts.error
 

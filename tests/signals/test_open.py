@@ -93,14 +93,14 @@ GOOD = {"kind": "image", "height": 3, "width": 4, "channels": 1, "bits": 8}
     ("data", "word"),
     [
         ({**GOOD, "kind": "imaeg"}, "'image'"),
-        ({**GOOD, "kind": None}, "no kind of layout"),
-        ({**GOOD, "kind": ["image"]}, "no kind of layout"),
-        ({key: value for key, value in GOOD.items() if key != "kind"}, "no kind of layout"),
+        ({**GOOD, "kind": None}, "no kind of signal"),
+        ({**GOOD, "kind": ["image"]}, "no kind of signal"),
+        ({key: value for key, value in GOOD.items() if key != "kind"}, "no kind of signal"),
         ({**GOOD, "hight": 3}, "'height'"),
         ({key: value for key, value in GOOD.items() if key not in ("width", "channels")}, "lacks width, channels"),
         ({**GOOD, "channels": 9}, "channels=9"),
         ({**GOOD, "height": "3"}, "height=3"),
-        ([], "no kind of layout"),
+        ([], "no kind of signal"),
     ],
 )
 def test_foreign_layouts_are_refused(data, word):

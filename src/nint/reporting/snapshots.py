@@ -31,7 +31,7 @@ def load_snapshots(folder: Path) -> list[Snapshot]:
     found = []
     for path in folder.glob("step-*.npz"):
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
                 found.append(Snapshot(int(file["step"]), float(file["training_seconds"]), file["selected"], file["decoded"]))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             continue

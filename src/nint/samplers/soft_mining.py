@@ -127,7 +127,7 @@ class SoftMining(BatchSampler):
         losses = objective.point_terms(feedback.prediction, objective.values)
         # The reported gradient is that of the batch mean: it holds the weight c and the 1/M already.
         slopes = feedback.coord_gradient @ state.axes.T / losses[:, None]
-        return replace(state, losses=losses, slopes=slopes)
+        return replace(state, losses=losses, slopes=slopes.to(state.walkers.dtype))
 
     def _moved(self, state: SoftMiningState, grid: tuple[int, ...], rng: torch.Generator) -> Tensor:
         """One Langevin step, with the uniform and the edge draws, `[m, 2]` in [0, 1]^2."""

@@ -81,7 +81,7 @@ def kind_named(name: str) -> Kind:
         UsageError: for an unknown name.
     """
     if name not in KINDS:
-        raise UsageError(f"There is no kind of layout or signal called '{name}'.{nearest(name, KINDS)}")
+        raise UsageError(f"There is no kind of signal called '{name}'.{nearest(name, KINDS)}")
     return KINDS[name]
 
 
