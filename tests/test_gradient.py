@@ -8,7 +8,7 @@ from nint import gradient
 from nint.cost import Cost
 from nint.errors import UsageError
 from nint.gradient import accumulate_gradient
-from nint.objectives import L1, L2, Huber, Objective, make_loss
+from nint.objectives import L1, L2, Huber, Objective, PointLoss, make_loss
 from nint.samplers.base import Selection
 
 
@@ -61,7 +61,7 @@ def test_equals_plain_autograd(name, c, chunk, keep, monkeypatch):
     objective, plain = PLAIN[name]
     field, coords, values = problem(c)
     expected, by_coords, prediction = by_autograd(field, coords, values, plain)
-    own = L2() if isinstance(objective, Objective) and not objective.separable else objective
+    own = L2() if not isinstance(objective, PointLoss) else objective
     selection = Selection(ROWS, None if own is objective else objective)
     feedback = accumulate_gradient(field, coords, values, selection, own, chunk, Cost(), want_coord_gradient=True)
     for p, slope in zip(field.parameters(), expected, strict=True):

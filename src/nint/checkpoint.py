@@ -72,7 +72,7 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     run.field.load_state_dict({k.removeprefix("field/"): v for k, v in tensors.items() if k.startswith("field/")})
     run.optimizer.load_state_dict(unflatten(saved["optimizer"], tensors))
     on_device = {name: value.to(device) if name.startswith("sampler") else value for name, value in tensors.items()}
-    run.teacher.state = unflatten(saved["sampler"], on_device, type(run.teacher.state))
+    run.teacher.state = unflatten(saved["sampler"], on_device, type(run.teacher.state), run.teacher.state)
     run.teacher.rng.set_state(tensors["rng"])
     run.teacher.step = saved["step"]
     run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]

@@ -1,14 +1,12 @@
 """What a training step minimises.
 
-A separable objective is the mean of one number a point, so its gradient can be summed chunk by chunk. A joint objective
-couples the points of a batch (a Laplacian, weights from batch statistics) and is differentiated in one piece.
+A `PointLoss` is the mean of one number a point, so its gradient can be summed chunk by chunk. Any other objective may
+couple the points of a batch (a Laplacian, weights from batch statistics) and is differentiated in one piece.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -18,16 +16,12 @@ from nint.errors import UsageError, nearest
 class Objective(ABC):
     """(prediction `[b, c]`, values `[b, c]`, pool rows `[b]`) -> scalar."""
 
-    separable: ClassVar[bool] = False
-
     @abstractmethod
     def __call__(self, prediction: Tensor, values: Tensor, indices: Tensor) -> Tensor: ...
 
 
 class PointLoss(Objective):
     """Mean over the batch of one loss a point, itself a mean over channels."""
-
-    separable = True
 
     @abstractmethod
     def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:

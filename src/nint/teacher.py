@@ -24,6 +24,7 @@ from nint.ntk.check import require_pointwise, require_pointwise_behaviour
 from nint.objectives import Objective, PointLoss, make_loss
 from nint.probe import Probe
 from nint.samplers import SAMPLERS
+from nint.samplers.candidates import effective
 from nint.samplers.base import Feedback, Sampler, Selection, check_needs
 from nint.signals.base import Pool
 
@@ -92,6 +93,8 @@ class Teacher:
         self.sampler: Sampler = SAMPLERS.parse(sampler)
         if not isinstance(self.sampler, Sampler):
             raise UsageError(f"sampler={sampler!r} is not a sampler; give a text form such as 'nint', or a Sampler.")
+        self._name = SAMPLERS.name_of(self.sampler)
+        self.sampler = effective(self.sampler)
         self.total_steps = total_steps
         self.step = 0
         self.loss = make_loss(loss)
@@ -102,7 +105,6 @@ class Teacher:
         require_pointwise(field)
         apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may share a coordinate
         require_pointwise_behaviour(field, pool.coords[torch.tensor(apart, device=pool.device)], pool.out_features)
-        self._name = SAMPLERS.name_of(self.sampler)
         check_needs(self.sampler, self.probe, self._name)
         self.rng = torch.Generator(device=pool.device)
         self.rng.manual_seed(seed + _SEED_OFFSET)

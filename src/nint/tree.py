@@ -35,24 +35,25 @@ def flatten(value: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
     raise UsageError(f"A state holds a {type(value).__name__} ('{prefix}'), which a checkpoint cannot keep; use tensors and plain values.")
 
 
-def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None) -> Any:
+def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: Any = None) -> Any:
     """Undoes `flatten`.
 
     Args:
         value: The JSON.
         tensors: By name.
         hint: The type that is expected; dataclasses are only ever built from it, never from the file.
+        like: A value of the same make, whose type serves where the hint does not say enough.
     """
     if isinstance(value, dict) and "@tensor" in value:
         return tensors[value["@tensor"]]
     if isinstance(value, dict) and "@items" in value:
         return {key: unflatten(item, tensors) for key, item in value["@items"]}
     if isinstance(value, dict) and "@fields" in value:
-        cls = _dataclass_of(hint)
+        cls = _dataclass_of(hint) or (type(like) if dataclasses.is_dataclass(like) else None)
         if cls is None or set(value["@fields"]) != {f.name for f in dataclasses.fields(cls)}:
             raise UsageError("The checkpoint holds a state that does not fit this version's sampler; it cannot be resumed.")
         hints = typing.get_type_hints(cls)
-        return cls(**{name: unflatten(item, tensors, hints[name]) for name, item in value["@fields"].items()})
+        return cls(**{name: unflatten(item, tensors, hints[name], getattr(like, name, None)) for name, item in value["@fields"].items()})
     if isinstance(value, list):
         items = [unflatten(item, tensors, _item_hint(hint)) for item in value]
         return tuple(items) if typing.get_origin(hint) is tuple else items

@@ -47,7 +47,7 @@ def rich_tables(comparison: Comparison) -> list[Table]:
         for number, row in enumerate(data.rows):
             if number in data.breaks and number > 0:
                 table.add_section()
-            table.add_row(*(Text(cell.text, style=styles[cell.place]) for cell in row))
+            table.add_row(*(Text.assemble((cell.text, styles[cell.place])) for cell in row))
         found.append(table)
     return found
 

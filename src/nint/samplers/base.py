@@ -114,14 +114,24 @@ class BatchSampler(Sampler):
     Attributes:
         batch_share: B / N, the share of the pool in a batch (the paper's B).
         schedule: How the share grows over the run.
+        batch_size: B in points, for pools of which no share is handy.
+        candidates: Size of the random sub-pool that is scored instead of the whole; see `Candidates`.
     """
 
     batch_share: float = setting(0.2, "share of the pool in each batch", symbol="B", above=0, at_most=1)
     schedule: str = setting("constant", "how the batch share grows to all points over the run", choices=SHARE_SCHEDULES)
+    batch_size: int | None = setting(None, "points in each batch, instead of a share", at_least=1)
+    candidates: int | None = setting(None, "choose among this many random points instead of all", at_least=1)
 
     def count(self, step: int, total_steps: int, n: int) -> int:
-        """Batch size B = int(share * N) at a step, at least 1."""
-        return max(int(batch_share(self.schedule, self.batch_share, step, total_steps) * n), 1)
+        """Batch size B at a step, from 1 to n: `batch_size`, else int(share * N); a schedule lets either grow to n."""
+        if self.schedule == "constant" and self.batch_size is not None:
+            return min(self.batch_size, n)
+        return max(int(batch_share(self.schedule, self.start_share(n), step, total_steps) * n), 1)
+
+    def start_share(self, n: int) -> float:
+        """Share of a pool of n points that the schedule starts from."""
+        return self.batch_share if self.batch_size is None else min(self.batch_size / n, 1.0)
 
     def expected_share(self, step: int, total_steps: int) -> float:
         return batch_share(self.schedule, self.batch_share, step, total_steps)

@@ -130,12 +130,13 @@ class Evos(BatchSampler):
 
     def elites(self, step: int, total_steps: int, n: int) -> int:
         """How many of the ranking a step takes: int((share - mu) N), mu = beta * initial share."""
-        share = batch_share(self.schedule, self.batch_share, step, total_steps)
-        return max(int((share - self.mutation_share * self.batch_share) * n), 0)
+        start = self.start_share(n)
+        share = batch_share(self.schedule, start, step, total_steps)
+        return max(int((share - self.mutation_share * start) * n), 0)
 
     def mutants(self, n: int) -> int:
         """How many random points a step takes: int(mu N)."""
-        return int(self.mutation_share * self.batch_share * n)
+        return int(self.mutation_share * self.start_share(n) * n)
 
     def expected_share(self, step: int, total_steps: int) -> float:
         return 1.0 if self.evaluates_at(step, total_steps) else super().expected_share(step, total_steps)

@@ -109,7 +109,7 @@ class SoftMining(BatchSampler):
         return min(step / self.ramp_steps, self.exponent)
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> SoftMiningState:
-        count = math.ceil(round(self.batch_share * len(probe), 9))  # rounded, so that 0.07 of 100 points is 7
+        count = math.ceil(round(self.start_share(len(probe)) * len(probe), 9))  # rounded, so that 0.07 of 100 points is 7
         walkers = torch.rand(count, 2, generator=rng, device=probe.device)
         edges = _edge_sums(sobel_magnitude(grey_8bit(probe.pool)))
         return SoftMiningState(walkers, edges.to(probe.device), _axes(probe), probe.epoch)

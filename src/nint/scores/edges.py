@@ -32,8 +32,8 @@ def grey_8bit(pool: Pool) -> np.ndarray:
     scale = 255 / (high - low) if high > low else 1.0
     levels = np.empty(len(pool), dtype=np.uint8)
     for start in range(0, len(pool), _ROWS):
-        part = grey(pool.values[start : start + _ROWS].detach().cpu().double()).numpy()
-        levels[start : start + _ROWS] = np.rint(np.clip((part - low) * scale, 0, 255)).astype(np.uint8)
+        part = pool.values[start : start + _ROWS].detach().cpu().double()
+        levels[start : start + _ROWS] = grey(((part - low) * scale).clamp(0, 255)).round().byte().numpy()
     return levels.reshape(pool.grid)
 
 

@@ -1,0 +1,88 @@
+"""Any sampler on a fresh random sub-pool: cheap selection, pools larger than memory, long videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError
+from nint.probe import Probe
+from nint.samplers.base import BatchSampler, Feedback, Sampler, Selection
+from nint.samplers.picker import random_rows
+
+
+@dataclass(frozen=True)
+class CandidatesState:
+    """Attributes:
+    total_steps: What schedules read.
+    inner: State of the wrapped sampler.
+    candidates: Rows of the current sub-pool between select and observe.
+    chosen: Rows of the sub-pool that were selected, likewise.
+    """
+
+    total_steps: int
+    inner: Any
+    candidates: Tensor | None = None
+    chosen: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Candidates(Sampler):
+    """Draws `size` points uniformly at each step and lets another sampler choose the batch among them.
+
+    The batch keeps its size B = share * N of the whole pool. Each sub-pool is an epoch of its own, so that nothing that is
+    cached by index outlives it; it has no grid, so samplers that look at neighbours cannot be wrapped.
+    In text form it is a setting of the wrapped sampler: `nint:candidates=262144`.
+
+    Attributes:
+        inner: The wrapped sampler.
+        size: Points in the sub-pool; raised to the batch size where that is larger.
+
+    Cost: that of the wrapped sampler on `size` points; memory follows `size`, not N.
+    """
+
+    inner: BatchSampler
+    size: int
+
+    State = CandidatesState
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise UsageError(f"candidates={self.size} must be at least 1.")
+        if "grid2d" in self.inner.needs:
+            raise UsageError(f"{type(self.inner).__name__} looks at neighbouring pixels, so it cannot choose among random candidates.")
+
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> CandidatesState:
+        few = probe.on(torch.arange(min(self.size, len(probe)), device=probe.device), epoch=-1)
+        return CandidatesState(total_steps, self.inner.init(few, total_steps, rng))
+
+    def select(self, state: CandidatesState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, CandidatesState]:
+        batch = self.inner.count(step, state.total_steps, len(probe))
+        rows = random_rows(len(probe), min(max(self.size, batch), len(probe)), rng)
+        # A sub-pool is never seen again; its epoch is told from that of every other by the step.
+        few = probe.on(rows, epoch=probe.epoch * 2**32 + step + 1)
+        fixed = replace(self.inner, batch_size=batch, schedule="constant", candidates=None)
+        selection, inner = fixed.select(state.inner, step, few, rng)
+        chosen = replace(state, inner=inner, candidates=rows, chosen=selection.indices)
+        return Selection(rows[selection.indices], selection.objective), chosen
+
+    def observe(self, state: CandidatesState, step: int, selection: Selection, feedback: Feedback) -> CandidatesState:
+        inner = self.inner.observe(state.inner, step, Selection(state.chosen, selection.objective), feedback)
+        return replace(state, inner=inner, candidates=None, chosen=None)
+
+    def note(self, probe: Probe) -> str:
+        size = min(self.size, len(probe))
+        return f"Each step chooses among {size:,} random candidates of {len(probe):,} points."
+
+    def expected_share(self, step: int, total_steps: int) -> float:
+        return self.inner.expected_share(step, total_steps)
+
+
+def effective(sampler: Sampler) -> Sampler:
+    """The sampler to run: wrapped where it asks for candidates."""
+    if isinstance(sampler, BatchSampler) and sampler.candidates is not None:
+        return Candidates(sampler, sampler.candidates)
+    return sampler

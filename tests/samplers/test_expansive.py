@@ -1,0 +1,230 @@
+"""Expansive Supervision against its specification: the threshold search, the anchors, the batches."""
+
+import random
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from oracles.pictures import grey_levels, picture, rows_of, teacher_on, train, whole_loss
+from scipy import stats
+from torch import nn
+
+from nint.errors import UsageError
+from nint.objectives import L2
+from nint.probe import Probe
+from nint.samplers import expansive
+from nint.samplers.expansive import Expansive, ExpansiveState, search_edges
+from nint.signals.base import GridCoords, Pool
+from nint.teacher import Teacher
+from nint.tree import flatten, unflatten
+
+FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def probe_on(image, epoch=0):
+    rows, columns, channels = image.shape
+    return Probe(nn.Linear(2, channels), Pool(GridCoords((rows, columns)), rows_of(image), (rows, columns), epoch=epoch), L2())
+
+
+def recorded(monkeypatch):
+    """Records the thresholds and the edge share of every Canny run."""
+    rounds = []
+
+    def canny(image, low, high):
+        edges = cv2.Canny(image, low, high) > 0
+        rounds.append((low, high, edges.mean()))
+        return edges
+
+    monkeypatch.setattr(expansive, "canny", canny)
+    return rounds
+
+
+def clouds(rows=64, columns=40):
+    """Smooth noise: edges of all strengths."""
+    noise = cv2.GaussianBlur(np.random.default_rng(0).random((rows, columns)), (0, 0), 3)
+    return np.rint((noise - noise.min()) / (noise.max() - noise.min()) * 255).astype(np.uint8)
+
+
+def checkerboard(rows=40, columns=64, block=8):
+    row, column = np.indices((rows, columns)) // block
+    return ((row + column) % 2 * 255).astype(np.uint8)
+
+
+STUBBORN = {
+    "constant": np.full((40, 64), 77, np.uint8),
+    "black": np.zeros((40, 64), np.uint8),
+    "checkerboard": checkerboard(),
+    "pixels": checkerboard(block=1),
+    "noise": np.random.default_rng(1).integers(0, 256, (40, 64)).astype(np.uint8),
+    "one dot": np.pad(np.full((1, 1), 255, np.uint8), ((10, 29), (20, 43))),
+}
+
+
+@pytest.mark.parametrize("area", [0.06, 0.1, 0.2])
+def test_the_search_ends_within_a_fifth_of_the_wanted_area(area):
+    image = clouds()
+    threshold = cv2.threshold(image, 0, 255, cv2.THRESH_OTSU)[0]
+    assert not 0.8 * area <= (cv2.Canny(image, threshold / 2, threshold) > 0).mean() <= 1.2 * area
+    assert 0.8 * area <= search_edges(image, area).mean() <= 1.2 * area
+
+
+@pytest.mark.parametrize("area", [0.06, 0.1, 0.2])
+def test_the_search_follows_the_published_rule(area, monkeypatch):
+    rounds = recorded(monkeypatch)
+    image = clouds()
+    threshold = cv2.threshold(image, 0, 255, cv2.THRESH_OTSU)[0]
+    search_edges(image, area)
+    theta = 1.0
+    for low, high, covered in rounds:
+        assert (low, high) == pytest.approx((threshold / 2, theta * threshold))
+        theta *= max(1 + 15 * (covered - area), 0.25)  # the published rule, clamped to stay positive
+    assert [0.8 * area <= covered <= 1.2 * area for *_, covered in rounds] == [False] * (len(rounds) - 1) + [True]
+
+
+@pytest.mark.parametrize("area", [0.02, 0.1, 0.4, 1.0])
+@pytest.mark.parametrize("name", STUBBORN)
+def test_a_stubborn_image_ends_the_search_after_100_rounds(name, area, monkeypatch):
+    rounds = recorded(monkeypatch)
+    edges = search_edges(STUBBORN[name], area)
+    assert edges.shape == (40, 64)
+    if not 0.8 * area <= rounds[-1][2] <= 1.2 * area:
+        assert len(rounds) == 101  # the first try and 100 more
+    assert all(np.isfinite(high) and (high > 0 or low == 0) for low, high, _ in rounds)  # theta stays positive
+    enough = [covered for *_, covered in rounds if covered >= area]
+    if len(rounds) == 101:  # the closest of those that cover enough, else the most that were seen
+        assert edges.mean() == (min(enough) if enough else max(covered for *_, covered in rounds))
+
+
+def test_the_stubborn_images_are_stubborn(monkeypatch):
+    for image in STUBBORN.values():
+        lengths = []
+        for area in (0.02, 0.4):
+            rounds = recorded(monkeypatch)
+            search_edges(image, area)
+            lengths.append(len(rounds))
+        assert 101 in lengths
+
+
+@pytest.mark.parametrize("random_share", [0.0, 0.5, 0.7, 1.0])
+@pytest.mark.parametrize("name", STUBBORN)
+def test_batches_of_a_stubborn_image_are_whole(name, random_share):
+    probe, generator = probe_on(STUBBORN[name][:, :, None]), rng()
+    sampler = Expansive(random_share=random_share)
+    state = sampler.init(probe, 10, generator)
+    assert len(state.anchors) <= int((1 - random_share) * 0.2 * 2560)
+    for step in range(3):
+        selection, state = sampler.select(state, step, probe, generator)
+        assert len(set(selection.indices.tolist())) == len(selection.indices) == 512
+
+
+@pytest.mark.parametrize("random_share", [0.5, 0.7, 0.0])
+@pytest.mark.parametrize(("shape", "channels"), [((40, 64), 1), ((64, 40), 3), ((33, 47), 4)])
+def test_anchors(shape, channels, random_share):
+    image = picture(*shape, channels)
+    n, area = shape[0] * shape[1], (1 - random_share) * 0.2
+    state = Expansive(random_share=random_share).init(probe_on(image), 100, rng())
+    edges = search_edges(grey_levels(image), area)
+    grown = cv2.dilate(edges.astype(np.uint8), np.ones((2, 2), np.uint8)).reshape(-1)
+    assert len(state.anchors) == min(int(area * n), grown.sum()) > 0
+    assert grown[state.anchors.numpy()].all()
+    assert len(set(state.anchors.tolist())) == len(state.anchors)
+
+
+def test_edge_pixels_are_dropped_at_random():
+    probe = probe_on(clouds()[:, :, None])
+    kept = torch.zeros(2560)
+    runs = 400
+    for seed in range(runs):
+        anchors = Expansive().init(probe, 100, rng(seed)).anchors
+        assert len(anchors) == 256
+        kept[anchors] += 1
+    grown = kept > 0
+    chance = 256 / grown.sum().item()
+    assert chance < 0.7
+    z = (kept[grown] - runs * chance) / (runs * chance * (1 - chance)) ** 0.5
+    assert z.abs().max() < stats.norm.isf(FALSE_ALARM / 2 / len(z))
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+@pytest.mark.parametrize("random_share", [0.5, 0.7])
+def test_anchors_stay_for_the_whole_run_and_the_rest_is_drawn_anew(random_share, schedule):
+    probe, generator = probe_on(picture(40, 64)), rng()
+    sampler = Expansive(random_share=random_share, schedule=schedule)
+    state = sampler.init(probe, 50, generator)
+    anchors, rests = set(state.anchors.tolist()), []
+    for step in range(50):
+        selection, state = sampler.select(state, step, probe, generator)
+        indices = selection.indices.tolist()
+        share = 0.2 if schedule == "constant" else 0.2 + 0.8 * step / 50
+        assert len(set(indices)) == len(indices) == int(share * 2560)
+        assert anchors <= set(indices)
+        assert selection.objective is None
+        rests.append(frozenset(indices) - anchors)
+    assert len(set(rests)) == 50
+    assert probe.cost.forward == 0
+
+
+def test_the_rest_is_uniform_over_the_other_points():
+    probe, generator = probe_on(picture(20, 32)), rng()
+    sampler = Expansive()
+    state = sampler.init(probe, 50, generator)
+    counts, steps = torch.zeros(640), 1500
+    for step in range(steps):
+        counts[sampler.select(state, step, probe, generator)[0].indices] += 1
+    assert (counts[state.anchors] == steps).all()
+    others = torch.ones(640, dtype=torch.bool)
+    others[state.anchors] = False
+    chance = (128 - len(state.anchors)) / others.sum().item()
+    z = (counts[others] - steps * chance) / (steps * chance * (1 - chance)) ** 0.5
+    assert z.abs().max() < stats.norm.isf(FALSE_ALARM / 2 / len(z))
+
+
+def test_a_redrawn_pool_gets_its_own_anchors():
+    first, second = probe_on(picture(20, 32, seed=0)), probe_on(picture(20, 32, seed=1), epoch=1)
+    sampler, generator = Expansive(), rng()
+    state = sampler.init(first, 10, generator)
+    _, same = sampler.select(state, 0, first, generator)
+    selection, after = sampler.select(same, 1, second, generator)
+    assert same is state
+    assert set(after.anchors.tolist()) != set(state.anchors.tolist())
+    assert set(after.anchors.tolist()) <= set(selection.indices.tolist())
+    assert (after.epoch, after.total_steps) == (1, 10)
+
+
+def test_same_seed_same_points_and_the_global_generators_stay_put():
+    torch.manual_seed(1)
+    np.random.seed(1)
+    random.seed(1)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    runs = [[b.indices.tolist() for _, b, _ in train(teacher_on(picture(20, 32), "expansive", seed=s), 4)] for s in (5, 5, 6)]
+    assert runs[0] == runs[1] != runs[2]
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()
+    assert random.getstate() == before[2]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_training_lowers_the_loss(channels):
+    teacher = teacher_on(picture(24, 36, channels), "expansive:random_share=0.7")
+    before = whole_loss(teacher)
+    for _ in train(teacher, 20):
+        pass
+    assert whole_loss(teacher) < 0.5 * before
+
+
+def test_state_survives_a_checkpoint():
+    state, tensors = Expansive().init(probe_on(picture(20, 32)), 10, rng()), {}
+    back = unflatten(flatten(state, "s", tensors), tensors, ExpansiveState)
+    assert torch.equal(back.anchors, state.anchors)
+    assert (back.total_steps, back.epoch) == (10, 0)
+
+
+@pytest.mark.parametrize("grid", [None, (60,), (3, 4, 5)])
+def test_signals_without_an_image_grid_are_refused(grid):
+    with pytest.raises(UsageError, match="expansive needs an image"):
+        Teacher(nn.Linear(3, 1), torch.rand(60, 3, generator=rng()), torch.zeros(60, 1), "expansive", total_steps=5, grid=grid)
