@@ -7,6 +7,7 @@ couple the points of a batch (a Laplacian, weights from batch statistics) and is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 

@@ -24,8 +24,8 @@ from nint.ntk.check import require_pointwise, require_pointwise_behaviour
 from nint.objectives import Objective, PointLoss, make_loss
 from nint.probe import Probe
 from nint.samplers import SAMPLERS
-from nint.samplers.candidates import effective
 from nint.samplers.base import Feedback, Sampler, Selection, check_needs
+from nint.samplers.candidates import effective
 from nint.signals.base import Pool
 
 _SEED_OFFSET = 0x5EED

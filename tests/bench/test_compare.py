@@ -208,7 +208,9 @@ def test_resume_runs_what_is_new(camera, finished, monkeypatch):
     assert again.results[:6] == first.results
 
 
-@pytest.mark.parametrize("change", [{"lr": 2e-3}, {"size": "2x8"}, {"steps": 21}, {"total_steps": 30}, {"batch_share": 0.5, "samplers": ["uniform"]}])
+@pytest.mark.parametrize(
+    "change", [{"lr": 2e-3}, {"size": "2x8"}, {"steps": 21}, {"total_steps": 30}, {"batch_share": 0.5, "samplers": ["uniform"]}]
+)
 def test_other_settings_are_other_runs(camera, finished, monkeypatch, change):
     folder, _ = finished
     again, built = rerun(camera, folder, monkeypatch, **change)
@@ -231,6 +233,7 @@ def test_a_damaged_line_is_reported_and_its_run_repeated(camera, finished, monke
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], b'{"field": "siren"}\n', b"\xff\x00 nonsense\n", *lines[2:5], lines[5][:200]]))
     again, built = rerun(camera, folder, monkeypatch)
+    assert {(seed, type(sampler).__name__) for seed, sampler in built} == {(0, "Uniform"), (1, "Full")}
     assert again.reused == 4
     assert len(again.problems) == 3
     assert "Line 2 of" in again.problems[0]

@@ -14,12 +14,12 @@ WHITE = 255
 def picture(rows: int, columns: int, channels: int = 3, seed: int = 0) -> np.ndarray:
     """Waves, discs and a little noise in whole grey levels, `[rows, columns, channels]` uint8."""
     generator = np.random.default_rng(seed)
-    y, x = np.mgrid[0:1 : rows * 1j, 0:1 : columns * 1j]
+    y, x = np.mgrid[0 : 1 : rows * 1j, 0 : 1 : columns * 1j]
     planes = []
     for _ in range(channels):
         plane = 0.4 + 0.2 * np.sin(2 * np.pi * (generator.uniform(1, 2) * x + generator.uniform(1, 2) * y))
         for _ in range(4):
-            cy, cx, radius = generator.uniform(0.1, 0.9, 2).tolist() + [generator.uniform(0.08, 0.25)]
+            cy, cx, radius = *generator.uniform(0.1, 0.9, 2), generator.uniform(0.08, 0.25)
             plane = np.where((y - cy) ** 2 + (x - cx) ** 2 < radius**2, generator.uniform(0, 1), plane)
         planes.append(plane + 0.02 * generator.standard_normal(plane.shape))
     return np.rint(np.clip(np.stack(planes, -1), 0, 1) * WHITE).astype(np.uint8)

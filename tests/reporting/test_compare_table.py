@@ -23,7 +23,14 @@ MACHINE = {
 def run(sampler, seed, psnrs, seconds, field=FIELD, error=None, **changes):
     """A run of 40 steps with an evaluation every 10; each step takes `seconds`, a quarter of it choosing points."""
     curve = [
-        {"step": 10 * i, "training_seconds": 10 * i * seconds, "selection_seconds": 2.5 * i * seconds, "units": 20.0 * i, "psnr": v, "ssim": v / 40}
+        {
+            "step": 10 * i,
+            "training_seconds": 10 * i * seconds,
+            "selection_seconds": 2.5 * i * seconds,
+            "units": 20.0 * i,
+            "psnr": v,
+            "ssim": v / 40,
+        }
         for i, v in enumerate(psnrs, 1)
     ]
     record = {"curve": curve, "steps": 40, "training_seconds": 40 * seconds, "selection_seconds": 10 * seconds, "units": 80.0, **MACHINE}
@@ -31,7 +38,14 @@ def run(sampler, seed, psnrs, seconds, field=FIELD, error=None, **changes):
 
 
 def comparison(results, **changes):
-    settings = {"samplers": ["nint", "uniform", "full"], "steps": 40, "seeds": 2, "size": "2x16", "checkpoints": (10, 40), "targets": (20, 30, 35)}
+    settings = {
+        "samplers": ["nint", "uniform", "full"],
+        "steps": 40,
+        "seeds": 2,
+        "size": "2x16",
+        "checkpoints": (10, 40),
+        "targets": (20, 30, 35),
+    }
     plan = make_plan(open_signal("sample:camera", max_side=16), **(settings | changes))
     return Comparison(plan, list(results))
 
@@ -52,7 +66,10 @@ def three():
 
 
 def cells(table):
-    return {row[table.words - 1].text if table.words == 1 else (row[0].text, row[1].text): [c.text for c in row[table.words :]] for row in table.rows}
+    return {
+        row[table.words - 1].text if table.words == 1 else (row[0].text, row[1].text): [c.text for c in row[table.words :]]
+        for row in table.rows
+    }
 
 
 def places(table):
@@ -102,7 +119,9 @@ def test_targets(three):
 
 def test_failed_and_missing_runs_show(three):
     results = [r for r in three.results if r.sampler == "full" or (r.sampler, r.seed) == ("nint", 0)]
-    outcome = comparison([*results, RunResult(FIELD, "uniform", 0, "out of luck", {"curve": []}), RunResult(FIELD, "nint", 1, "bad day", {})])
+    outcome = comparison(
+        [*results, RunResult(FIELD, "uniform", 0, "out of luck", {"curve": []}), RunResult(FIELD, "nint", 1, "bad day", {})]
+    )
     found = cells(tables(outcome)[0])
     assert found["nint (1 of 2 seeds)"] == ["18.00", "31.00"]
     assert found["uniform"] == ["failed", "failed"]
@@ -120,14 +139,20 @@ def test_a_sampler_that_has_not_run_is_not_called_failed(three):
 
 def test_nothing_at_all_ran():
     outcome = comparison([])
-    assert [table.title for table in tables(outcome)] == [f"Cost of the whole run, {FIELD}", f"First evaluation at or above a target PSNR, {FIELD}"]
+    assert [table.title for table in tables(outcome)] == [
+        f"Cost of the whole run, {FIELD}",
+        f"First evaluation at or above a target PSNR, {FIELD}",
+    ]
     assert "not reached" in markdown(outcome)
 
 
 def test_several_fields_share_a_table_and_are_marked_apart():
     other = "finer:size=2x16"
     outcome = comparison(
-        [run(s, 0, [v] * 4, 0.1, field) for field, s, v in [(FIELD, "nint", 30), (FIELD, "full", 20), (other, "nint", 10), (other, "full", 15)]],
+        [
+            run(s, 0, [v] * 4, 0.1, field)
+            for field, s, v in [(FIELD, "nint", 30), (FIELD, "full", 20), (other, "nint", 10), (other, "full", 15)]
+        ],
         samplers=["nint", "full"],
         fields=["siren", "finer"],
         seeds=1,

@@ -111,7 +111,7 @@ def test_batches_are_distinct_points_of_the_scheduled_size(shape, channels):
     for step in range(10):
         selection, state = sampler.select(state, step, probe, generator)
         assert len(set(selection.indices.tolist())) == len(selection.indices) == int((0.2 + 0.8 * step / 10) * n)
-        assert 0 <= selection.indices.min() and selection.indices.max() < n
+        assert selection.indices.min() >= 0 and selection.indices.max() < n
         assert selection.objective is None
     assert probe.cost.forward == 0
 

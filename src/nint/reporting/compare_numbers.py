@@ -119,7 +119,8 @@ def _cost(comparison: Comparison) -> TableData:
                 run.record["units"],
             ]
 
-        return [_rows(comparison, field, values, [0, 2, *([2] if against else []), 2, 1, 0])]
+        places = _places([run.record["training_seconds"] for run in comparison.results if run.error is None and run.field == field])
+        return [_rows(comparison, field, values, [0, places, *([2] if against else []), 2, 1, 0])]
 
     return _table(comparison, "Cost of the whole run", columns, 1, part)
 
@@ -141,22 +142,23 @@ def _target_rows(comparison: Comparison, field: str, target: float, label: str) 
     if not any(any(hits.values()) for hits in found.values()):
         return [[Cell(label), Cell("every sampler"), *(Cell(NOT_REACHED) for _ in range(3))]]
     rows = []
+    places = _places([hit.seconds for hits in found.values() for hit in hits.values() if hit])
     for sampler, hits in found.items():
-        cells = _reached(hits, found.get(_STANDARD, {})) if hits else [Cell(_absent(comparison, field, sampler)) for _ in range(3)]
+        cells = _reached(hits, found.get(_STANDARD, {}), places) if hits else [Cell(_absent(comparison, field, sampler)) for _ in range(3)]
         rows.append([Cell(label), Cell(_label(comparison, field, sampler)), *cells])
     for column in (2, 3, 4):
         _mark([row[column] for row in rows], larger=False)
     return rows
 
 
-def _reached(found: dict[int, Reached | None], standard: dict[int, Reached | None]) -> list[Cell]:
+def _reached(found: dict[int, Reached | None], standard: dict[int, Reached | None], places: int) -> list[Cell]:
     hits = {seed: hit for seed, hit in found.items() if hit is not None}
     if not hits:
         return [Cell(NOT_REACHED) for _ in range(3)]
     every = len(hits) == len(found)
     note = "" if every else f" ({len(hits)} of {len(found)} seeds)"
     cells = []
-    for part, digits in (("step", 0), ("seconds", 2), ("units", 0)):
+    for part, digits in (("step", 0), ("seconds", places), ("units", 0)):
         cell = _statistic([getattr(hit, part) for hit in hits.values()], digits)
         rivals = [standard.get(seed) for seed in hits]
         if part == "seconds" and every and all(rivals):
@@ -197,6 +199,11 @@ def _statistic(values: Sequence[float | None], digits: int) -> Cell:
     deviation = statistics.stdev(known) if len(known) > 1 else 0.0
     spread = f" ± {deviation:,.{digits}f}" if deviation > 0 else ""
     return Cell(f"{mean:,.{digits}f}{spread}", round(mean, digits))
+
+
+def _places(seconds: Sequence[float]) -> int:
+    """Decimals that show seconds of this size to about three figures."""
+    return 2 if max(seconds, default=0) >= 1 else 3
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -32,6 +32,7 @@ from nint.reporting.snapshots import Snapshot, load_snapshots, spread_out
 
 _MOST_COLUMNS = 6
 _GRID_POINTS = 200
+_LETTER = 0.085  # inches, about, of a letter in the sizes used here
 
 
 def write_pictures(comparison: Comparison, out: Path) -> list[Path]:
@@ -70,22 +71,23 @@ def _curves(comparison: Comparison, metric: str, path: Path) -> list[Path]:
     if not fields:
         return []
     lines = lines_for(list(plan.samplers))
-    legend_rows = math.ceil(len(lines) / 5)
-    figure = new_figure(11, 3.9 * len(fields) + 0.28 * legend_rows + 0.3)
+    names = {sampler: wrapped(sampler, 40) for sampler in lines}
+    longest = max(len(part) for name in names.values() for part in name.split("\n"))
+    legend_columns = min(max(int(10.6 / (0.7 + _LETTER * longest)), 1), len(names))
+    legend_rows = math.ceil(len(names) / legend_columns) * max(1 + name.count("\n") for name in names.values())
+    figure = new_figure(11, 3.9 * len(fields) + 0.22 * legend_rows + 0.4)
     grid = figure.subplots(len(fields), 2, squeeze=False, sharey="row")
     for axes_pair, field in zip(grid, fields, strict=True):
         for axes, key, label in zip(axes_pair, ("step", "training_seconds"), ("steps", "training seconds"), strict=True):
             for sampler, line in lines.items():
-                _draw(axes, [r for r in comparison.of(field, sampler) if _drawable(r, metric)], key, metric, line, sampler)
+                _draw(axes, [r for r in comparison.of(field, sampler) if _drawable(r, metric)], key, metric, line, names[sampler])
             plain_axes(axes, label)
         axes_pair[0].set_ylabel(label_of(metric), fontsize=NORMAL, color=INK)
         axes_pair[0].set_title(field, fontsize=NORMAL, color=INK, loc="left")
     seeds = f", mean of {plan.seeds} seeds ± one standard deviation" if plan.seeds > 1 else ""
     figure.suptitle(f"{plan.signal.name}{seeds}", fontsize=LARGE, color=INK, x=0.01, ha="left")
     handles = {text: handle for axes in grid.flat for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(
-        list(handles.values()), list(handles), loc="outside lower center", ncols=min(5, len(handles)), frameon=False, fontsize=NORMAL
-    )
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=NORMAL)
     return [save(figure, path)]
 
 
@@ -129,5 +131,5 @@ def _selection(comparison: Comparison, field: str, snapshots: dict[str, list[Sna
             moment = f"{snapshot.training_seconds:.3g} s, " if in_seconds else ""
             share = len(snapshot.selected) / points
             axes.set_title(f"{moment}step {snapshot.step:,}, {share:.0%}", fontsize=SMALL, color=INK)
-        row[0].set_ylabel(wrapped(sampler, 22), fontsize=NORMAL, color=INK)
+        row[0].set_ylabel(wrapped(sampler, int(height / _LETTER)), fontsize=SMALL, color=INK)
     return save(figure, path)

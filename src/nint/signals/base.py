@@ -159,6 +159,9 @@ class Signal(ABC):
     defaults: ClassVar[KindDefaults] = KindDefaults()
     """What the papers use for this kind."""
 
+    observed: Tensor | None = None
+    """`[n]` bool, false where a point has no value (NaN, transparent); None where every point counts."""
+
     @abstractmethod
     def pool(self, device: torch.device) -> Pool:
         """The pool of step 0, on a device."""

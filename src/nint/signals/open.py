@@ -13,13 +13,16 @@ import torch
 from nint.errors import UsageError, nearest
 from nint.signals import kinds
 from nint.signals.base import Layout, Signal
+from nint.signals.observed import observed_only
 
-def open_signal(source: Any, *, kind: str | None = None, **options: Any) -> Signal:
+
+def open_signal(source: Any, *, kind: str | None = None, hold_out: float | None = None, **options: Any) -> Signal:
     """Loads whatever can be fitted.
 
     Args:
         source: A file's path, `sample:NAME`, a numpy array, a torch tensor, a PIL image, or a signal (returned as it is).
         kind: What the source is, where its ending does not tell; see `nint.signals.kinds`.
+        hold_out: Share of the points to keep out of training and measure apart.
         **options: Those of the kind's loader (images: max_side); None counts as not given.
 
     Raises:
@@ -27,6 +30,10 @@ def open_signal(source: Any, *, kind: str | None = None, **options: Any) -> Sign
             does not have.
     """
     given = {key: value for key, value in options.items() if value is not None}
+    return observed_only(_open(source, kind, given), hold_out)
+
+
+def _open(source: Any, kind: str | None, given: dict[str, Any]) -> Signal:
     if isinstance(source, Signal):
         if given:
             raise UsageError(f"{', '.join(given)} has no effect on a signal that is already loaded; give it where the signal is loaded.")

@@ -1,0 +1,95 @@
+"""A signal of which only some points are trained on: unobserved points (NaN, transparent) and points held out for a check."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import torch
+
+from nint.errors import UsageError
+from nint.ntk.products import row_chunks
+from nint.signals.base import Pool, Predict, Signal
+
+_HELD_OUT_SEED = 0x401D
+_CHUNK = 2**18
+
+
+class ObservedSignal(Signal):
+    """Wraps a signal; its pool has the observed points that are not held out.
+
+    Such a pool has no grid, so samplers that look at neighbours do not apply. `evaluate` adds "psnr_held_out": the quality on
+    observed points that were never trained on.
+
+    Args:
+        inner: The whole signal; points where `inner.observed` is false are left out.
+        hold_out: Share of the observed points to hold out, in [0, 1).
+
+    Raises:
+        UsageError: for a share out of range, a signal that redraws its points, or nothing left to train on.
+    """
+
+    def __init__(self, inner: Signal, hold_out: float = 0.0) -> None:
+        if not (math.isfinite(hold_out) and 0 <= hold_out < 1):
+            raise UsageError(f"hold_out={hold_out} is out of range; it must be at least 0 and below 1.")
+        self.inner = inner
+        self.hold_out = hold_out
+        self.layout = inner.layout
+        self.name = inner.name
+        self.metrics = (*inner.metrics, *(("psnr_held_out",) if hold_out else ()))  # type: ignore[misc]
+        self.defaults = inner.defaults  # type: ignore[misc]
+        whole = inner.pool(torch.device("cpu"))
+        if inner.redraw(whole, 1, 0) is not whole:
+            raise UsageError("Points that are redrawn cannot be held out; leave --hold-out away.")
+        rows = torch.arange(len(whole)) if inner.observed is None else torch.nonzero(inner.observed)[:, 0]
+        generator = torch.Generator().manual_seed(_HELD_OUT_SEED)
+        order = torch.randperm(len(rows), generator=generator)
+        held = int(hold_out * len(rows))
+        if hold_out and held == 0:
+            raise UsageError(f"hold_out={hold_out} of {len(rows)} points is less than one point; hold out more.")
+        self.held = rows[order[:held]].sort().values
+        self.kept = rows[order[held:]].sort().values
+        if len(self.kept) < 2:
+            raise UsageError(f"{inner.name} has fewer than two observed points to train on.")
+        self._points = len(whole)
+
+    def pool(self, device: torch.device) -> Pool:
+        whole = self.inner.pool(device)
+        rows = self.kept.to(device)
+        return Pool(whole.coords[rows], whole.values[rows], None, whole.value_range)
+
+    def evaluate(self, predict: Predict) -> dict[str, float]:
+        """The inner signal's metrics, and the PSNR of the held-out points in dB (values on the scale of their range)."""
+        found = self.inner.evaluate(predict)
+        if len(self.held):
+            whole = self.inner.pool(torch.device("cpu"))
+            low, high = whole.value_range
+            total = 0.0
+            for part in row_chunks(len(self.held), _CHUNK):
+                rows = self.held[part]
+                prediction = predict(whole.coords[rows]).cpu().clamp(low, high)
+                total += float((prediction - whole.values[rows]).double().square().mean(1).sum())
+            error = total / len(self.held) / (high - low) ** 2
+            found["psnr_held_out"] = math.inf if error == 0 else -10 * math.log10(error)
+        return found
+
+    def report(self) -> tuple[str, ...]:
+        said = list(self.inner.report())
+        missing = self._points - len(self.kept) - len(self.held)
+        if missing:
+            said.append(f"{missing:,} of {self._points:,} points are unobserved and left out of training.")
+        if len(self.held):
+            said.append(f"{len(self.held):,} points are held out; psnr_held_out is measured on them.")
+        return tuple(said)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{self.inner.fingerprint()} {self.hold_out}".encode())
+        digest.update(self.kept.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def observed_only(signal: Signal, hold_out: float | None) -> Signal:
+    """The signal itself where every point counts, else the wrapper."""
+    if signal.observed is None and not hold_out:
+        return signal
+    return ObservedSignal(signal, hold_out or 0.0)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nint.cli.main import COMMANDS
+from nint.version import __version__
+
+HEAVY = ("torch", "numpy", "matplotlib", "skimage", "scipy", "cv2", "PIL", "safetensors")
+
+SCRIPT = """
+import sys
+from nint.cli.main import COMMANDS, main
+for words in (['--help'], [], *([name, '--help'] for name in COMMANDS)):
+    assert main(words) == 0, words
+print('loaded:', [name for name in sys.argv[1].split(',') if name in sys.modules])
+"""
+
+
+def test_help_loads_nothing_heavy_and_no_plugin(broken_plugin: Path):
+    environment = os.environ | {"PYTHONPATH": str(broken_plugin)}
+    done = subprocess.run([sys.executable, "-c", SCRIPT, ",".join(HEAVY)], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+    assert not (broken_plugin / "imported").exists()
+    for name in COMMANDS:
+        assert f"usage: nint {name}" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"]])
+def test_help_takes_less_than_a_second(words: list[str]):
+    taken = []
+    for _ in range(3):  # the best of a few, because other work may share the machine
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "nint.cli.main", *words], capture_output=True, check=True)
+        taken.append(time.perf_counter() - begin)
+        if taken[-1] < 1:
+            return
+    pytest.fail(f"help took {taken} s")
+
+
+def test_version(cli):
+    assert cli("--version") == (0, f"nint {__version__}\n", "")
+
+
+def test_help_lists_the_commands(cli):
+    code, out, _ = cli("--help")
+    assert code == 0
+    for name, (_, line) in COMMANDS.items():
+        assert name in out and line in out
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [("fti", "nint: nint has no command 'fti'. Did you mean 'fit'?\n"), ("--verzion", "nint: nint has no option '--verzion'. Did you mean '--version'?\n")],
+)
+def test_an_unknown_command_names_the_nearest(cli, word: str, sentence: str):
+    assert cli(word) == (2, "", sentence)
+
+
+def test_a_reader_who_leaves_early_is_no_error():
+    command = f"{sys.executable} -m nint.cli.main list samples | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].startswith("samples")
