@@ -14,7 +14,7 @@ from nint.signals.samples import sample_names
 def test_every_setting_is_listed_with_default_letter_and_help(cli, what: str, registry):
     code, out, _ = cli("list", what)
     assert code == 0
-    blocks = dict(zip(*[iter(_blocks(out))] * 2, strict=True))
+    blocks = _blocks(out)
     for name in registry.names(plugins=False):
         text = " ".join(blocks[name].split())
         for field in dataclasses.fields(registry.get(name)):
@@ -24,16 +24,15 @@ def test_every_setting_is_listed_with_default_letter_and_help(cli, what: str, re
             assert start in text, (name, start)
 
 
-def _blocks(text: str) -> list[str]:
-    """Name and description of each entry, alternately."""
-    entries: list[str] = []
+def _blocks(text: str) -> dict[str, str]:
+    """Name -> all that is said of it."""
+    found: dict[str, str] = {}
+    name = ""
     for line in text.splitlines()[1:]:
         if line and not line.startswith(" "):
-            name, _, rest = line.partition(" ")
-            entries += [name, rest]
-        elif line:
-            entries[-1] += f"\n{line}"
-    return entries
+            name = line.split()[0]
+        found[name] = f"{found.get(name, '')}\n{line}"
+    return found
 
 
 def test_samples_are_listed_with_what_they_show(cli):

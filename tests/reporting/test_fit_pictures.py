@@ -208,6 +208,9 @@ def test_every_sampler_has_one_colour_and_variants_differ_in_dashes():
     assert lines["nint"].colour == lines["nint:random_share=0.5"].colour == lines_for(["nint:decay_rate=2"])["nint:decay_rate=2"].colour
     assert lines["nint"].dash != lines["nint:random_share=0.5"].dash
     assert lines["mine"].colour == lines["mine:a=1"].colour
+    late = lines_for(["int:batch_share=0.1", "int"])
+    assert list(late) == ["int:batch_share=0.1", "int"]
+    assert late["int"].dash == lines["full"].dash == "-"
     assert len(set(COLOURS.values())) == len(COLOURS)
     assert set(COLOURS) == set(nint.SAMPLERS.names(plugins=False)[: len(COLOURS)])
 

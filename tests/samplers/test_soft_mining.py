@@ -12,7 +12,7 @@ from torch import nn
 
 from nint.cost import Cost
 from nint.gradient import accumulate_gradient
-from nint.objectives import L2
+from nint.objectives import L2, PointLoss
 from nint.probe import Probe
 from nint.samplers.soft_mining import SoftMining, SoftMiningLoss, pixel_indices
 from nint.signals.base import GridCoords, Pool
@@ -66,7 +66,7 @@ def test_loss_and_its_gradient(step, rho, scale, channels):
     assert loss.item() == pytest.approx((weight * squared).mean())
     slope = weight[:, None] * 2 * (prediction - values) / (50 * channels)  # the weights are constants
     np.testing.assert_allclose(p.grad.numpy(), slope, rtol=1e-9, atol=1e-15)
-    assert not objective.separable
+    assert not isinstance(objective, PointLoss)  # the clamp couples the points of a batch
     if rho == 0:
         assert loss.item() == pytest.approx(((prediction - values) ** 2).mean())
 
@@ -130,7 +130,7 @@ def test_drift_against_finite_differences(grid, corners, channels, swapped):
     values = torch.rand(rows * columns, channels, generator=rng(1), dtype=torch.float64)
     field = Wavy(channels)
     probe = Probe(field, Pool(coords, values, grid), L2())
-    sampler = SoftMining(step_size=0.5, longest_step=None, **STILL)
+    sampler = SoftMining(step_size=0.05, longest_step=None, **STILL)
     generator = rng()
     selection, state = sampler.select(sampler.init(probe, 5000, generator), 2000, probe, generator)
     feedback = accumulate_gradient(field, coords, values, selection, L2(), 4, Cost(), want_coord_gradient=True)
@@ -150,7 +150,7 @@ def test_drift_against_finite_differences(grid, corners, channels, swapped):
         u = np.array([pixel // columns / (rows - 1), pixel % columns / (columns - 1)])
         torch.testing.assert_close(at(u), coords[pixel : pixel + 1])
         slope = [(log_loss(u + h * e, pixel) - log_loss(u - h * e, pixel)) / (2 * h) for e in np.eye(2)]
-        expected = state.walkers[walker].numpy() + 0.5 / count * np.array(slope)
+        expected = state.walkers[walker].numpy() + 0.05 / count * np.array(slope)
         if (expected > 0).all() and (expected < 1).all():
             stayed += 1
             np.testing.assert_allclose(after.walkers[walker].numpy(), expected, rtol=1e-4, atol=2e-6)
@@ -236,9 +236,8 @@ def test_redraws_follow_the_sobel_edges(channels):
     state = sampler.init(probe, 10, rng())
     drawn = [pixel_indices(moved(sampler, state, probe, seed=seed), (9, 14)) for seed in range(400)]
     counts = torch.bincount(torch.cat(drawn), minlength=126).numpy()
-    often = chance * counts.sum() > 5
-    observed, expected = np.append(counts[often], counts[~often].sum()), np.append(chance[often], chance[~often].sum()) * counts.sum()
-    assert stats.chisquare(observed, expected).pvalue > FALSE_ALARM
+    assert (chance * counts.sum()).min() > 5  # enough for the test
+    assert stats.chisquare(counts, chance * counts.sum()).pvalue > FALSE_ALARM
     assert stats.chisquare(counts).pvalue < FALSE_ALARM
 
 

@@ -66,11 +66,13 @@ def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Pa
     top = max(float(np.quantile(error, 0.999)), 1 / 255)
 
     height, width = error.shape
-    figure = new_figure(*_panel_size(height, width, 6.4, extra_width=1.2, extra_height=0.7))
+    flat = width > 2 * height
+    figure = new_figure(*_panel_size(height, width, 6.4, extra_width=0.1 if flat else 1.2, extra_height=1.3 if flat else 0.7))
     axes = figure.subplots()
     shown = show_image(axes, error, cmap="inferno", vmin=0, vmax=top)
     axes.set_title(f"Absolute error, PSNR {quality:.2f} dB", fontsize=LARGE, color=INK, loc="left")
-    bar = figure.colorbar(shown, ax=axes, extend="max" if error.max() > top else "neither", fraction=0.05, pad=0.02)
+    place = {"location": "bottom", "aspect": 50} if flat else {"location": "right", "fraction": 0.05}
+    bar = figure.colorbar(shown, ax=axes, extend="max" if error.max() > top else "neither", pad=0.02, **place)
     bar.set_label("mean over channels; 1 is black to white", fontsize=SMALL, color=INK)
     bar.ax.tick_params(labelsize=SMALL, colors=INK)
     bar.outline.set_visible(False)

@@ -51,15 +51,18 @@ class Line:
 
 
 def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
-    """A line for each sampler in text form: the colour is the name's, in every picture; variants of one name differ in their dashes."""
+    """A line for each sampler in text form: the colour is the name's, in every picture; variants of one name differ in their dashes.
+
+    A name without settings has the solid line, wherever it stands.
+    """
     seen: dict[str, int] = {}
     found = {}
-    for text in samplers:
+    for text in sorted(samplers, key=lambda text: ":" in text):
         name = text.partition(":")[0]
         colour = COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
         found[text] = Line(colour, _DASHES[seen.get(name, 0) % len(_DASHES)])
         seen[name] = seen.get(name, 0) + 1
-    return found
+    return {text: found[text] for text in samplers}
 
 
 def wrapped(text: str, width: int) -> str:

@@ -108,6 +108,17 @@ class Sampler(ABC):
 
 
 @dataclass(frozen=True)
+class BatchState:
+    """State of samplers that remember nothing but the length of the run.
+
+    Attributes:
+        total_steps: What schedules read.
+    """
+
+    total_steps: int
+
+
+@dataclass(frozen=True)
 class BatchSampler(Sampler):
     """A strategy that trains on a share of the pool.
 
@@ -122,6 +133,11 @@ class BatchSampler(Sampler):
     schedule: str = setting("constant", "how the batch share grows to all points over the run", choices=SHARE_SCHEDULES)
     batch_size: int | None = setting(None, "points in each batch, instead of a share", at_least=1)
     candidates: int | None = setting(None, "choose among this many random points instead of all", at_least=1)
+
+    State = BatchState
+
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> Any:
+        return self.State(total_steps)
 
     def count(self, step: int, total_steps: int, n: int) -> int:
         """Batch size B at a step, from 1 to n: `batch_size`, else int(share * N); a schedule lets either grow to n."""

@@ -25,9 +25,6 @@ class Int(ScoredSampler):
 
     State = ScoredState
 
-    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ScoredState:
-        return ScoredState(total_steps)
-
     def select(self, state: ScoredState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ScoredState]:
         held = state.held
         if held and held.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):

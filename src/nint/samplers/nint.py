@@ -68,9 +68,6 @@ class Nint(ScoredSampler):
             return 6.0  # a forward and a backward, which also give the errors, then a forward-mode pass
         return 1.0 if 1 - self.random_share - ntk > _NEGLIGIBLE else 0.0
 
-    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> NintState:
-        return NintState(total_steps)
-
     def select(self, state: NintState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, NintState]:
         held = state.held
         if held and held.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):

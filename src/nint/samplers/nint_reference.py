@@ -76,9 +76,6 @@ class NintReference(ScoredSampler):
         kernel = 6.0 if due and share >= _STOP_BELOW else 0.0  # a forward, a backward and a forward-mode pass
         return kernel + (1.0 if kernel or 1 - share - self.random_share > 0 else 0.0)
 
-    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ReferenceState:
-        return ReferenceState(total_steps)
-
     def select(self, state: ReferenceState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ReferenceState]:
         held = state.held
         if held and held.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):
