@@ -67,7 +67,7 @@ def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Pa
 
     height, width = error.shape
     flat = width > 2 * height
-    figure = new_figure(*_panel_size(height, width, 6.4, extra_width=0.1 if flat else 1.2, extra_height=1.3 if flat else 0.7))
+    figure = new_figure(*_panel_size(height, width, 6.4, extra_width=0.1 if flat else 1.2, extra_height=1.0 if flat else 0.7))
     axes = figure.subplots()
     shown = show_image(axes, error, cmap="inferno", vmin=0, vmax=top)
     axes.set_title(f"Absolute error, PSNR {quality:.2f} dB", fontsize=LARGE, color=INK, loc="left")
