@@ -56,7 +56,10 @@ def test_help_lists_the_commands(cli):
 
 @pytest.mark.parametrize(
     ("word", "sentence"),
-    [("fti", "nint: nint has no command 'fti'. Did you mean 'fit'?\n"), ("--verzion", "nint: nint has no option '--verzion'. Did you mean '--version'?\n")],
+    [
+        ("fti", "nint: nint has no command 'fti'. Did you mean 'fit'?\n"),
+        ("--verzion", "nint: nint has no option '--verzion'. Did you mean '--version'?\n"),
+    ],
 )
 def test_an_unknown_command_names_the_nearest(cli, word: str, sentence: str):
     assert cli(word) == (2, "", sentence)

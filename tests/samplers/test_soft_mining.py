@@ -247,3 +247,13 @@ def test_a_flat_image_is_redrawn_uniformly():
     state = sampler.init(probe, 10, rng())
     drawn = [pixel_indices(moved(sampler, state, probe, seed=seed), (6, 10)) for seed in range(200)]
     assert stats.chisquare(torch.bincount(torch.cat(drawn), minlength=60).numpy()).pvalue > FALSE_ALARM
+
+
+def test_draws_at_the_ends_of_the_running_sum():
+    probe = probe_on(picture(3, 4, 1))
+    sampler = SoftMining(batch_share=1.0, **{**STILL, "redraw_share": 1.0})
+    state = replace(sampler.init(probe, 10, rng()), edges=torch.tensor([0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3]))
+    drawn = torch.cat([pixel_indices(moved(sampler, state, probe, seed=seed), (3, 4)) for seed in range(300)])
+    counts = torch.bincount(drawn, minlength=12)
+    assert set(drawn.tolist()) == {2, 6, 11}
+    assert stats.chisquare(counts[[2, 6, 11]].numpy()).pvalue > FALSE_ALARM

@@ -228,7 +228,7 @@ def test_evaluate_scores_the_whole_image():
     prediction = predict(GridCoords((20, 30))).numpy().reshape(20, 30, 3)
     target = signal.array / 255
     found = signal.evaluate(predict)
-    assert list(found) == list(ImageSignal.metrics)
+    assert list(found) == ["psnr", "ssim"]  # too small for LPIPS
     expected = 10 * math.log10(1 / np.mean((prediction - target) ** 2))
     assert found["psnr"] == pytest.approx(expected, rel=1e-6)
     assert found["ssim"] == pytest.approx(ssim(prediction, target), abs=1e-6)

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 
 from nint.budgets import Budget
-from nint.cli.estimate import measure, memory_for, seconds_for, steps_in, steps_to_go
+from nint.cli.estimate import measure, memory_for, points_of, seconds_for, steps_in, steps_to_go
 from nint.cli.show import Show
 from nint.cli.words import duration, every_setting, memory
 from nint.devices import device_name
 from nint.engine import Run
 from nint.fields import FIELDS, FieldSpec
-from nint.fitting import Job
+from nint.job import Job
 from nint.optimizers import OPTIMIZERS
 from nint.samplers import SAMPLERS
 
@@ -44,7 +44,7 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
             ("budget", f"{budget_text(budget, job.total_steps)}; seed {job.seed}{start}"),
             ("device", f"{job.device} ({device_name(job.device)}), {_threads()}, chunks of {probe.chunk_size:,} points"),
             ("output", str(folder)),
-            ("note", sampler.note(probe)),
+            *(("note", said) for said in (*job.signal.report(), *job.notes, trial.teacher.sampler.note(probe))),
             ("estimate", _estimate(trial, budget, every)),
         ]
     )
@@ -65,9 +65,7 @@ def _field_text(job: Job) -> str:
 
 
 def _batch_text(job: Job, trial: Run) -> str:
-    points = len(trial.teacher.probe)
-    shares = [job.sampler.expected_share(step, job.total_steps) for step in (trial.step, job.total_steps)]
-    counts = [max(int(share * points), 1) for share in shares]
+    counts = [points_of(trial, step) for step in (trial.step, job.total_steps)]
     if counts[0] == counts[1]:
         return f"{counts[0]:,} points a step"
     return f"{counts[0]:,} points a step, growing to {counts[1]:,}"

@@ -55,8 +55,8 @@ def run(options: DecodeOptions) -> int:
         raise UsageError(f"'{output}' has no ending that can be written; use {', '.join(fit.layout.suffixes)}.")
     decoded = fit.decode(**_asked(options, fit.layout))
     fit.layout.write(decoded, output)
-    height, width = decoded.shape[:2]
-    print(f"{output}: {width}x{height} from {source} ({fit.layout.describe()})")
+    size = f"{decoded.shape[1]}x{decoded.shape[0]} " if fit.layout.kind == "image" else ""
+    print(f"{output}: {size}from {source} ({fit.layout.describe()})")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import statistics
 import time
@@ -17,7 +18,8 @@ from nint.devices import peak_memory_bytes
 from nint.engine import Run
 from nint.gradient import accumulate_gradient
 from nint.ntk.products import forward_rows
-from nint.samplers.base import Selection
+from nint.samplers.base import BatchSampler, Selection
+from nint.samplers.candidates import Candidates
 
 _PATIENCE_S = 0.2
 _MOST_REPEATS = 9
@@ -88,6 +90,15 @@ def steps_in(trial: Run, speed: Speed, seconds: float) -> int:
     return number if left < 0 else round(number * seconds / (seconds - left))
 
 
+def points_of(trial: Run, step: int) -> int:
+    """Points that a step will train on."""
+    sampler, total, points = trial.teacher.sampler, trial.teacher.total_steps, len(trial.teacher.probe)
+    chooser = sampler.inner if isinstance(sampler, Candidates) else sampler
+    if isinstance(chooser, BatchSampler) and chooser.batch_size is not None:  # shares are of a pool, which only the run knows
+        chooser = dataclasses.replace(chooser, batch_share=chooser.start_share(points), batch_size=None)
+    return max(int(chooser.expected_share(step, total) * points), 1)
+
+
 def memory_for(trial: Run) -> int:
     """Bytes at the peak: what the process (on CUDA: the device) has used for the timed chunks, and what choosing and measuring add.
 
@@ -108,9 +119,9 @@ def _from(step: int) -> Iterator[int]:
 
 
 def _step_seconds(trial: Run, speed: Speed, step: int) -> float:
-    sampler, total, points = trial.teacher.sampler, trial.teacher.total_steps, len(trial.teacher.probe)
-    scoring = sampler.scoring_forwards(step, total) * speed.forward
-    return points * (scoring + sampler.expected_share(step, total) * speed.training) + speed.update
+    teacher = trial.teacher
+    scoring = teacher.sampler.scoring_forwards(step, teacher.total_steps) * len(teacher.probe)
+    return scoring * speed.forward + points_of(trial, step) * speed.training + speed.update
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:

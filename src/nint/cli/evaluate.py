@@ -17,6 +17,7 @@ class EvalOptions:
     Attributes:
         model: model file, or the folder of a run
         input: image file, or sample:NAME
+        kind: what the input is, where its ending does not tell
         max_side: reduce the image to this longest side first
         device: auto, cpu, cuda or mps
         json: also write a record to this file (- is standard output)
@@ -24,6 +25,7 @@ class EvalOptions:
 
     model: Annotated[str, *positional("MODEL")]
     input: Annotated[str, *positional("INPUT")]
+    kind: Annotated[str | None, *text("KIND")] = None
     max_side: Annotated[int | None, *whole("PX")] = None
     device: Annotated[str, *text("DEVICE")] = "auto"
     json: Annotated[str | None, *text("FILE")] = None
@@ -44,7 +46,7 @@ def run(options: EvalOptions) -> int:
 
     device = resolve_device(options.device)
     fit = Fit.load(source, device=device)
-    signal = open_signal(options.input, max_side=options.max_side)
+    signal = open_signal(options.input, kind=options.kind, max_side=options.max_side)
     found = fit.evaluate(signal)
     write_record(
         options.json,

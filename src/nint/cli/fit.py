@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from nint.cli.models import model_path
 from nint.cli.parsing import command_line, flag, number, positional, text, whole
 from nint.cli.records import STDOUT, check_target, write_record
 from nint.errors import UsageError
-from nint.settings import split_text
 
 if TYPE_CHECKING:
     from nint.budgets import Budget
     from nint.cli.show import Show
     from nint.fitted import Fit
-    from nint.fitting import Job
+    from nint.job import Job
 
-_MOST_THREADS = 1024
 _ABORTED = 130
 
 
@@ -35,10 +34,11 @@ class FitOptions:
         size: hidden layers x width of the network, short for its setting size
         sampler: which pixels to train on, as NAME:SETTING=VALUE,... (nint list samplers)
         batch_share: share of the pixels in a batch, short for the sampler's setting batch_share
+        batch_size: pixels in a batch, short for the sampler's setting batch_size
         steps: stop after this many steps
         seconds: stop after this much training time
         psnr: stop at this quality in dB
-        total_steps: length that schedules are laid out for, and the most steps where neither --steps nor --seconds is given
+        total_steps: length that schedules are laid out for, and the most steps without --steps or --seconds; 5000 for images
         lr: learning rate; the network's own default if left out
         lr_schedule: course of the learning rate over total_steps
         optimizer: adam or sgd, with settings as NAME:SETTING=VALUE,...
@@ -46,11 +46,14 @@ class FitOptions:
         seed: of the start weights and of the sampler
         device: auto, cpu, cuda or mps
         threads: CPU threads; PyTorch's own choice if left out
+        kind: what the input is, where its ending does not tell
         max_side: reduce the image to this longest side first
+        hold_out: share of the pixels that is kept out of training and measured apart
         resume: go on with the run in the output folder
         force: replace the run in the output folder
         init: model whose weights to start from
         eval_every: steps between evaluations; about fifty over the run if left out
+        half: store the model in half precision
         json: also write the record to this file (- is standard output)
         no_pictures: draw no pictures of the result
         quiet: print nothing but errors
@@ -62,10 +65,11 @@ class FitOptions:
     size: Annotated[str | None, *text("LAYERSxWIDTH")] = None
     sampler: Annotated[str, *text("SAMPLER")] = "nint"
     batch_share: Annotated[float | None, *number("SHARE")] = None
+    batch_size: Annotated[int | None, *whole("N")] = None
     steps: Annotated[int | None, *whole("N")] = None
     seconds: Annotated[float | None, *number("S")] = None
     psnr: Annotated[float | None, *number("DB")] = None
-    total_steps: Annotated[int, *whole("N")] = 5000
+    total_steps: Annotated[int | None, *whole("N")] = None
     lr: Annotated[float | None, *number("RATE")] = None
     lr_schedule: Annotated[str, *text("constant|cosine|exponential")] = "constant"
     optimizer: Annotated[str, *text("OPTIMIZER")] = "adam"
@@ -73,11 +77,14 @@ class FitOptions:
     seed: Annotated[int, *whole("N")] = 0
     device: Annotated[str, *text("DEVICE")] = "auto"
     threads: Annotated[int | None, *whole("N")] = None
+    kind: Annotated[str | None, *text("KIND")] = None
     max_side: Annotated[int | None, *whole("PX")] = None
+    hold_out: Annotated[float | None, *number("SHARE")] = None
     resume: Annotated[bool, *flag()] = False
     force: Annotated[bool, *flag()] = False
     init: Annotated[str | None, *text("MODEL")] = None
     eval_every: Annotated[int | None, *whole("N")] = None
+    half: Annotated[bool, *flag()] = False
     json: Annotated[str | None, *text("FILE")] = None
     no_pictures: Annotated[bool, *flag()] = False
     quiet: Annotated[bool, *flag()] = False
@@ -85,6 +92,7 @@ class FitOptions:
 
 def run(options: FitOptions) -> int:
     from nint.budgets import Budget
+    from nint.cli.choices import folder_of, job_of, use_threads
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import ProgressBar
     from nint.cli.show import Show
@@ -93,9 +101,8 @@ def run(options: FitOptions) -> int:
     if options.eval_every is not None and options.eval_every < 1:
         raise UsageError(f"--eval-every {options.eval_every} must be a whole number of at least 1.")
     budget = Budget(steps=options.steps, seconds=options.seconds, psnr=options.psnr)
-    _use_threads(options.threads)
-    job = _job(options)
-    folder = _folder(options)
+    use_threads(options.threads)
+    job, folder = job_of(options), folder_of(options)
     init = None if options.init is None else model_path(options.init)
     check_target(options.json, options.force)
     # The record alone belongs on standard output where it is asked for there.
@@ -113,6 +120,7 @@ def run(options: FitOptions) -> int:
                 force=options.force,
                 init=init,
                 eval_every=every,
+                half=options.half,
                 monitors=[bar],
                 interrupted=interrupts,
             )
@@ -131,55 +139,6 @@ def run(options: FitOptions) -> int:
     return 0
 
 
-def _use_threads(threads: int | None) -> None:
-    if threads is None:
-        return
-    if not 1 <= threads <= _MOST_THREADS:
-        raise UsageError(f"--threads {threads} must be a whole number from 1 to {_MOST_THREADS}.")
-
-    import torch
-
-    torch.set_num_threads(threads)
-
-
-def _job(options: FitOptions) -> Job:
-    from nint.fitting import make_job
-
-    return make_job(
-        options.input,
-        field=_with_setting(options.field, "size", options.size, "--size"),
-        sampler=_with_setting(options.sampler, "batch_share", options.batch_share, "--batch-share"),
-        optimizer=options.optimizer,
-        lr=options.lr,
-        lr_schedule=options.lr_schedule,
-        loss=options.loss,
-        total_steps=options.total_steps,
-        seed=options.seed,
-        device=options.device,
-        max_side=options.max_side,
-    )
-
-
-def _with_setting(form: str, key: str, value: Any, option: str) -> str:
-    """A text form with one setting given by an option of its own."""
-    if value is None:
-        return form
-    name, raw = split_text(form)
-    if raw.get(key, str(value)) != str(value):
-        raise UsageError(f"'{form}' and {option} {value} disagree; give {key} once.")
-    raw[key] = str(value)
-    return f"{name}:{','.join(f'{k}={v}' for k, v in raw.items())}"
-
-
-def _folder(options: FitOptions) -> Path:
-    from nint.signals.samples import PREFIX
-
-    if options.out is not None:
-        return Path(options.out)
-    name = options.input.removeprefix(PREFIX) if options.input.startswith(PREFIX) else Path(options.input).stem
-    return Path("nint-out") / name
-
-
 def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: Path | None, show: Show, every: int) -> None:
     """Refuses what cannot be done while nothing has been written, then says what will be done.
 
@@ -187,7 +146,7 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: 
     """
     from nint.checkpoint import CHECKPOINT, restore
     from nint.cli.announce import announce
-    from nint.fitting import build_run
+    from nint.job import build_run
     from nint.rundir import check_writable, claim
 
     trial = build_run(job, budget, None if options.resume else init)
@@ -196,7 +155,7 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: 
     else:
         claim(folder, resume=options.resume, force=options.force)
     if options.resume:
-        restore(folder / CHECKPOINT, trial, job.settings() | {"init": None if init is None else str(init)})
+        restore(folder / CHECKPOINT, trial, job.settings())
     if not show.quiet:
         announce(show, job, trial, budget, folder, every)
         show.line()
@@ -217,7 +176,8 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
     record = fit.record
     training, selection = record["training_seconds"], record["selection_seconds"]
     files = [name for name in (*OURS, *PICTURES) if (folder / name).exists()]
-    suffix = job.signal.layout.suffixes[0]
+    layout = job.signal.layout
+    twice = ("-x2", "--scale", "2") if layout.kind == "image" else ("",)
     show.facts(
         [
             *((metric_label(name), metric(name, value)) for name, value in fit.metrics.items()),
@@ -226,16 +186,13 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             ("work", f"{record['units']:,.1f} forwards over all points"),
             ("peak memory", memory(record["peak_memory_bytes"])),
             ("files", f"in {folder}: {', '.join(files)}"),
-            ("next", command_words("decode", folder, f"{folder.name}-x2{suffix}", "--scale", "2")),
-            ("", command_words("inspect", folder)),
+            ("next", _command("decode", folder, f"{folder.resolve().name}{twice[0]}{layout.suffixes[0]}", *twice[1:])),
+            ("", _command("inspect", folder)),
         ]
     )
 
 
-def command_words(*words: object) -> str:
-    """A command of nint, ready for a shell."""
-    import shlex
-
+def _command(*words: object) -> str:
     return shlex.join(["nint", *map(str, words)])
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-_WIDTH = 140  # where the text does not go to a terminal
+_UNLIMITED = 10_000  # where the text does not go to a terminal, so that a line stays a line
 
 
 class Show:
@@ -54,7 +54,7 @@ class Show:
 
         stream = self._stream or sys.stdout
         terminal = stream.isatty()
-        console = Console(file=stream, width=None if terminal else _WIDTH, highlight=False, markup=False, emoji=False)
+        console = Console(file=stream, width=None if terminal else _UNLIMITED, highlight=False, markup=False, emoji=False)
         with console.capture() as captured:
             console.print(table)
         stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))

@@ -34,12 +34,13 @@ def metric(name: str, value: float | None) -> str:
     """ "31.42 dB", "0.9123"."""
     if value is None or not math.isfinite(value):
         return "infinite" if value == math.inf else "-"
-    return f"{value:.2f} dB" if name in ("psnr", "si_snr") else f"{value:.4f}"
+    return f"{value:.2f} dB" if name.startswith(("psnr", "si_snr")) else f"{value:.4f}"
 
 
 def metric_label(name: str) -> str:
-    """ "PSNR", "SI-SNR"."""
-    return name.upper().replace("_", "-")
+    """ "PSNR", "SI-SNR", "PSNR held out"."""
+    kept = name.removesuffix("_held_out")
+    return kept.upper().replace("_", "-") + (" held out" if kept != name else "")
 
 
 def setting_value(value: Any) -> str:

@@ -36,7 +36,7 @@ def psnr(prediction: Any, target: Any) -> float:
     >>> psnr(target - 0.5, target)
     inf
     """
-    prediction, target = _pair(prediction, target)
+    prediction, target = checked_pair(prediction, target)
     left, right = prediction.reshape(-1), target.reshape(-1)
     total = 0.0
     for start in range(0, left.size, _CHUNK):  # in chunks, so that a large image is not copied to float64 as a whole
@@ -76,7 +76,7 @@ def ssim(prediction: Any, target: Any, window: str = "uniform") -> float:
     """
     if window not in SSIM_SIDE:
         raise UsageError(f"ssim: window={window} is not known; it must be uniform or gaussian.")
-    prediction, target = _pair(prediction, target)
+    prediction, target = checked_pair(prediction, target)
     if prediction.ndim not in (2, 3):
         raise UsageError(f"ssim needs images [h, w] or [h, w, c], not the shape {prediction.shape}.")
     height, width = prediction.shape[:2]
@@ -101,7 +101,12 @@ def ssim(prediction: Any, target: Any, window: str = "uniform") -> float:
     return total / (windows * left.shape[2])
 
 
-def _pair(prediction: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
+def checked_pair(prediction: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Prediction and target as float arrays.
+
+    Raises:
+        UsageError: where the shapes differ, they are empty, or the values are not floats.
+    """
     left, right = _floats(prediction, "prediction"), _floats(target, "target")
     if left.shape != right.shape:
         raise UsageError(f"The prediction has the shape {left.shape}, the target {right.shape}; they must be the same.")

@@ -119,7 +119,7 @@ def _selection(comparison: Comparison, field: str, snapshots: dict[str, list[Sna
     width = 2.1 * min(1.0, max(layout.width / layout.height, 0.5))
     height = width * layout.height / layout.width if layout.width >= layout.height / 2 else 2.1
     figure = new_figure(columns * (width + 0.06) + 0.45, len(chosen) * (height + 0.24) + 0.4)
-    figure.suptitle(f"Selected points (red) over the reconstruction, {field}", fontsize=LARGE, color=INK, x=0.01, ha="left")
+    figure.suptitle(f"Selected points (red, share of all) over the reconstruction, {field}", fontsize=LARGE, color=INK, x=0.01, ha="left")
     grid = figure.subplots(len(chosen), columns, squeeze=False)
     points = layout.height * layout.width
     for row, (sampler, series) in zip(grid, chosen.items(), strict=True):

@@ -89,13 +89,13 @@ def _selection_picture(path: Path, snapshots: Path, signal: Any) -> list[Path]:
     columns = 3 if len(chosen) > 3 else len(chosen)
     rows = math.ceil(len(chosen) / columns)
     figure = new_figure(columns * panel_width, rows * (panel_height + 0.22) + 0.35)
-    figure.suptitle("Selected points (red) over the reconstruction", fontsize=LARGE, color=INK, x=0.01, ha="left")
+    figure.suptitle("Selected points (red, share of all) over the reconstruction", fontsize=LARGE, color=INK, x=0.01, ha="left")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
     for axes, snapshot in zip(grid.flat, chosen, strict=False):
         show_image(axes, with_points(snapshot.decoded, snapshot.selected))
-        axes.set_title(f"step {snapshot.step:,}, {len(snapshot.selected) / points:.1%} of the points", fontsize=SMALL, color=INK)
+        axes.set_title(f"step {snapshot.step:,}, {len(snapshot.selected) / points:.1%}", fontsize=SMALL, color=INK)
     return [save(figure, path)]
 
 

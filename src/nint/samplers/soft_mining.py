@@ -80,7 +80,8 @@ class SoftMining(BatchSampler):
     edges.
 
     Cost: no forwards; the backward also goes to the coordinates.
-    Differs: the slope is taken in the unit of the walkers, the square [0, 1]^2.
+    Differs: the slope is taken in the unit of the walkers, the square [0, 1]^2 (published: per pixel); in that unit a log loss gets so
+    steep that late in training nearly all walkers would leave the square, so the step along it is cut to `longest_step`.
     """
 
     step_size: float = setting(20.0, "walker step along the slope of the log loss, before the division by M", symbol="a", at_least=0)

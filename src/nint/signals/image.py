@@ -21,6 +21,7 @@ from nint.signals.pixels import DTYPES, checked_pixels, downsample, whole
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
 _BLOCK_POINTS = 2**20
 _MATERIALISE_UP_TO = 2**22
+_LPIPS_UP_TO = 2**20  # pixels; half a second on a CPU core at each evaluation
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class ImageSignal(Signal):
         UsageError: for another shape or type, a single pixel, one colour everywhere, or floats that are not finite or outside [0, 1].
     """
 
-    metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim")
+    metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim", "lpips")
     layout: ImageLayout
 
     def __init__(self, array: np.ndarray, name: str = "array") -> None:
@@ -155,15 +156,34 @@ class ImageSignal(Signal):
         self.layout = ImageLayout(height, width, channels[0] if channels else 1, self.array.dtype.itemsize * 8)
 
     @classmethod
-    def from_array(cls, array: np.ndarray, name: str = "array", max_side: int | None = None) -> ImageSignal:
-        """An array as in the constructor, reduced to `max_side` as in `load_image`."""
+    def from_array(
+        cls,
+        array: np.ndarray,
+        name: str = "array",
+        max_side: int | None = None,
+        super_resolution: int | None = None,
+        downsampling: str | None = None,
+    ) -> ImageSignal:
+        """An array as in the constructor, with the options of `load_image`."""
         if max_side is not None:
             array = downsample(checked_pixels(np.asarray(array), name), max_side)
-        return cls(array, name)
+        if super_resolution is None and downsampling is None:
+            return cls(array, name)
+
+        from nint.signals.super_resolution import SuperResolutionSignal
+
+        if super_resolution is None:
+            raise UsageError(f"downsampling={downsampling} has no effect without super_resolution; give that too.")
+        return SuperResolutionSignal(array, super_resolution, name, downsampling or "box")
 
     @classmethod
-    def from_pil(cls, image: Any, name: str | None = None, max_side: int | None = None) -> ImageSignal:
+    def from_pil(cls, image: Any, name: str | None = None, **options: Any) -> ImageSignal:
         """A PIL image of any mode, upright as its EXIF orientation asks.
+
+        Args:
+            image: The image, or an opened file of one.
+            name: Where it came from; its file where None.
+            **options: Those of `load_image`.
 
         Raises:
             UsageError: also for a file of 16-bit colour that was opened with Pillow, which would reduce it to 8 bits.
@@ -178,7 +198,7 @@ class ImageSignal(Signal):
             image.load()
         except Exception as error:  # a damaged file behind the image fails in any way
             raise UsageError(f"'{name}' cannot be read: {str(error).strip().rstrip('.')}.") from error
-        return cls.from_array(pil_to_array(image), name, max_side)
+        return cls.from_array(pil_to_array(image), name, **options)
 
     @cached_property
     def _values(self) -> Tensor:
@@ -196,18 +216,36 @@ class ImageSignal(Signal):
         return Pool(coords=self._coords(device), values=self._values.to(device), grid=(self.layout.height, self.layout.width))
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
-        """PSNR (dB), and SSIM (7x7 uniform window) where both sides have at least 7 pixels.
+        """PSNR (dB), SSIM (7x7 uniform window) where both sides have at least 7 pixels, and LPIPS unless `report` says why not.
 
         Args:
             predict: Rows of coordinates (given on the CPU) -> values.
+
+        Cost:
+            A forward a pixel; of the metrics LPIPS is the dearest, see `nint.metrics.lpips`.
         """
         from nint.metrics.image import SSIM_SIDE, psnr, ssim
+        from nint.metrics.perceptual import lpips
 
         prediction = predict(self._coords("cpu")).detach().cpu().view(self.image.shape)
         found = {"psnr": psnr(prediction, self.image)}
         if min(self.layout.height, self.layout.width) >= SSIM_SIDE["uniform"]:
             found["ssim"] = ssim(prediction, self.image)
+        if not self._why_no_lpips():
+            found["lpips"] = lpips(prediction, self.image)
         return found
+
+    def report(self) -> tuple[str, ...]:
+        return tuple(filter(None, [self._why_no_lpips()]))
+
+    def _why_no_lpips(self) -> str:
+        from nint.metrics.perceptual import LPIPS_SIDE, why_no_lpips
+
+        if min(self.layout.height, self.layout.width) < LPIPS_SIDE:
+            return f"LPIPS is not measured: it needs at least {LPIPS_SIDE} pixels a side."
+        if self.layout.height * self.layout.width > _LPIPS_UP_TO:
+            return f"LPIPS is not measured: the image has more than {_LPIPS_UP_TO:,} pixels, for which it takes too long."
+        return why_no_lpips()
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self.array.shape} {self.array.dtype.name} ".encode())
@@ -215,16 +253,31 @@ class ImageSignal(Signal):
         return digest.hexdigest()[:16]
 
     def _coords(self, device: torch.device | str) -> Any:
-        coords = GridCoords((self.layout.height, self.layout.width), device=device)
-        return coords[:] if len(coords) <= _MATERIALISE_UP_TO else coords
+        return pixel_coords(self.layout.height, self.layout.width, device)
 
 
-def load_image(path: str | Path, max_side: int | None = None, *, name: str | None = None) -> ImageSignal:
+def pixel_coords(height: int, width: int, device: torch.device | str) -> Any:
+    """Coordinates of every pixel in row order: a tensor, or lazy beyond 2^22 pixels."""
+    coords = GridCoords((height, width), device=device)
+    return coords[:] if len(coords) <= _MATERIALISE_UP_TO else coords
+
+
+def load_image(
+    path: str | Path,
+    max_side: int | None = None,
+    super_resolution: int | None = None,
+    downsampling: str | None = None,
+    *,
+    name: str | None = None,
+) -> ImageSignal:
     """Loads an image file; formats, modes and depths as in `nint.signals.image_files.read_image`.
 
     Args:
         path: The file.
         max_side: Longest side in pixels; a larger image is averaged down to it, its aspect and bit depth kept.
+        super_resolution: Fit the image downsampled by this whole factor, and measure on the whole of it; see
+            `nint.signals.super_resolution`.
+        downsampling: How super-resolution downsamples: "box" (its default) or "bicubic".
         name: Name for records; the file's own where None.
 
     Raises:
@@ -232,7 +285,7 @@ def load_image(path: str | Path, max_side: int | None = None, *, name: str | Non
     """
     from nint.signals.image_files import read_image
 
-    return ImageSignal.from_array(read_image(path), name or Path(path).name, max_side)
+    return ImageSignal.from_array(read_image(path), name or Path(path).name, max_side, super_resolution, downsampling)
 
 
 def _checked_crop(crop: tuple[int, int, int, int] | None, rows: int, columns: int) -> tuple[int, int, int, int]:

@@ -40,6 +40,18 @@ KINDS: dict[str, Kind] = {
         "nint.signals.image:ImageLayout",
         (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"),
     ),
+    "audio": Kind(
+        "nint.signals.audio:load_audio",
+        "nint.signals.audio:AudioLayout",
+        (".wav", ".flac", ".ogg", ".mp3"),
+        samples="nint.signals.audio_samples:SAMPLES",
+    ),
+    "shape": Kind(
+        "nint.signals.shape:load_shape",
+        "nint.signals.shape:ShapeLayout",
+        (".obj", ".ply", ".stl", ".off", ".glb", ".xyz"),
+        samples="nint.signals.shape_samples:SAMPLES",
+    ),
 }
 
 

@@ -1,0 +1,90 @@
+"""From options of the command line to a job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nint.errors import UsageError
+from nint.settings import split_text
+
+if TYPE_CHECKING:
+    from nint.cli.fit import FitOptions
+    from nint.job import Job
+
+_MOST_THREADS = 1024
+
+
+def job_of(options: FitOptions) -> Job:
+    """Reads the input and checks every setting; nothing is written.
+
+    Raises:
+        UsageError: says what is wrong and what would be right.
+    """
+    from nint.job import make_job
+
+    for key in ("batch_share", "batch_size"):
+        with_setting(options.sampler, key, getattr(options, key))
+    return make_job(
+        options.input,
+        field=with_setting(options.field, "size", options.size),
+        sampler=options.sampler,
+        batch_share=options.batch_share,
+        batch_size=options.batch_size,
+        optimizer=options.optimizer,
+        lr=options.lr,
+        lr_schedule=options.lr_schedule,
+        loss=options.loss,
+        total_steps=options.total_steps,
+        seed=options.seed,
+        device=options.device,
+        kind=options.kind,
+        max_side=options.max_side,
+        hold_out=options.hold_out,
+    )
+
+
+def folder_of(options: FitOptions) -> Path:
+    """Where the run goes: --out, else nint-out/ and the name of the input."""
+    from nint.signals.samples import PREFIX
+
+    if options.out is not None:
+        return Path(options.out)
+    sample = options.input.startswith(PREFIX)
+    return Path("nint-out") / (options.input.removeprefix(PREFIX) if sample else Path(options.input).stem)
+
+
+def use_threads(threads: int | None) -> None:
+    """Sets the number of PyTorch's CPU threads for this process; None leaves it.
+
+    Raises:
+        UsageError: for a number out of range.
+    """
+    if threads is None:
+        return
+    if not 1 <= threads <= _MOST_THREADS:
+        raise UsageError(f"--threads {threads} must be a whole number from 1 to {_MOST_THREADS}.")
+
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def with_setting(form: str, key: str, value: Any) -> str:
+    """A text form with one setting given by an option of its own.
+
+    Args:
+        form: NAME or NAME:SETTING=VALUE,...
+        key: The setting; the option has its name.
+        value: What the option says; None changes nothing.
+
+    Raises:
+        UsageError: where both are given and differ.
+    """
+    if value is None:
+        return form
+    name, raw = split_text(form)
+    if raw.get(key, str(value)) != str(value):
+        raise UsageError(f"'{form}' and --{key.replace('_', '-')} {value} disagree; give {key} once.")
+    raw[key] = str(value)
+    return f"{name}:{','.join(f'{k}={v}' for k, v in raw.items())}"

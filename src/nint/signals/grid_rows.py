@@ -1,0 +1,255 @@
+"""Rows of a regular grid, read when they are asked for: a memory-mapped file or a zarr array is never loaded or scaled as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError
+
+BLOCK_POINTS = 2**20
+"""Most points that are read, scaled or predicted at a time."""
+
+_BLOCK_NUMBERS = 2**22
+_CACHE_BYTES = 2**28
+_EXACT = 2**53  # whole numbers up to here are exact in float64
+
+
+def block_points(channels: int) -> int:
+    """Points of a block: fewer where each has many channels, so that memory stays bounded."""
+    return max(1, min(BLOCK_POINTS, _BLOCK_NUMBERS // channels))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Stored numbers <-> [0, 1], by the lowest and the highest one.
+
+    Attributes:
+        dtype: Type of the stored numbers: bool, integers or floats.
+        low: Stored number that becomes 0.
+        high: Stored number that becomes 1.
+    """
+
+    dtype: np.dtype
+    low: int | float
+    high: int | float
+
+    def to_unit(self, stored: np.ndarray) -> np.ndarray:
+        """Stored numbers -> float32 in [0, 1]; NaN stays NaN."""
+        if self.dtype.kind in "iu" and self.dtype.itemsize == 8:
+            offset = (stored - self.dtype.type(self.low)).astype(np.float64)  # before rounding: large numbers may differ by little
+        else:
+            offset = stored.astype(np.float64) - self.low
+        return (offset / (self.high - self.low)).astype(np.float32)
+
+    def to_stored(self, unit: Tensor) -> np.ndarray:
+        """Predictions -> stored numbers: clamped to [low, high], whole numbers rounded to the nearest (ties to even).
+
+        Raises:
+            UsageError: for a prediction of NaN.
+        """
+        values = unit.detach().to("cpu", torch.float64).numpy()
+        if np.isnan(values).any():
+            raise UsageError("The model predicts NaN, so there is nothing to decode.")
+        offset = np.clip(values, 0, 1) * (self.high - self.low)
+        if self.dtype.kind == "f":
+            return np.clip(self.low + offset, self.low, self.high).astype(self.dtype)
+        wide = np.uint64 if self.low >= 0 else np.int64
+        return (np.rint(offset).astype(wide) + wide(self.low)).astype(self.dtype)
+
+
+class Rows(ABC):
+    """The points of a grid in order, as stored, `[n, channels]`.
+
+    Args:
+        source: What is indexed: an array of the grid's axes, and one of channels last where there is one.
+        dims: How many leading axes are the grid's.
+    """
+
+    def __init__(self, source: Any, dims: int) -> None:
+        self.source = source
+        self.grid = tuple(int(points) for points in source.shape[:dims])
+        self.channels = int(math.prod(source.shape[dims:]))
+        self.dtype = np.dtype(source.dtype)
+
+    def __len__(self) -> int:
+        return math.prod(self.grid)
+
+    @abstractmethod
+    def pick(self, rows: np.ndarray) -> np.ndarray:
+        """Rows by number, `[m]` int64 -> `[m, channels]`."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Every point once, in whatever order is read fastest."""
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        """Consecutive rows."""
+        return self.pick(np.arange(start, stop))
+
+
+class ArrayRows(Rows):
+    """Rows of a numpy array, in memory or memory-mapped, of any strides."""
+
+    def __init__(self, source: np.ndarray, dims: int) -> None:
+        super().__init__(source, dims)
+        shape = (len(self), self.channels)
+        self._flat = source.reshape(shape) if source.flags.c_contiguous else None  # views, never copies
+        self._stored = source.reshape(shape, order="F") if self._flat is None and source.flags.f_contiguous else self._flat
+
+    def pick(self, rows: np.ndarray) -> np.ndarray:
+        if self._flat is not None:
+            return self._flat[rows]
+        return self.source[np.unravel_index(rows, self.grid)].reshape(len(rows), self.channels)
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        return self._flat[start:stop] if self._flat is not None else super().between(start, stop)
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        step = block_points(self.channels)
+        for start in range(0, len(self), step):
+            stop = min(start + step, len(self))
+            yield self.between(start, stop) if self._stored is None else self._stored[start:stop]
+
+
+class ChunkRows(Rows):
+    """Rows of a chunked (zarr) array; up to 256 MiB of unpacked chunks are kept for the next rows."""
+
+    def __init__(self, source: Any, dims: int) -> None:
+        super().__init__(source, dims)
+        self._chunks = tuple(int(points) for points in source.chunks[:dims])
+        self._counts = tuple(-(-points // chunk) for points, chunk in zip(self.grid, self._chunks, strict=True))
+        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+
+    def pick(self, rows: np.ndarray) -> np.ndarray:
+        index = np.unravel_index(rows, self.grid)
+        chunk = np.ravel_multi_index([i // points for i, points in zip(index, self._chunks, strict=True)], self._counts)
+        order = np.argsort(chunk, kind="stable")
+        found = np.empty((len(rows), self.channels), self.dtype)
+        for part in np.split(order, np.flatnonzero(np.diff(chunk[order])) + 1) if len(rows) else ():
+            inside = tuple(i[part] % points for i, points in zip(index, self._chunks, strict=True))
+            found[part] = self._chunk(int(chunk[part[0]]))[inside].reshape(len(part), self.channels)
+        return found
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        step = block_points(self.channels)
+        for number in range(math.prod(self._counts)):
+            rows = self._read(number).reshape(-1, self.channels)
+            yield from (rows[start : start + step] for start in range(0, len(rows), step))
+
+    def _chunk(self, number: int) -> np.ndarray:
+        if number not in self._kept:
+            fresh = self._read(number)
+            while self._kept and fresh.nbytes + sum(chunk.nbytes for chunk in self._kept.values()) > _CACHE_BYTES:
+                self._kept.popitem(last=False)
+            self._kept[number] = fresh
+        self._kept.move_to_end(number)
+        return self._kept[number]
+
+    def _read(self, number: int) -> np.ndarray:
+        corner = np.unravel_index(number, self._counts)
+        return np.asarray(self.source[tuple(slice(i * points, (i + 1) * points) for i, points in zip(corner, self._chunks, strict=True))])
+
+
+def rows_of(source: Any, dims: int) -> Rows:
+    """Row access to a numpy array or a zarr array."""
+    return ArrayRows(source, dims) if isinstance(source, np.ndarray) else ChunkRows(source, dims)
+
+
+class GridValues:
+    """Values of a regular grid scaled to [0, 1], `[n, channels]` float32, scaled when rows are asked for.
+
+    Args:
+        rows: The stored points.
+        scaling: From stored numbers to [0, 1].
+        device: Where the rows are put.
+    """
+
+    def __init__(self, rows: Rows, scaling: Scaling, device: torch.device | str = "cpu") -> None:
+        self._rows, self._scaling = rows, scaling
+        self.device = torch.device(device)
+        self.shape = (len(rows), rows.channels)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        """A slice or a tensor of row numbers -> `[m, channels]`."""
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            stored = self._rows.between(start, max(start, stop)) if step == 1 else self._rows.pick(np.arange(start, stop, step))
+        else:
+            stored = self._rows.pick(rows.detach().cpu().numpy())
+        return torch.from_numpy(self._scaling.to_unit(stored)).to(self.device)
+
+    def whole(self) -> Tensor:
+        """All rows, scaled block by block."""
+        values = torch.empty(self.shape)
+        step = block_points(self.shape[1])
+        for start in range(0, len(self), step):
+            values[start : start + step] = self[start : start + step]
+        return values.to(self.device)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass over all points found.
+
+    Attributes:
+        low: Lowest number that is not NaN.
+        high: Highest.
+        missing: Points with a NaN.
+        digest: Short hash of the content.
+    """
+
+    low: int | float
+    high: int | float
+    missing: int
+    digest: str
+
+
+def scan(rows: Rows, name: str) -> Scan:
+    """Range, NaN count and hash of all points, block by block.
+
+    Raises:
+        UsageError: for infinity, for NaN everywhere, for one value everywhere, and for a range that float64 cannot hold.
+    """
+    digest = hashlib.sha256(f"{rows.grid} {rows.channels} {rows.dtype.str} ".encode())
+    lows, highs, missing = [], [], 0
+    for block in rows.blocks():
+        digest.update(np.ascontiguousarray(block).data)
+        if rows.dtype.kind == "f":
+            if np.isinf(block).any():
+                raise UsageError(f"'{name}' holds infinity; numbers must be finite, and NaN marks points that were not observed.")
+            missing += int(np.isnan(block).any(axis=1).sum())
+        lows.append(np.fmin.reduce(block, axis=None))
+        highs.append(np.fmax.reduce(block, axis=None))
+    if missing == len(rows):
+        raise UsageError(f"'{name}' has a NaN in every point, so nothing was observed.")
+    low, high = np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
+    if low == high:
+        raise UsageError(f"'{name}' has the same value everywhere, so there is nothing to learn.")
+    if not math.isfinite(high - low) or (rows.dtype.kind in "iu" and high - low > _EXACT):
+        raise UsageError(f"'{name}' holds values from {low:g} to {high:g}, a range too wide for floating point; scale it down.")
+    if rows.dtype.kind == "b":
+        low, high = 0, 1
+    return Scan(low, high, missing, digest.hexdigest()[:16])
+
+
+def observed_mask(rows: Rows) -> Tensor:
+    """Which points have no NaN, `[n]` bool, block by block."""
+    mask = torch.empty(len(rows), dtype=torch.bool)
+    step = block_points(rows.channels)
+    for start in range(0, len(rows), step):
+        stop = min(start + step, len(rows))
+        mask[start:stop] = torch.from_numpy(~np.isnan(rows.between(start, stop)).any(axis=1))
+    return mask
