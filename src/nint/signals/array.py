@@ -106,10 +106,12 @@ class ArraySignal(GridSignal):
 
     def report(self) -> tuple[str, ...]:
         said = [f"PSNR is relative to the range of the values, {self.layout.low:g} to {self.layout.high:g}."]
-        if self._guessed and len(self.layout.grid) + (self.layout.channels is not None) > 1:
-            axes = f"{len(self.layout.grid)} axes are taken for coordinates"
-            last = "" if self.layout.channels is None else f" and the last one for {self.layout.channels} channels"
-            said.insert(0, f"{axes}{last}; in_dims says otherwise.")
+        axes, channels = len(self.layout.grid), self.layout.channels
+        if self._guessed and (axes > 1 or channels):
+            guess = f"All {axes} axes are" if channels is None else f"The first {axes} axes are"
+            said.insert(
+                0, f"{guess} taken for coordinates{f', the last for {channels} channels' if channels else ''}; in_dims says otherwise."
+            )
         return (*said, *super().report())
 
 
@@ -120,7 +122,9 @@ def guess_dims(shape: tuple[int, ...], name: str) -> int:
         UsageError: for more axes than can be guessed.
     """
     if len(shape) > _MOST_GUESSED_AXES:
-        raise UsageError(f"'{name}' has {len(shape)} axes; say how many of them are coordinates with in_dims={len(shape) - 1} or {len(shape)}.")
+        raise UsageError(
+            f"'{name}' has {len(shape)} axes; say how many of them are coordinates with in_dims={len(shape) - 1} or {len(shape)}."
+        )
     return 2 if len(shape) == 3 and shape[2] <= _MOST_CHANNELS else len(shape)
 
 

@@ -148,9 +148,7 @@ class GridSignal(Signal):
     layout_class: ClassVar[type[GridLayout]]
     layout: Any
 
-    def __init__(
-        self, source: Any, dims: int, name: str, *, value_range: tuple[float, float] | None = None, **layout_fields: Any
-    ) -> None:
+    def __init__(self, source: Any, dims: int, name: str, *, value_range: tuple[float, float] | None = None, **layout_fields: Any) -> None:
         self.name = name
         dtype = checked_dtype(np.dtype(source.dtype), f"'{name}'")
         if math.prod(source.shape) == 0:

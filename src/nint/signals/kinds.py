@@ -52,6 +52,22 @@ KINDS: dict[str, Kind] = {
         (".obj", ".ply", ".stl", ".off", ".glb", ".xyz"),
         samples="nint.signals.shape_samples:SAMPLES",
     ),
+    "video": Kind(
+        "nint.signals.video:load_video",
+        "nint.signals.video:VideoLayout",
+        (".mp4", ".gif"),
+        detect="nint.signals.video:is_image_folder",
+        samples="nint.signals.video:SAMPLES",
+    ),
+    "volume": Kind(
+        "nint.signals.volume:load_volume",
+        "nint.signals.volume:VolumeLayout",
+        (".nii", ".nii.gz"),
+        detect="nint.signals.volume:is_volume",
+        samples="nint.signals.volume:SAMPLES",
+    ),
+    "array": Kind("nint.signals.array:load_array", "nint.signals.array:ArrayLayout", (".npy", ".zarr", ".zip")),
+    "points": Kind("nint.signals.points:load_points", "nint.signals.points:PointsLayout", (".csv", ".npz")),
 }
 
 

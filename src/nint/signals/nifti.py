@@ -99,9 +99,7 @@ def write_nifti(stored: np.ndarray, nifti: Nifti, path: Path) -> None:
     """
     nibabel = need("nibabel", "Writing NIfTI", "volume")
     long = max(stored.shape) > _NIFTI1_LONGEST
-    header_class, image_class = (
-        (nibabel.Nifti2Header, nibabel.Nifti2Image) if long else (nibabel.Nifti1Header, nibabel.Nifti1Image)
-    )
+    header_class, image_class = (nibabel.Nifti2Header, nibabel.Nifti2Image) if long else (nibabel.Nifti1Header, nibabel.Nifti1Image)
     dtype = np.dtype(_STORED_AS.get(stored.dtype.name, stored.dtype))
     header = header_class(endianness=">" if dtype.byteorder == ">" else "<")
     header.set_data_dtype(dtype)

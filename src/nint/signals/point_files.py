@@ -27,12 +27,10 @@ class Table:
     Attributes:
         rows: `[n, columns]` float64; an empty cell is NaN.
         names: Column names, or () where the file gives none.
-        first_line: Line of the first row in the file, for messages.
     """
 
     rows: np.ndarray
     names: tuple[str, ...] = ()
-    first_line: int = 1
 
     def leading_coordinates(self) -> int:
         """How many leading columns have the name of a coordinate."""
@@ -71,7 +69,7 @@ def read_csv(path: Path) -> Table:
         raise UsageError(f"'{path}' has no rows of numbers.")
     if rows.shape[1] != len(cells):
         raise UsageError(f"'{path}' names {len(cells)} columns but has {rows.shape[1]}.")
-    return Table(rows, tuple(cells) if has_header else (), line)
+    return Table(rows, tuple(cells) if has_header else ())
 
 
 def read_npz(path: Path, *needed: str) -> list[np.ndarray]:
@@ -122,7 +120,7 @@ def write_npz(coords: np.ndarray, values: np.ndarray, path: Path) -> None:
 def _slowly(path: Path, file: object, delimiter: str, line: int, columns: int) -> np.ndarray:
     rows = []
     for number, cells in enumerate(csv.reader(file, delimiter=delimiter), line):  # type: ignore[call-overload]
-        if not any(cell.strip() for cell in cells):
+        if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
             continue
         if len(cells) != columns:
             raise UsageError(f"'{path}' has {len(cells)} cells in line {number}; the first line has {columns}.")

@@ -142,14 +142,13 @@ class PointsLayout(Layout):
 
     def _given(self, at: Any) -> np.ndarray:
         if isinstance(at, (str, Path)):
-            path = Path(at)
-            name, columns, line = f"'{path}'", *_coordinates_in(path)
+            name, columns = f"'{at}'", _coordinates_in(Path(at))
         else:
-            name, columns, line = "at", np.asarray(at, dtype=np.float64), 0
+            name, columns = "at", np.asarray(at, dtype=np.float64)
         if columns.ndim != 2 or columns.shape[1] < self.in_features or not len(columns):
             raise UsageError(f"{name} has the shape {columns.shape}; it must be rows of {self.in_features} coordinates.")
         own = columns[:, : self.in_features]
-        _check_finite(own, name, line)
+        _check_finite(own, name)
         return own
 
 
@@ -162,7 +161,6 @@ class PointsSignal(Signal):
         coord_names: One an axis; x, y, z, t where None.
         value_names: One a value; value, or value0, value1, ... where None.
         name: Where they came from.
-        first_line: Line of the first row in its file, for messages; 0 where there is no file of lines.
         notes: Sentences for the report.
 
     Raises:
@@ -181,17 +179,16 @@ class PointsSignal(Signal):
         coord_names: tuple[str, ...] | None = None,
         value_names: tuple[str, ...] | None = None,
         name: str = "points",
-        first_line: int = 0,
         notes: tuple[str, ...] = (),
     ) -> None:
         coords, values = np.asarray(coords, dtype=np.float64), np.asarray(values, dtype=np.float64)
         values = values[:, None] if values.ndim == 1 else values
         if coords.ndim != 2 or values.ndim != 2 or len(coords) != len(values) or 0 in (*coords.shape, *values.shape):
             raise UsageError(f"'{name}': coords {coords.shape} and values {values.shape} must be [n, d] and [n, c] with the same n.")
-        _check_finite(coords, f"'{name}'", first_line)
+        _check_finite(coords, f"'{name}'")
         if np.isinf(values).any():
             row = int(np.isinf(values).any(axis=1).argmax())
-            raise UsageError(f"'{name}' has an infinite value in {_where(row, first_line)}; values must be finite, and NaN marks unobserved ones.")
+            raise UsageError(f"'{name}' has an infinite value in row {row + 1}; values must be finite, and NaN marks unobserved ones.")
         observed = ~np.isnan(values).any(axis=1)
         if not observed.any():
             raise UsageError(f"'{name}' has a NaN in every row of values, so nothing was observed.")
@@ -276,28 +273,22 @@ def load_points(path: str | Path, *, in_dims: int | None = None) -> PointsSignal
         coord_names=names and names[:dims],
         value_names=names and names[dims:],
         name=path.name,
-        first_line=table.first_line,
         notes=(note,) if note else (),
     )
 
 
-def _coordinates_in(path: Path) -> tuple[np.ndarray, int]:
+def _coordinates_in(path: Path) -> np.ndarray:
     from nint.signals.point_files import read_csv, read_npz
 
     if not path.is_file():
         raise UsageError(f"There is no file '{path}'.")
     if path.suffix.lower() == ".npz":
-        return read_npz(path, "coords")[0], 0
-    table = read_csv(path)
-    return table.rows, table.first_line
+        return read_npz(path, "coords")[0]
+    return read_csv(path).rows
 
 
-def _check_finite(coords: np.ndarray, name: str, first_line: int) -> None:
+def _check_finite(coords: np.ndarray, name: str) -> None:
     good = np.isfinite(coords).all(axis=1)
     if not good.all():
         row = int(good.argmin())
-        raise UsageError(f"{name} has a coordinate that is not finite in {_where(row, first_line)}: {coords[row].tolist()}.")
-
-
-def _where(row: int, first_line: int) -> str:
-    return f"line {row + first_line}" if first_line else f"row {row} (counted from 0)"
+        raise UsageError(f"{name} has a coordinate that is not finite in row {row + 1}: {coords[row].tolist()}.")

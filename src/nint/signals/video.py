@@ -168,9 +168,7 @@ class VideoSignal(GridSignal):
         return {"ssim": float(np.mean([ssim(*pair) for pair in zip(prediction, target, strict=True)]))}
 
 
-def load_video(
-    path: str | Path, *, max_side: int | None = None, start: float | None = None, duration: float | None = None
-) -> VideoSignal:
+def load_video(path: str | Path, *, max_side: int | None = None, start: float | None = None, duration: float | None = None) -> VideoSignal:
     """Loads a video: MP4 (PyAV), GIF, or a folder of images of one size, sorted naturally. Sound is left out.
 
     Args:

@@ -176,7 +176,9 @@ class VolumeSignal(GridSignal):
 
     def report(self) -> tuple[str, ...]:
         nifti = self.layout.nifti
-        low, high = (v if nifti is None or nifti.slope is None else v * nifti.slope + nifti.inter for v in (self.layout.low, self.layout.high))
+        low, high = (
+            v if nifti is None or nifti.slope is None else v * nifti.slope + nifti.inter for v in (self.layout.low, self.layout.high)
+        )
         if nifti is None:
             said = "The axes are called z, y, x, in the order of the array."
         else:
