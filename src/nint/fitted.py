@@ -115,6 +115,7 @@ class Fit:
             "in_features": self.layout.in_features,
             "out_features": self.layout.out_features,
             "coordinates": COORDINATES,
+            "value_range": list(self.layout.value_range),
             "layout": self.layout.to_json(),
             "metrics": self.metrics,
             "record": {key: value for key, value in self.record.items() if key != "curve"},

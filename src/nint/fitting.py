@@ -77,6 +77,11 @@ def fit(
     )
 
 
+def default_eval_every(budget: Budget, total_steps: int) -> int:
+    """Steps between evaluations where nothing else is asked: about fifty over the run, at most 100 apart."""
+    return max(min(budget.expected_steps(total_steps) // 50, 100), 1)
+
+
 def run_job(
     job: Job,
     budget: Budget,
@@ -97,7 +102,7 @@ def run_job(
     result = Fit(run.field, spec, job.signal.layout)
     folder = None if out is None else Path(out)
     settings = job.settings()
-    watchers: list[Monitor] = [Evaluate(eval_every or max(min(budget.expected_steps(job.total_steps) // 50, 100), 1))]
+    watchers: list[Monitor] = [Evaluate(eval_every or default_eval_every(budget, job.total_steps))]
     if folder is not None:
         claim(folder, resume=resume, force=force)
         if resume:

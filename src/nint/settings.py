@@ -158,11 +158,12 @@ def text_form(spec: Any, name: str) -> str:
     for field in dataclasses.fields(spec):
         value = getattr(spec, field.name)
         if field.init and value != field.default:
-            changed.append(f"{field.name}={_value_text(value)}")
+            changed.append(f"{field.name}={value_text(value)}")
     return f"{name}:{','.join(changed)}" if changed else name
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A setting's value as it stands in a text form; floats as short as they can be read back exactly."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if not isinstance(value, float):

@@ -119,7 +119,12 @@ def test_nan_is_told_and_never_0(random_network):
 
 @pytest.mark.parametrize(
     ("shape", "word"),
-    [((31, 40, 3), "at least 32 pixels a side, but the image has 40x31"), ((40, 31), "40"), ((32, 32, 5), "1 to 4 channels"), ((3000,), "shape")],
+    [
+        ((31, 40, 3), "at least 32 pixels a side, but the image has 40x31"),
+        ((40, 31), "40"),
+        ((32, 32, 5), "1 to 4 channels"),
+        ((3000,), "shape"),
+    ],
 )
 def test_what_is_no_image_of_a_good_size(shape, word, random_network):
     with pytest.raises(UsageError, match=word):

@@ -57,7 +57,7 @@ class NaiveNint:
         """(NTK, error, random) of a step."""
         batch = int(self.batch_share * n)
         n_random = int(self.xi * batch)
-        n_ntk = int((1 - self.xi) * math.exp(-self.lam * t / self.alpha) * batch)
+        n_ntk = int(math.exp(-self.lam * t / self.alpha) * (batch - n_random))
         return n_ntk, batch - n_random - n_ntk, n_random
 
     def step(self, t, prediction, values, kernel, pool=0):

@@ -120,7 +120,10 @@ def _from(step: int) -> Iterator[int]:
 
 def _step_seconds(trial: Run, speed: Speed, step: int) -> float:
     teacher = trial.teacher
-    scoring = teacher.sampler.scoring_forwards(step, teacher.total_steps) * len(teacher.probe)
+    sampler, scored = teacher.sampler, len(teacher.probe)
+    if isinstance(sampler, Candidates):
+        sampler, scored = sampler.inner, min(max(sampler.size, points_of(trial, step)), scored)
+    scoring = sampler.scoring_forwards(step, teacher.total_steps) * scored
     return scoring * speed.forward + points_of(trial, step) * speed.training + speed.update
 
 

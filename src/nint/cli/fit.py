@@ -96,7 +96,7 @@ def run(options: FitOptions) -> int:
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import ProgressBar
     from nint.cli.show import Show
-    from nint.fitting import run_job
+    from nint.fitting import default_eval_every, run_job
 
     if options.eval_every is not None and options.eval_every < 1:
         raise UsageError(f"--eval-every {options.eval_every} must be a whole number of at least 1.")
@@ -107,7 +107,7 @@ def run(options: FitOptions) -> int:
     check_target(options.json, options.force)
     # The record alone belongs on standard output where it is asked for there.
     show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
-    every = options.eval_every or max(min(budget.expected_steps(job.total_steps) // 50, 100), 1)
+    every = options.eval_every or default_eval_every(budget, job.total_steps)
     _prepare(options, job, budget, folder, init, show, every)
 
     with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:

@@ -55,9 +55,13 @@ class Nint(ScoredSampler):
 
     State = NintState
 
+    def decay(self, step: int) -> float:
+        """What is left at a step of the NTK part of the scored points, from 1."""
+        return math.exp(-self.decay_rate * step / self.refresh_interval)
+
     def ntk_share(self, step: int) -> float:
-        """Share of the batch chosen by NTK score at a step."""
-        return (1 - self.random_share) * math.exp(-self.decay_rate * step / self.refresh_interval)
+        """Share of the batch chosen by NTK score at a step, (1 - xi) exp(-lambda t / alpha)."""
+        return (1 - self.random_share) * self.decay(step)
 
     def scoring_forwards(self, step: int, total_steps: int) -> float:
         if not scores_at(self.interval, step, total_steps):
@@ -74,7 +78,7 @@ class Nint(ScoredSampler):
             return self.held_selection(held, probe, rng), state
         batch = self.count(step, state.total_steps, len(probe))
         n_random = int(self.random_share * batch)
-        n_ntk = min(int(self.ntk_share(step) * batch), batch - n_random)
+        n_ntk = int(self.decay(step) * (batch - n_random))
         n_error = batch - n_random - n_ntk
 
         picker = Picker(len(probe), rng)

@@ -104,6 +104,9 @@ class Layout(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     """File endings, with the dot, that `write` understands; the first is the default."""
 
+    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    """Lowest and highest value of the targets that the field is trained on."""
+
     in_features: int
     out_features: int
 

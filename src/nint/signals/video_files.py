@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable
@@ -205,7 +206,7 @@ def write_gif(clip: Clip, path: Path) -> None:
 
     pictures = [Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels) for pixels in clip.frames]
     edges = [round(number / clip.fps / _GIF_TICK_S) for number in range(len(pictures) + 1)]
-    lengths = [max(10 * (after - before), 10) for before, after in zip(edges[:-1], edges[1:], strict=True)]
+    lengths = [max(10 * (after - before), 10) for before, after in itertools.pairwise(edges)]
     write_atomically(
         path,
         lambda target: pictures[0].save(target, "GIF", save_all=True, append_images=pictures[1:], duration=lengths, loop=0),

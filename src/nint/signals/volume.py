@@ -87,9 +87,9 @@ class VolumeLayout(GridLayout):
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes a volume as .nii, .nii.gz, .npy or a .tif stack, and a slice as .png, .tif or .npy.
 
-        A NIfTI file lies where the original lay, whatever its resolution; a volume without a header becomes one of unit voxels, x first. A
-        .tif stack has z for its pages. A slice keeps the order of its axes: the first is its rows. Slices of 8 and 16 bits keep their numbers;
-        others are scaled so that the range of the volume is black to white.
+        A NIfTI file lies where the original lay, whatever its resolution; a volume without a header becomes one of unit voxels, x first.
+        A .tif stack has z for its pages. The rows of a slice are its first axis. Slices of 8 and 16 bits keep their numbers; others are
+        scaled so that the range of the volume is black to white.
 
         Raises:
             UsageError: where the ending is unknown or cannot hold this.
