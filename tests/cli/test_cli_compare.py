@@ -45,7 +45,7 @@ def test_a_comparison_prints_its_tables_and_writes_its_files(capsys, tmp_path):
     records = [json.loads(line)["record"] for line in (out / "runs.jsonl").read_text().splitlines()]
     assert len(records) == 4
     assert {record["threads"] for record in records} == {1}
-    assert records[0]["command"].startswith("nint compare sample:camera --out ")
+    assert records[0]["command"].startswith("nint compare sample:camera --")
     assert "--samplers uniform full" in records[0]["command"]
 
 

@@ -19,7 +19,9 @@ SAMPLERS = ["nint", "int", "uniform", "full"]
 def drawn(tmp_path_factory):
     """A real comparison of four samplers, and its pictures."""
     folder = tmp_path_factory.mktemp("compare")
-    plan = make_plan("sample:camera", max_side=32, samplers=SAMPLERS, size="2x16", steps=20, seeds=2, lr=1e-3, checkpoints=(5, 20))
+    plan = make_plan(
+        "sample:camera", signal_options={"max_side": 32}, samplers=SAMPLERS, size="2x16", steps=20, seeds=2, lr=1e-3, checkpoints=(5, 20)
+    )
     comparison = run_comparison(plan, folder)
     patch = pytest.MonkeyPatch()
     patch.setitem(sys.modules, "matplotlib.pyplot", None)

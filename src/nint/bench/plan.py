@@ -109,7 +109,7 @@ def make_plan(
     seconds: float | None = None,
     seeds: int = 3,
     size: str | None = None,
-    max_side: int | None = None,
+    signal_options: dict[str, Any] | None = None,
     batch_share: float | None = None,
     lr: float | None = None,
     total_steps: int | None = None,
@@ -128,10 +128,10 @@ def make_plan(
         seconds: Budget in training seconds.
         seeds: Number of seeds.
         size: Size of every field whose text form gives none.
-        max_side: Longest side of an image in pixels.
+        signal_options: Options of the input's kind, as for `nint.open_signal`.
         batch_share: Share of every sampler that has one and whose text form gives none.
         lr: Learning rate of every field; None is each field's own default.
-        total_steps: What schedules read; None is the steps of the budget, or 5000 under one of seconds.
+        total_steps: What schedules read; None is the steps of the budget, or the kind's own under one of seconds.
         checkpoints: Steps or seconds at which quality is tabled; none is a tenth, a quarter, half and all of the budget.
         targets: Values of the leading metric; none is 25, 28, 30 and 35 dB where it is PSNR.
         eval_every: Steps between evaluations.
@@ -147,14 +147,14 @@ def make_plan(
     if eval_every is not None and eval_every < 1:
         raise UsageError(f"eval_every={eval_every} must be at least 1.")
     budget = Budget(steps=steps, seconds=seconds)
-    signal = open_signal(source, max_side=max_side)
+    signal = open_signal(source, **(signal_options or {}))
     plan = Plan(
         signal=signal,
         samplers=_samplers(samplers, batch_share, signal.pool(torch.device("cpu"))),
         fields=_fields(fields, size),
         budget=budget,
         seeds=seeds,
-        total_steps=total_steps if total_steps is not None else steps or 5000,
+        total_steps=total_steps if total_steps is not None else steps or signal.defaults.total_steps,
         checkpoints=_checkpoints(checkpoints, budget),
         targets=tuple(sorted(set(targets))) or (PSNR_TARGETS if signal.metrics[0] == "psnr" else ()),
         eval_every=eval_every,

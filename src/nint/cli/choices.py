@@ -21,6 +21,7 @@ def job_of(options: FitOptions) -> Job:
     Raises:
         UsageError: says what is wrong and what would be right.
     """
+    from nint.cli.signal_options import signal_options
     from nint.job import make_job
 
     for key in ("batch_share", "batch_size"):
@@ -38,9 +39,7 @@ def job_of(options: FitOptions) -> Job:
         total_steps=options.total_steps,
         seed=options.seed,
         device=options.device,
-        kind=options.kind,
-        max_side=options.max_side,
-        hold_out=options.hold_out,
+        **signal_options(options),
     )
 
 

@@ -9,24 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import arg
-
-from nint.cli.parsing import command_line, flag, number, positional, text, whole
-from nint.errors import UsageError
-
-_MOST_THREADS = 1024
-
-
-def _several(metavar: str) -> tuple[Any, ...]:
-    return (arg(metavar=f"{metavar} ...", help_behavior_hint=""),)
+from nint.cli.parsing import command_line, flag, number, positional, several, text, whole
+from nint.cli.signal_options import SignalOptions, signal_options
 
 
 @dataclass(frozen=True)
-class CompareOptions:
+class CompareOptions(SignalOptions):
     """Trains every pairing of sampler, field and seed from the same start weights, and writes one report and its pictures.
 
     Attributes:
-        input: image file, or sample:NAME
+        input: file, or sample:NAME
         out: folder for runs.jsonl, table.md and the pictures
         samplers: text forms as in nint list samplers; all adds plug-ins (default: every built-in one that the input allows)
         fields: text forms as in nint list fields, or all (default: siren)
@@ -34,7 +26,6 @@ class CompareOptions:
         seconds: budget of each run in training seconds
         seeds: runs of each pairing, with the seeds 0, 1, ...
         size: hidden layers x width of every field whose text form gives none
-        max_side: reduce the image to this longest side first
         batch_share: share of the points in a batch, of every sampler that has one and whose text form gives none
         lr: learning rate of every field, the paper's is 1e-4 (default: each field's own)
         lr_schedule: constant, cosine or exponential
@@ -51,21 +42,20 @@ class CompareOptions:
 
     input: Annotated[str, *positional("INPUT")]
     out: Annotated[str, *text("DIR")]
-    samplers: Annotated[tuple[str, ...], *_several("SAMPLER")] = ()
-    fields: Annotated[tuple[str, ...], *_several("FIELD")] = ()
+    samplers: Annotated[tuple[str, ...], *several("SAMPLER")] = ()
+    fields: Annotated[tuple[str, ...], *several("FIELD")] = ()
     steps: Annotated[int | None, *whole("N")] = None
     seconds: Annotated[float | None, *number("S")] = None
     seeds: Annotated[int, *whole("N")] = 3
     size: Annotated[str | None, *text("LxH")] = None
-    max_side: Annotated[int | None, *whole("PX")] = None
     batch_share: Annotated[float | None, *number("SHARE")] = None
     lr: Annotated[float | None, *number("RATE")] = None
     lr_schedule: Annotated[str, *text("SCHEDULE")] = "constant"
     optimizer: Annotated[str, *text("OPTIMIZER")] = "adam"
     loss: Annotated[str, *text("LOSS")] = "l2"
     total_steps: Annotated[int | None, *whole("N")] = None
-    checkpoints: Annotated[tuple[float, ...], *_several("STEP")] = ()
-    targets: Annotated[tuple[float, ...], *_several("DB")] = ()
+    checkpoints: Annotated[tuple[float, ...], *several("STEP")] = ()
+    targets: Annotated[tuple[float, ...], *several("DB")] = ()
     device: Annotated[str, *text("DEVICE")] = "auto"
     threads: Annotated[int | None, *whole("N")] = None
     force: Annotated[bool, *flag()] = False
@@ -73,27 +63,22 @@ class CompareOptions:
 
 
 def run(options: CompareOptions) -> int:
-    import torch
-
     from nint.bench.compare import run_comparison
     from nint.bench.folder import TABLE
     from nint.bench.plan import make_plan
+    from nint.cli.choices import use_threads
     from nint.cli.interrupts import Interrupts
     from nint.cli.show import Show
     from nint.reporting.compare_pictures import write_pictures
     from nint.reporting.compare_table import failures, write_markdown
 
-    if options.threads is not None:
-        if not 1 <= options.threads <= _MOST_THREADS:
-            raise UsageError(f"--threads {options.threads} must be a whole number from 1 to {_MOST_THREADS}.")
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     out, show, command = Path(options.out), Show(), command_line(options, "compare")
     same = (
         "steps",
         "seconds",
         "seeds",
         "size",
-        "max_side",
         "batch_share",
         "lr",
         "lr_schedule",
@@ -108,6 +93,7 @@ def run(options: CompareOptions) -> int:
         fields=options.fields or ("siren",),
         checkpoints=options.checkpoints,
         targets=options.targets,
+        signal_options=signal_options(options),
         **{name: getattr(options, name) for name in same},
     )
     show.facts(_facts(plan))

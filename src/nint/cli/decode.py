@@ -1,28 +1,36 @@
-"""`nint decode`: a fitted image at any size."""
+"""`nint decode`: a fitted signal at any size."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from nint.cli.models import model_path
-from nint.cli.parsing import flag, number, positional, text, whole, wholes
+from nint.cli.parsing import flag, number, positional, several, text, whole, wholes
 from nint.errors import UsageError
 
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """Writes the image that a model stores, at its own size or any other.
+    """Writes the signal that a model stores, at its own size or any other.
 
     Attributes:
         model: model file, or the folder of a run
         output: file to write; its ending chooses the format
-        scale: size relative to the fitted image
-        height: rows; alone it keeps the aspect
-        width: columns; alone it keeps the aspect
-        crop: part of the decoded image, in its pixels; only this is computed
+        scale: images, video, volumes, arrays: size relative to the fitted one
+        height: images, video: rows; alone it keeps the aspect
+        width: images, video: columns; alone it keeps the aspect
+        crop: images: part of the decoded image, in its pixels; only this is computed
+        rate: audio: samples a second
+        fps: video: frames a second
+        frame: video: the one frame at this time in seconds, as a picture
+        shape: volumes, arrays: points an axis
+        slice: volumes: one slice, as AXIS:INDEX, for example z:40
+        resolution: shapes, points: points an axis of the grid that is evaluated
+        at: points: file of the coordinates to evaluate
         device: auto, cpu, cuda or mps
         force: overwrite OUTPUT
     """
@@ -33,8 +41,18 @@ class DecodeOptions:
     height: Annotated[int | None, *whole("PX")] = None
     width: Annotated[int | None, *whole("PX")] = None
     crop: Annotated[tuple[int, int, int, int] | None, *wholes("TOP", "LEFT", "HEIGHT", "WIDTH")] = None
+    rate: Annotated[int | None, *whole("HZ")] = None
+    fps: Annotated[float | None, *number("FPS")] = None
+    frame: Annotated[float | None, *number("S")] = None
+    shape: Annotated[tuple[int, ...], *several("N")] = ()
+    slice: Annotated[str | None, *text("AXIS:INDEX")] = None
+    resolution: Annotated[int | None, *whole("N")] = None
+    at: Annotated[str | None, *text("FILE")] = None
     device: Annotated[str, *text("DEVICE")] = "auto"
     force: Annotated[bool, *flag()] = False
+
+
+_OF_ANY_KIND = ("model", "output", "device", "force")
 
 
 def run(options: DecodeOptions) -> int:
@@ -48,10 +66,11 @@ def run(options: DecodeOptions) -> int:
 
     from nint.devices import resolve_device
     from nint.fitted import Fit
+    from nint.signals.kinds import ending_of
 
     device = resolve_device(options.device)
     fit = Fit.load(source, device=device)
-    if output.suffix.lower() not in fit.layout.suffixes:
+    if ending_of(output) not in fit.layout.suffixes:
         raise UsageError(f"'{output}' has no ending that can be written; use {', '.join(fit.layout.suffixes)}.")
     decoded = fit.decode(**_asked(options, fit.layout))
     fit.layout.write(decoded, output)
@@ -61,10 +80,11 @@ def run(options: DecodeOptions) -> int:
 
 
 def _asked(options: DecodeOptions, layout: Any) -> dict[str, Any]:
-    asked = {name: getattr(options, name) for name in ("scale", "height", "width", "crop")}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    known = inspect.signature(layout.decode).parameters
+    asked = {field.name: getattr(options, field.name) for field in dataclasses.fields(options) if field.name not in _OF_ANY_KIND}
+    asked = {name: value for name, value in asked.items() if value is not None and value != ()}
+    known = [name for name in inspect.signature(layout.decode).parameters if name != "predict"]
     for name in asked:
         if name not in known:
-            raise UsageError(f"--{name} has no meaning for this model, a {layout.describe()}.")
+            has = ", ".join(f"--{option}" for option in known)
+            raise UsageError(f"--{name} has no meaning for this model, a {layout.describe()}; it takes {has}.")
     return asked

@@ -1,4 +1,4 @@
-"""`nint eval`: how close a model is to an image."""
+"""`nint eval`: how close a model is to a signal."""
 
 from __future__ import annotations
 
@@ -6,27 +6,24 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from nint.cli.models import model_path
-from nint.cli.parsing import positional, text, whole
+from nint.cli.parsing import positional, text
 from nint.cli.records import STDOUT, check_target, write_record
+from nint.cli.signal_options import SignalOptions, signal_options
 
 
 @dataclass(frozen=True)
-class EvalOptions:
-    """Measures a model against an image, which may be of another size than the one it was fitted to.
+class EvalOptions(SignalOptions):
+    """Measures a model against an input, which may be of another size than the one it was fitted to.
 
     Attributes:
         model: model file, or the folder of a run
-        input: image file, or sample:NAME
-        kind: what the input is, where its ending does not tell
-        max_side: reduce the image to this longest side first
+        input: file, or sample:NAME
         device: auto, cpu, cuda or mps
         json: also write a record to this file (- is standard output)
     """
 
     model: Annotated[str, *positional("MODEL")]
     input: Annotated[str, *positional("INPUT")]
-    kind: Annotated[str | None, *text("KIND")] = None
-    max_side: Annotated[int | None, *whole("PX")] = None
     device: Annotated[str, *text("DEVICE")] = "auto"
     json: Annotated[str | None, *text("FILE")] = None
 
@@ -46,7 +43,7 @@ def run(options: EvalOptions) -> int:
 
     device = resolve_device(options.device)
     fit = Fit.load(source, device=device)
-    signal = open_signal(options.input, kind=options.kind, max_side=options.max_side)
+    signal = open_signal(options.input, **signal_options(options))
     found = fit.evaluate(signal)
     write_record(
         options.json,

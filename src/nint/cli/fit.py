@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from nint.cli.models import model_path
 from nint.cli.parsing import command_line, flag, number, positional, text, whole
 from nint.cli.records import STDOUT, check_target, write_record
+from nint.cli.signal_options import SignalOptions
 from nint.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,17 +25,17 @@ _ABORTED = 130
 
 
 @dataclass(frozen=True)
-class FitOptions:
-    """Fits a network to an image, training at each step only on the pixels that teach it most.
+class FitOptions(SignalOptions):
+    """Fits a network to a signal, training at each step only on the points that teach it most.
 
     Attributes:
-        input: image file, or sample:NAME (nint list samples)
+        input: file, or sample:NAME (nint list samples)
         out: folder for the model, its checkpoint, record and pictures; nint-out/NAME if left out
         field: network, as NAME:SETTING=VALUE,... (nint list fields)
         size: hidden layers x width of the network, short for its setting size
-        sampler: which pixels to train on, as NAME:SETTING=VALUE,... (nint list samplers)
-        batch_share: share of the pixels in a batch, short for the sampler's setting batch_share
-        batch_size: pixels in a batch, short for the sampler's setting batch_size
+        sampler: which points to train on, as NAME:SETTING=VALUE,... (nint list samplers)
+        batch_share: share of the points in a batch, short for the sampler's setting batch_share
+        batch_size: points in a batch, short for the sampler's setting batch_size
         steps: stop after this many steps
         seconds: stop after this much training time
         psnr: stop at this quality in dB
@@ -46,9 +47,6 @@ class FitOptions:
         seed: of the start weights and of the sampler
         device: auto, cpu, cuda or mps
         threads: CPU threads; PyTorch's own choice if left out
-        kind: what the input is, where its ending does not tell
-        max_side: reduce the image to this longest side first
-        hold_out: share of the pixels that is kept out of training and measured apart
         resume: go on with the run in the output folder
         force: replace the run in the output folder
         init: model whose weights to start from
@@ -77,9 +75,6 @@ class FitOptions:
     seed: Annotated[int, *whole("N")] = 0
     device: Annotated[str, *text("DEVICE")] = "auto"
     threads: Annotated[int | None, *whole("N")] = None
-    kind: Annotated[str | None, *text("KIND")] = None
-    max_side: Annotated[int | None, *whole("PX")] = None
-    hold_out: Annotated[float | None, *number("SHARE")] = None
     resume: Annotated[bool, *flag()] = False
     force: Annotated[bool, *flag()] = False
     init: Annotated[str | None, *text("MODEL")] = None

@@ -12,9 +12,9 @@ from nint.errors import NintError, UsageError, nearest
 from nint.version import __version__
 
 COMMANDS = {
-    "fit": ("nint.cli.fit:FitOptions", "fit a network to an image"),
-    "decode": ("nint.cli.decode:DecodeOptions", "write a fitted image at any size"),
-    "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against an image"),
+    "fit": ("nint.cli.fit:FitOptions", "fit a network to an image, a sound, a shape, a video, a volume, ..."),
+    "decode": ("nint.cli.decode:DecodeOptions", "write a fitted signal at any size"),
+    "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against a file"),
     "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
     "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file says of itself"),
     "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and sample images"),

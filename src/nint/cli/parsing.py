@@ -48,6 +48,11 @@ def wholes(*metavars: str) -> tuple[Any, ...]:
     return _value(" ".join(metavars), lambda *words: tuple(map(_whole, words)), count=len(metavars))
 
 
+def several(metavar: str) -> tuple[Any, ...]:
+    """Annotations of an option that takes any number of values."""
+    return (arg(metavar=f"{metavar} ...", help_behavior_hint=""),)
+
+
 def flag() -> tuple[Any, ...]:
     """Annotations of a switch."""
     return FlagCreatePairsOff, arg(help_behavior_hint="")
@@ -83,13 +88,11 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
 
 def command_line(options: Any, name: str) -> str:
     """The shortest command that gives these options, ready for a shell."""
-    words, named = ["nint", name], []
     places = _positionals(type(options))
+    words, named = ["nint", name, *(str(getattr(options, place)) for place in places)], []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if field.name in places:
-            words.append(str(value))
-        elif value != field.default:
+        if field.name not in places and value != field.default:
             named.append(_option(field.name))
             if not isinstance(value, bool):
                 named += map(str, value if isinstance(value, tuple) else (value,))

@@ -68,7 +68,7 @@ class Audio:
 
 
 def read_audio(path: str | Path, *, start: float | None = None, duration: float | None = None) -> Audio:
-    """Reads a sound file, or a part of it without decoding the rest.
+    """Reads a sound file, or a part of it without decoding the rest (of MP3, what comes before is decoded, too).
 
     The kind of file is told by its content, whatever its ending.
 
@@ -92,7 +92,9 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
         raise unreadable(path, error) from error
     with file:
         try:
-            frames = file.frames if file.frames < _UNKNOWN_LENGTH else _count(file)
+            frames = file.frames
+            if frames > _UNKNOWN_LENGTH and duration is None:  # libsndfile can read it, but not up to its end
+                raise UsageError(f"'{path}' does not tell its length, as FLAC from a pipe; give a duration, or store it again.")
             cut = is_cut(path, file.format)
             if cut and (frames == 0 or duration is None):
                 raise UsageError(f"'{path}' is cut short: its end is missing.")
@@ -100,8 +102,7 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
                 raise UsageError(f"'{path}' has no samples: its length is zero.")
             rate = int(file.samplerate)
             first, count = window(frames, rate, start, duration, str(path))
-            file.seek(first)
-            samples = file.read(count, dtype="float32", always_2d=True)
+            samples = _read(file, first, count)
         except soundfile.SoundFileError as error:
             raise unreadable(path, error) from error
         except MemoryError as error:
@@ -201,9 +202,9 @@ def _soundfile() -> Any:
     return soundfile
 
 
-def _count(file: Any) -> int:
-    """Frames of a stream that does not tell (FLAC made by a pipe), by decoding it once."""
-    frames = 0
-    while block := len(file.read(_BLOCK, dtype="float32", always_2d=True)):
-        frames += block
-    return frames
+def _read(file: Any, first: int, count: int) -> np.ndarray:
+    # After a seek, which soundfile makes in each read, libsndfile 1.2.2 gives other samples of an MP3 file than those asked for.
+    skipped = first if file.format == "MP3" else 0
+    if first > skipped:
+        file.seek(first)
+    return file.read(skipped + count, dtype="float32", always_2d=True)[skipped:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -62,8 +63,9 @@ def open_zarr(path: Path) -> Any:
             return found
         arrays = dict(found.arrays())
     except Exception as error:  # every store, codec and format version fails in its own way
-        if path.is_file() and store is not None:
-            store.close()
+        if path.is_file():
+            with contextlib.suppress(Exception):  # one that was never opened cannot be closed
+                store.close()
         raise UsageError(f"'{path}' is not a readable zarr array: {reason_of(error)}.") from error
     if len(arrays) == 1:
         return next(iter(arrays.values()))

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hides the user's cache: with the weights of LPIPS there, images would have one metric more than elsewhere."""
+    hidden = {name: os.environ.pop(name, None) for name in ("XDG_CACHE_HOME", "NINT_LPIPS_WEIGHTS")}
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    for name, value in hidden.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
