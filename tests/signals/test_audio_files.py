@@ -286,7 +286,11 @@ def test_a_damaged_middle_is_noticed(tmp_path, ending):
         (Audio(tones(), 16_000), "a.png", "no ending of an audio format"),
         (Audio(tones(), 16_000), "a", "no ending of an audio format"),
         (Audio(tones(), 16_000), "a.flc", "'.flac'"),
-        (Audio(tones(), 11_111), "a.mp3", "11111 Hz and 1 channel cannot be written as .mp3: MPEG-1/2/2.5 only supports sample rates of 8000"),
+        (
+            Audio(tones(), 11_111),
+            "a.mp3",
+            "11111 Hz and 1 channel cannot be written as .mp3: MPEG-1/2/2.5 only supports sample rates of 8000",
+        ),
         (Audio(tones(channels=3), 16_000), "a.mp3", "3 channels cannot be written as .mp3"),
         (Audio(tones(channels=9), 16_000), "a.flac", "9 channels cannot be written as .flac"),
         (Audio(tones(), 1_000_000), "a.flac", "cannot be written as .flac: flac does not support this sample rate"),

@@ -58,7 +58,7 @@ class AudioLayout(Layout):
             whole(value if isinstance(value, int) else None, f"audio layout: {name}")
         if self.frames < 2:
             raise UsageError("audio layout: frames=1 is out of range; it must be at least 2.")
-        if self.subtype not in SUBTYPES:
+        if not isinstance(self.subtype, str) or self.subtype not in SUBTYPES:
             raise UsageError(f"audio layout: subtype={self.subtype} is not known.{nearest(str(self.subtype), SUBTYPES)}")
 
     @property

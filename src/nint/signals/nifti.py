@@ -14,6 +14,9 @@ from nint.errors import UsageError
 from nint.files import write_atomically
 from nint.signals.gridded import checked_dtype, need, reason_of
 
+_LAST_CODE = 5
+_SPACE_UNITS = ("unknown", "meter", "mm", "micron")
+_TIME_UNITS = ("unknown", "sec", "msec", "usec", "hz", "ppm", "rads")
 _NIFTI1_LONGEST = 2**15 - 1
 _STORED_AS = {"bool": np.uint8, "float16": np.float32}  # types that NIfTI does not know
 
@@ -53,6 +56,11 @@ class Nifti:
         numbers = [self.time_step, *([] if self.slope is None else [self.slope, self.inter])]
         if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers) or self.slope == 0:
             raise UsageError("The scale, offset and time step of a NIfTI volume must be finite numbers, the scale not 0.")
+        codes = (self.sform_code, self.qform_code)
+        if not all(type(code) is int and 0 <= code <= _LAST_CODE for code in codes):
+            raise UsageError(f"The space codes of a NIfTI volume must be whole numbers from 0 to {_LAST_CODE}.")
+        if self.space_unit not in _SPACE_UNITS or self.time_unit not in _TIME_UNITS:
+            raise UsageError(f"The units {self.space_unit} and {self.time_unit} of a NIfTI volume are not known.")
 
     def real(self, stored: np.ndarray) -> np.ndarray:
         """Stored numbers -> the numbers that they stand for; float64 where they are scaled."""

@@ -36,7 +36,7 @@ class VolumeLayout(GridLayout):
         super().__post_init__()
         if len(self.grid) != 3:
             raise UsageError(f"volume layout: grid={self.grid} must have three axes.")
-        if isinstance(self.nifti, dict):
+        if self.nifti is not None and not isinstance(self.nifti, Nifti):
             try:
                 object.__setattr__(self, "nifti", Nifti(**self.nifti))
             except TypeError as error:
