@@ -112,7 +112,14 @@ def test_decode_at_other_sizes_is_the_function_on_that_grid():
         y, x = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in shape)
         assert decoded.shape == shape and np.allclose(decoded, -1 + 4 * (0.5 + 0.3 * y[:, None] * x), atol=1e-6)
     assert ArrayLayout((10,), None, "<f8", -1.0, 3.0).decode(lambda c: c[:, :1], shape=4).shape == (4,)
-    for options in ({"scale": 0.0}, {"scale": math.nan}, {"shape": (3,)}, {"shape": (3, 0)}, {"shape": (3, 4), "scale": 2.0}, {"shape": (1.5, 2)}):
+    for options in (
+        {"scale": 0.0},
+        {"scale": math.nan},
+        {"shape": (3,)},
+        {"shape": (3, 0)},
+        {"shape": (3, 4), "scale": 2.0},
+        {"shape": (1.5, 2)},
+    ):
         with pytest.raises(UsageError):
             layout.decode(ramp, **options)
 
@@ -193,7 +200,9 @@ def test_points_stay_lazy_through_a_fit(sampler, tmp_path, monkeypatch):
     read = []
     for cls in (GridValues, GridCoords):
         original = cls.__getitem__
-        monkeypatch.setattr(cls, "__getitem__", lambda self, rows, original=original: read.append(len(found := original(self, rows))) or found)
+        monkeypatch.setattr(
+            cls, "__getitem__", lambda self, rows, original=original: read.append(len(found := original(self, rows))) or found
+        )
     fit = nint.fit(signal, field="siren:size=1x8", sampler=sampler, budget=3, lr=1e-3, eval_every=3)
     assert 0 < max(read) <= (9000 if sampler == "nint" else 500)
     assert fit.decode().shape == (100, 90) and math.isfinite(fit.metrics["psnr"])
@@ -245,7 +254,9 @@ def test_nan_is_unobserved_and_left_out_of_the_quality():
 @pytest.mark.parametrize(("shape", "in_dims"), [((40,), None), ((8, 9), None), ((4, 5, 6), None), ((3, 4, 3, 2), 3)])
 def test_file_to_fit_to_file(sampler, shape, in_dims, tmp_path):
     np.save(tmp_path / "a.npy", numbers(shape, ">i2"))
-    fit = nint.fit(tmp_path / "a.npy", kind="array", in_dims=in_dims, field="siren:size=1x8", sampler=sampler, budget=5, out=tmp_path / "run")
+    fit = nint.fit(
+        tmp_path / "a.npy", kind="array", in_dims=in_dims, field="siren:size=1x8", sampler=sampler, budget=5, out=tmp_path / "run"
+    )
     fit = nint.Fit.load(tmp_path / "run" / "model.safetensors")
     fit.write(tmp_path / "b.npy")
     back = np.load(tmp_path / "b.npy")

@@ -70,9 +70,9 @@ def test_other_types_are_refused(source):
 
 
 def test_paths_that_cannot_be_opened(tmp_path):
-    (tmp_path / "a.xyz").write_text("x")
+    (tmp_path / "a.wxyz").write_text("x")
     (tmp_path / "plain").write_text("x")
-    for name, word in (("missing.png", "no file"), ("missing.xyz", "no file"), (".", "folder"), ("a.xyz", "ending"), ("plain", "ending")):
+    for name, word in (("missing.png", "no file"), ("missing.wxyz", "no file"), (".", "folder"), ("a.wxyz", "ending"), ("plain", "ending")):
         with pytest.raises(UsageError, match=word):
             open_signal(tmp_path / name)
     (tmp_path / "text.png").write_text("only text")

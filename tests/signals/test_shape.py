@@ -258,8 +258,8 @@ def test_samples_are_named_as_synthetic():
         assert "synthetic" in text and signal.name == f"sample:{name}" and signal.pool_size == 50
         faces = text.split(" of ")[1].split()[0]
         assert f"{faces} faces" in signal.layout.describe() and any("watertight" in note for note in signal.report())
-        with pytest.raises(UsageError, match="max_side does not apply to shapes"):
-            make(max_side=3)
+        with pytest.raises(UsageError, match=f"--max-side does not apply to sample:{name}; their options: --pool-size"):
+            open_signal(f"sample:{name}", max_side=3)
     assert "torus" in samples.sample_names()
     assert open_signal("sample:torus", redraw_every=5).redraw_every == 5
 

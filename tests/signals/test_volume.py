@@ -90,7 +90,9 @@ def test_scaled_integers_keep_their_scale(nibabel, tmp_path):
     assert decoded.dtype == np.float64 and np.array_equal(decoded, real)
     signal.layout.write(decoded, tmp_path / "b.nii")
     after = nibabel.load(tmp_path / "b.nii")
-    assert after.get_data_dtype() == np.int16 and np.array_equal(after.dataobj.get_unscaled(), raw) and np.array_equal(after.get_fdata(), real)
+    assert (
+        after.get_data_dtype() == np.int16 and np.array_equal(after.dataobj.get_unscaled(), raw) and np.array_equal(after.get_fdata(), real)
+    )
     assert f"{real.min():g} to {real.max():g}" in signal.report()[1]
 
 
@@ -223,7 +225,9 @@ def test_axes_of_a_volume_in_another_format(nibabel, tmp_path):
     array = numbers((5, 6, 7))
     VolumeSignal(array).layout.write(array, tmp_path / "a.nii.gz")
     image = nibabel.load(tmp_path / "a.nii.gz")
-    assert image.shape == (7, 6, 5) and np.array_equal(image.affine, np.eye(4)) and np.array_equal(image.get_fdata(), array.transpose(2, 1, 0))
+    assert (
+        image.shape == (7, 6, 5) and np.array_equal(image.affine, np.eye(4)) and np.array_equal(image.get_fdata(), array.transpose(2, 1, 0))
+    )
     from_nifti = load_volume(tmp_path / "a.nii.gz")
     decoded = from_nifti.layout.decode(by_heart(from_nifti))
     from_nifti.layout.write(decoded, tmp_path / "b.tif")

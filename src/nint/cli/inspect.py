@@ -39,13 +39,14 @@ def run(options: InspectOptions) -> int:
 
 def _rows(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> list[tuple[str, str]]:
     from nint.cli.words import memory, metric, metric_label
+    from nint.monitors.evaluate import NOT_METRICS
     from nint.signals.open import layout_from_json
 
     layout = layout_from_json(header["layout"])
     weights = [tensor for name, tensor in tensors.items() if name.startswith("field/")]
     size, resume = path.stat().st_size, header.get("resume")
     record, curve = header.get("record") or {}, (resume or {}).get("curve") or [{}]
-    metrics = header.get("metrics") or {name: curve[-1][name] for name in ("psnr", "ssim") if name in curve[-1]}
+    metrics = header.get("metrics") or {name: curve[-1][name] for name in curve[-1] if name not in NOT_METRICS}
     settings = record.get("settings") or header.get("settings") or {}
     kinds = ", ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights}))
     return [

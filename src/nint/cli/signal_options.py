@@ -17,6 +17,7 @@ class SignalOptions:
         kind: image, audio, shape, video, volume, array or points, where the ending does not tell
         max_side: images, video: reduce to this longest side first
         super_resolution: images: fit only the image reduced by this factor, measure on the original grid
+        downsampling: images: box or bicubic, for super_resolution
         start: audio, video: seconds to leave out at the beginning
         duration: audio, video: seconds to fit
         in_dims: arrays, points: how many leading axes or columns are coordinates
@@ -31,6 +32,7 @@ class SignalOptions:
     kind: Annotated[str | None, *text("KIND")] = None
     max_side: Annotated[int | None, *whole("PX")] = None
     super_resolution: Annotated[int | None, *whole("FACTOR")] = None
+    downsampling: Annotated[str | None, *text("FILTER")] = None
     start: Annotated[float | None, *number("S")] = None
     duration: Annotated[float | None, *number("S")] = None
     in_dims: Annotated[int | None, *whole("N")] = None

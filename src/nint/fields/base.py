@@ -15,7 +15,7 @@ from nint.settings import check, setting
 
 
 def parse_size(size: str) -> tuple[int, int]:
-    """"5x256" -> (hidden_layers, hidden_features).
+    """ "5x256" -> (hidden_layers, hidden_features).
 
     Raises:
         UsageError: unless it is two whole numbers of at least 1 around an x.

@@ -3,4 +3,7 @@
 from nint.metrics.image import psnr, ssim
 from nint.metrics.perceptual import lpips
 
-__all__ = ["lpips", "psnr", "ssim"]
+LOWER_IS_BETTER = frozenset({"lpips", "chamfer"})
+"""Metrics of which a smaller value is better; of all others a larger one is."""
+
+__all__ = ["LOWER_IS_BETTER", "lpips", "psnr", "ssim"]

@@ -6,6 +6,9 @@ from nint.engine import Run
 from nint.fitted import predict_rows
 from nint.monitors.base import BaseMonitor
 
+NOT_METRICS = ("step", "training_seconds", "selection_seconds", "units", "loss")
+"""What a row of a curve holds besides the signal's metrics."""
+
 
 class Evaluate(BaseMonitor):
     """Adds a row to `run.curve` every `every` steps and at the end.

@@ -21,7 +21,7 @@ def is_snapshot_step(step: int) -> bool:
 
 
 class Snapshots(BaseMonitor):
-    """Writes `step-000120.npz` with `selected` (pool rows) and `decoded` (the signal's own kind) at a few steps.
+    """Writes `step-000120.npz` with `selected` (points of the decoded grid) and `decoded` (the signal's own kind) at a few steps.
 
     Pools of more than four million points are not recorded.
 
@@ -45,7 +45,7 @@ class Snapshots(BaseMonitor):
         arrays: dict[str, Any] = {
             "step": np.asarray(run.step),
             "training_seconds": np.asarray(run.clock.training_s),
-            "selected": run.selection.indices.cpu().numpy().astype(np.int32),
+            "selected": run.signal.layout_rows(run.selection.indices).cpu().numpy().astype(np.int32),
             "decoded": np.asarray(run.signal.layout.decode(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))),
         }
         write_atomically(self._folder / f"step-{run.step:06d}.npz", lambda path: np.savez_compressed(path, **arrays))

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from nint.bench.compare import Comparison
 from nint.bench.records import RunResult
 from nint.bench.targets import Reached, time_to_target, value_at
+from nint.metrics import LOWER_IS_BETTER
 from nint.reporting.plots import label_of
 
 NOT_REACHED = "not reached"
 MISSING = "–"
 _STANDARD = "full"
-_DIGITS = {"psnr": 2, "ssim": 4}
+_DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4, "iou": 4}
 
 
 @dataclass
@@ -92,7 +93,7 @@ def _quality(comparison: Comparison, metric: str) -> TableData:
             comparison, field, lambda run: [value_at(run.curve, metric, **{key: end}) for end in ends], [_DIGITS.get(metric, 3)] * len(ends)
         )
         for column in range(1, len(ends) + 1):
-            _mark([row[column] for row in rows], larger=True)
+            _mark([row[column] for row in rows], larger=metric not in LOWER_IS_BETTER)
         return [rows]
 
     columns = [f"{point:g} s" if plan.in_seconds else f"step {point:,}" for point in plan.checkpoints]

@@ -16,7 +16,7 @@ class Snapshot:
     Attributes:
         step: Finished steps.
         training_seconds: Seconds of training so far.
-        selected: Pool rows of the last batch, `[b]`.
+        selected: Points of the decoded grid that were in the last batch, `[b]`.
         decoded: The reconstruction, in the signal's own kind.
     """
 

@@ -173,6 +173,10 @@ class Signal(ABC):
         """The pool of a step; the same object unless points are redrawn. A pure function of (step, seed), so resume is exact."""
         return pool
 
+    def layout_rows(self, rows: Tensor) -> Tensor:
+        """Where rows of the pool lie among the points that `layout.decode` gives at the signal's own size, for pictures."""
+        return rows
+
     def report(self) -> tuple[str, ...]:
         """Sentences that a person should see before the run: what was guessed, repaired or left out."""
         return ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,11 +121,20 @@ def load(name: str, path: Path, options: dict[str, Any]) -> Any:
         UsageError: for an option that this kind does not have.
     """
     loader = resolve(kind_named(name).load)
+    return loader(path, **given_options(loader, f"{name} signals", options))
+
+
+def given_options(loader: Callable[..., Any], what: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given (None means not given), all of them among the parameters of a kind's loader.
+
+    Raises:
+        UsageError: for an option that the kind does not have.
+    """
     given = {key: value for key, value in options.items() if value is not None}
-    known = [parameter for parameter in inspect.signature(loader).parameters if parameter not in ("path", "name")]
+    known = [name for name in inspect.signature(loader).parameters if name not in ("path", "name")]
     for key in given:
         if key not in known:
             flag = "--" + key.replace("_", "-")
             has = ", ".join("--" + option.replace("_", "-") for option in known) or "none"
-            raise UsageError(f"{flag} does not apply to {name} signals; their options: {has}.")
-    return loader(path, **given)
+            raise UsageError(f"{flag} does not apply to {what}; their options: {has}.")
+    return given

@@ -6,6 +6,7 @@ import hashlib
 import math
 
 import torch
+from torch import Tensor
 
 from nint.errors import UsageError
 from nint.ntk.products import row_chunks
@@ -72,6 +73,9 @@ class ObservedSignal(Signal):
             error = total / len(self.held) / (high - low) ** 2
             found["psnr_held_out"] = math.inf if error == 0 else -10 * math.log10(error)
         return found
+
+    def layout_rows(self, rows: Tensor) -> Tensor:
+        return self.inner.layout_rows(self.kept.to(rows.device)[rows])
 
     def report(self) -> tuple[str, ...]:
         said = list(self.inner.report())

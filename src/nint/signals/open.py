@@ -50,7 +50,7 @@ def _open(source: Any, kind: str | None, given: dict[str, Any]) -> Signal:
     if isinstance(source, Image.Image):
         from nint.signals.image import ImageSignal
 
-        return ImageSignal.from_pil(source, **_only(given, "max_side"))
+        return ImageSignal.from_pil(source, **_options("image", "PIL images", given))
     raise UsageError(f"A {type(source).__name__} cannot be fitted; give a path, sample:NAME, an array, a tensor, a PIL image or a signal.")
 
 
@@ -89,17 +89,14 @@ def _open_array(array: np.ndarray, name: str, options: dict[str, Any]) -> Signal
     if "in_dims" in options:
         from nint.signals.array import ArraySignal
 
-        return ArraySignal(array, name=name, **_only(options, "in_dims"))
+        return ArraySignal(array, name=name, **_options("array", "arrays", options))
     from nint.signals.image import ImageSignal
 
-    return ImageSignal.from_array(array, name, **_only(options, "max_side"))
+    return ImageSignal.from_array(array, name, **_options("image", "arrays of pixels", options))
 
 
-def _only(options: dict[str, Any], *known: str) -> dict[str, Any]:
-    for key in options:
-        if key not in known:
-            raise UsageError(f"{key} does not apply to this kind of source; its options: {', '.join(known)}.")
-    return options
+def _options(kind: str, what: str, options: dict[str, Any]) -> dict[str, Any]:
+    return kinds.given_options(kinds.resolve(kinds.KINDS[kind].load), what, options)
 
 
 def _tensor_to_array(tensor: torch.Tensor) -> np.ndarray:

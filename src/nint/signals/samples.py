@@ -10,7 +10,7 @@ from typing import Any
 from nint.errors import UsageError, nearest
 from nint.signals.base import Signal
 from nint.signals.image import load_image
-from nint.signals.kinds import KINDS, resolve
+from nint.signals.kinds import KINDS, given_options, resolve
 
 PREFIX = "sample:"
 
@@ -39,17 +39,17 @@ _ALIASES = {"cat": "chelsea"}
 
 
 def sample_names() -> list[str]:
-    """Names of the samples that the installed scikit-image carries."""
+    """Names of the photos that the installed scikit-image carries, then of the signals that are made by code."""
     folder = _folder()
     return [*(name for name, (file, _) in _SAMPLES.items() if (folder / file).is_file()), *_made()]
 
 
-def _made() -> dict[str, tuple[str, Callable[..., Signal]]]:
-    """Samples of the other kinds: name -> (description, function that makes the signal); made by code, and said so."""
-    made: dict[str, tuple[str, Callable[..., Signal]]] = {}
+def _made() -> dict[str, tuple[str, Callable[..., Signal], str]]:
+    """Samples of the other kinds: name -> (description, function that makes the signal, loader of its kind); made by code."""
+    made: dict[str, tuple[str, Callable[..., Signal], str]] = {}
     for kind in KINDS.values():
-        if kind.samples and importlib.util.find_spec(kind.samples.partition(":")[0]):
-            made.update(resolve(kind.samples))
+        if kind.samples:
+            made |= {name: (text, make, kind.load) for name, (text, make) in resolve(kind.samples).items()}
     return made
 
 
@@ -70,25 +70,22 @@ def describe(name: str) -> str:
         return f"{image.width}x{image.height} {mode}, {text}"
 
 
-def load_sample(name: str, max_side: int | None = None, **options: Any) -> Signal:
+def load_sample(name: str, **options: Any) -> Signal:
     """Loads a sample by its name, without `sample:`.
 
     Args:
         name: One of `sample_names()`.
-        max_side: As in `load_image`.
-        **options: Those of the loader of the sample's kind.
+        **options: Those of the loader of the sample's kind; None counts as not given.
 
     Raises:
-        UsageError: for an unknown name; the nearest is named.
+        UsageError: for an unknown name (the nearest is named) or an option that its kind does not have.
     """
     made = _made()
     if name in made:
-        _, make = made[name]
-        return make(**options) if max_side is None else make(max_side=max_side, **options)
+        _, make, loader = made[name]
+        return make(**given_options(resolve(loader), f"sample:{name}", options))
     path, _ = _find(name)
-    if options:
-        raise UsageError(f"{', '.join(options)} does not apply to images.")
-    return load_image(path, max_side, name=PREFIX + name)
+    return load_image(path, **given_options(load_image, "photos", options), name=PREFIX + name)
 
 
 def _folder() -> Path:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -233,17 +233,4 @@ def load_shape(
     from nint.signals.shape_files import read_shape
 
     options = {"pool_size": pool_size, "redraw_every": redraw_every, "truth": truth, "target": target, "iou_resolution": iou_resolution}
-    return shape_from_options(read_shape(path), Path(path).name, options)
-
-
-def shape_from_options(shape: Mesh | Cloud, name: str, options: dict[str, Any]) -> ShapeSignal:
-    """A signal with the options that were given; None counts as not given.
-
-    Raises:
-        UsageError: also for an option that shapes do not have.
-    """
-    known = ("pool_size", "redraw_every", "truth", "target", "iou_resolution")
-    for key in options:
-        if key not in known:
-            raise UsageError(f"{key} does not apply to shapes; their options: {', '.join(known)}.")
-    return ShapeSignal(shape, name, **{key: value for key, value in options.items() if value is not None})
+    return ShapeSignal(read_shape(path), Path(path).name, **{key: value for key, value in options.items() if value is not None})

@@ -15,7 +15,7 @@ from nint.signals.shape_mesh import Mesh
 BLOCK_POINTS = 2**20
 """Points of the grid that are held at a time; a block has at least one plane."""
 
-_FORWARD_POINTS = 2**18
+_FORWARD_POINTS = 2**16
 
 
 def grid_blocks(predict: Predict, resolution: int, half_side: float, block_points: int = BLOCK_POINTS) -> Iterator[np.ndarray]:

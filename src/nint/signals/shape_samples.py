@@ -63,10 +63,18 @@ def _cut_in_four(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _maker(name: str, build: Callable[[], Mesh]) -> Callable[..., Any]:
-    def make(**options: Any) -> Any:
-        from nint.signals.shape import shape_from_options
+    def make(
+        *,
+        pool_size: int | None = None,
+        redraw_every: int | None = None,
+        truth: str | None = None,
+        target: str | None = None,
+        iou_resolution: int | None = None,
+    ) -> Any:
+        from nint.signals.shape import ShapeSignal
 
-        return shape_from_options(build(), f"sample:{name}", options)
+        options = {"pool_size": pool_size, "redraw_every": redraw_every, "truth": truth, "target": target, "iou_resolution": iou_resolution}
+        return ShapeSignal(build(), f"sample:{name}", **{key: value for key, value in options.items() if value is not None})
 
     return make
 

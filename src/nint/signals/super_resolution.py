@@ -61,6 +61,13 @@ class SuperResolutionSignal(ImageSignal):
         height, width, channels = self.low.shape
         return Pool(coords=pixel_coords(height, width, device), values=self.low.view(-1, channels).to(device), grid=(height, width))
 
+    def layout_rows(self, rows: torch.Tensor) -> torch.Tensor:
+        """The middle pixel of each downsampled pixel's area."""
+        width = self.low.shape[1]
+        row, column = rows.div(width, rounding_mode="floor"), rows % width
+        half = self.factor // 2
+        return (row * self.factor + half) * self.layout.width + column * self.factor + half
+
     def report(self) -> tuple[str, ...]:
         layout, (height, width) = self.layout, self.original_size
         cut = ""
