@@ -331,3 +331,33 @@ def test_audio_is_an_array_of_its_samples():
     copy = np.array(audio)
     copy[0] = 1
     assert audio.samples[0] != 1
+
+
+def without_first_frame(data):
+    """The MP3 without its first frame, which holds the tag with the length."""
+    second = data.index(data[:2], 4)
+    assert b"Info" in data[:second] or b"Xing" in data[:second]
+    return data[second:]
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 44_100])
+@pytest.mark.parametrize("id3", [b"", b"ID3\x04\0\0\0\0\x01\x48" + b"\xff\xfb\x90\x64" * 50])
+def test_an_mp3_without_a_length_is_counted(tmp_path, rate, id3):
+    path = tmp_path / "a.mp3"
+    soundfile.write(str(path), noise(3 * rate), rate, bitrate_mode="CONSTANT", compression_level=0.5)
+    whole = read_audio(path).samples
+    path.write_bytes(id3 + without_first_frame(path.read_bytes()))
+    found = read_audio(path).samples
+    assert len(whole) <= len(found) <= len(whole) + 3 * 1152  # with the padding that the tag would have said
+    shift = next(s for s in range(3000) if np.allclose(found[s : s + 500], whole[1000:1500], atol=1e-3))
+    assert np.allclose(found[shift : shift + rate], whole[1000 : 1000 + rate], atol=1e-3)
+
+
+def test_an_mp3_of_varying_bit_rate_without_a_length_is_refused(tmp_path):
+    path = tmp_path / "a.mp3"
+    loud_then_still = np.concatenate([noise(40_000), 0 * noise(80_000), noise(4000)])
+    soundfile.write(str(path), loud_then_still, 16_000, bitrate_mode="VARIABLE", compression_level=0.5)
+    assert read_audio(path).samples.shape == (124_000, 1)
+    path.write_bytes(without_first_frame(path.read_bytes()))
+    assert soundfile.info(str(path)).frames < 100_000  # what the library would have given
+    assert "varying bit rate" in refused(path)

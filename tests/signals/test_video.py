@@ -1,6 +1,5 @@
 import json
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -366,6 +365,5 @@ def test_av_missing(monkeypatch, tmp_path):
 def test_frames_beyond_the_limit(monkeypatch, tmp_path):
     monkeypatch.setattr("nint.signals.video_files._LONGEST_BYTES", 1000)
     write_gif(Clip(noise(4, 20, 20), 10), tmp_path / "a.gif")
-    with warnings.catch_warnings(), pytest.raises(UsageError, match="read a part of it"):
-        warnings.simplefilter("error")
+    with pytest.raises(UsageError, match="read a part of it"):
         load_video(tmp_path / "a.gif")

@@ -1,9 +1,10 @@
 """HOW GOOD a prediction is. One module a kind of signal; plain functions of (prediction, target)."""
 
+from nint.metrics.audio import pesq, si_snr, stoi
 from nint.metrics.image import psnr, ssim
 from nint.metrics.perceptual import lpips
 
 LOWER_IS_BETTER = frozenset({"lpips", "chamfer"})
 """Metrics of which a smaller value is better; of all others a larger one is."""
 
-__all__ = ["LOWER_IS_BETTER", "lpips", "psnr", "ssim"]
+__all__ = ["LOWER_IS_BETTER", "lpips", "pesq", "psnr", "si_snr", "ssim", "stoi"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from nint.errors import UsageError, nearest
 from nint.files import write_atomically
-from nint.signals.audio_damage import check_file, is_cut, reason, unreadable
+from nint.signals.audio_damage import check_file, is_cut, mp3_length, reason, unreadable
 
 SUBTYPES = {
     "PCM_16": "16 bits",
@@ -47,6 +47,7 @@ _VORBIS_RATE, _VORBIS_CHANNELS = 200_000, 255
 _WAV_BYTES = 2**32 - 2**16
 _BLOCK = 2**16
 _UNKNOWN_LENGTH = 2**48
+_MP3_FRAME = 1152
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,10 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
             frames = file.frames
             if frames > _UNKNOWN_LENGTH and duration is None:  # libsndfile can read it, but not up to its end
                 raise UsageError(f"'{path}' does not tell its length, as FLAC from a pipe; give a duration, or store it again.")
+            if file.format == "MP3" and (counted := mp3_length(path)) is not None:
+                if counted > frames + _MP3_FRAME:
+                    raise UsageError(f"'{path}' is an MP3 of varying bit rate that does not tell its length; store it again.")
+                frames = min(frames, counted)
             cut = is_cut(path, file.format)
             if cut and (frames == 0 or duration is None):
                 raise UsageError(f"'{path}' is cut short: its end is missing.")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from nint.errors import UsageError
 from nint.signals.audio import AudioSignal
 from nint.signals.audio_files import window
 
@@ -36,14 +34,7 @@ def chirp(*, start: float | None = None, duration: float | None = None) -> Audio
     return AudioSignal(samples, _RATE_HZ, subtype="PCM_16", name="sample:chirp")
 
 
-def _make_chirp(**options: Any) -> AudioSignal:
-    for option in options:
-        if option not in ("start", "duration"):
-            raise UsageError(f"{option} does not apply to audio; its options: start, duration.")
-    return chirp(**options)
-
-
 SAMPLES: dict[str, tuple[str, Callable[..., AudioSignal]]] = {
-    "chirp": ("2 s of mono audio, 16000 Hz, synthetic: a sine rising from 100 Hz to 4 kHz", _make_chirp),
+    "chirp": ("2 s of mono audio, 16000 Hz, synthetic: a sine rising from 100 Hz to 4 kHz", chirp),
 }
 """Name -> (description, function that makes the signal from the options of `load_audio`)."""

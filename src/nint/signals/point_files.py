@@ -79,15 +79,16 @@ def read_npz(path: Path, *needed: str) -> list[np.ndarray]:
         UsageError: where an array is missing, of another shape, or holds no plain numbers.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names = list(file.files) if hasattr(file, "files") else []
+        with open(path, "rb") as opened:  # numpy leaves a damaged file open
+            file = np.load(opened, allow_pickle=False)
+            names = list(getattr(file, "files", ()))
             missing = [name for name in needed if name not in names]
             if missing:
-                raise UsageError(f"'{path}' has no array called {missing[0]}; it holds {', '.join(names) or 'no arrays'}.")
+                raise UsageError(f"'{path}' has no array called {missing[0]}; it holds {', '.join(names) or 'no named arrays'}.")
             found = [file[name] for name in needed]
     except UsageError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(f"'{path}' is not a readable NPZ file of numbers: {reason_of(error)}.") from error
     for name, array in zip(needed, found, strict=True):
         checked_dtype(array.dtype, f"'{path}': {name}")

@@ -96,16 +96,16 @@ class ShapeSignal(Signal):
         placed = self.layout.to_coords(places)
         self._shape: Mesh | Cloud = Mesh(placed, ready.faces) if isinstance(ready, Mesh) else Cloud(placed, ready.normals)
         self.truth_seconds = 0.0
-        self._first: Pool | None = None
+        self._first: tuple[torch.device, Pool] | None = None
         self._drawn: tuple[tuple[int, int, torch.device], Pool] | None = None
         self._inside: np.ndarray | None = None
 
     def pool(self, device: torch.device | str) -> Pool:
         """A draw of its own, of epoch 0, by which a run is set up; `redraw` gives the points of step 0."""
         device = torch.device(device)
-        if self._first is None or self._first.device != device:
-            self._first = self._draw(0, 0, device)
-        return self._first
+        if self._first is None or self._first[0] != device:
+            self._first = device, self._draw(0, 0, device)
+        return self._first[1]
 
     def redraw(self, pool: Pool, step: int, seed: int) -> Pool:
         """The points of a step, a pure function of (step // redraw_every, seed); draws and their epochs count from 1.

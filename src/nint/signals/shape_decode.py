@@ -10,7 +10,6 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.signals.base import GridCoords, Predict
-from nint.signals.shape_mesh import Mesh
 
 BLOCK_POINTS = 2**20
 """Points of the grid that are held at a time; a block has at least one plane."""
@@ -114,8 +113,3 @@ def surface_normals(gradient: Callable[[Tensor], Tensor], points: Tensor, *, ins
     """
     slope = gradient(points).reshape(len(points), 3)
     return torch.nn.functional.normalize(slope if inside_is_negative else -slope, dim=1)
-
-
-def empty(mesh: Mesh) -> bool:
-    """Whether a decoded mesh has no faces."""
-    return len(mesh.faces) == 0
