@@ -94,11 +94,7 @@ class Fit:
         from nint.signals.open import open_signal
 
         signal = source if isinstance(source, Signal) else open_signal(source, **options)
-        if (signal.layout.in_features, signal.layout.out_features) != (self.layout.in_features, self.layout.out_features):
-            raise UsageError(
-                f"The model maps {self.layout.in_features} coordinates to {self.layout.out_features} channels "
-                f"but {signal.name} has {signal.layout.in_features} and {signal.layout.out_features}."
-            )
+        self.layout.check_comparable(signal.layout)
         return signal.evaluate(self.predict)
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -264,6 +264,14 @@ def test_file_to_fit_to_file(sampler, shape, in_dims, tmp_path):
     assert fit.evaluate(tmp_path / "a.npy", kind="array", in_dims=in_dims)["psnr"] == pytest.approx(fit.metrics["psnr"], abs=1e-4)
 
 
+@pytest.mark.parametrize("sampler", ["full", "uniform", "nint"])
+def test_unobserved_points_are_never_trained_on(sampler):
+    array = numbers((9, 11), "float32")
+    array[2:5, 3:6] = np.nan
+    fit = nint.fit(array, in_dims=2, field="siren:size=1x8", sampler=sampler, budget=5)
+    assert math.isfinite(fit.metrics["psnr"]) and np.isfinite(fit.decode()).all() and fit.record["points"] == 90
+
+
 def test_written_files(tmp_path):
     layout = ArrayLayout((5, 6), 3, "<u2", 0, 65535)
     pixels = numbers((5, 6, 3), "uint16")

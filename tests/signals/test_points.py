@@ -157,14 +157,17 @@ def test_empty_cells_are_unobserved(tmp_path):
 def test_csv_that_cannot_be_fitted(text, in_dims, words, tmp_path):
     with pytest.raises(UsageError, match=words) as error:
         load_points(write(tmp_path / "it.csv", text), in_dims=in_dims)
-    assert "it.csv" in str(error.value) and "\n" not in str(error.value) or in_dims == -1
+    assert ("it.csv" in str(error.value) and "\n" not in str(error.value)) or in_dims == -1
 
 
 def test_npz(tmp_path):
     coords, values = scattered()
     np.savez(tmp_path / "a.npz", coords=coords, values=values)
     signal = load_points(tmp_path / "a.npz")
-    assert np.array_equal(signal.values, PointsSignal(coords, values).values) and signal.fingerprint() == PointsSignal(coords, values).fingerprint()
+    assert (
+        np.array_equal(signal.values, PointsSignal(coords, values).values)
+        and signal.fingerprint() == PointsSignal(coords, values).fingerprint()
+    )
     assert signal.fingerprint() != PointsSignal(coords, values + 1).fingerprint()
     np.savez(tmp_path / "b.npz", coords=np.arange(5), values=np.arange(5) ** 2)
     assert load_points(tmp_path / "b.npz", in_dims=1).layout.coord_names == ("x",)

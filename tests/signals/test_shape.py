@@ -39,9 +39,15 @@ def exact(signal):
     return predict
 
 
+def test_the_default_box_has_a_side_of_nine_tenths():
+    signal = ShapeSignal(box(4.0, 2.0, 1.0), "x", pool_size=500)
+    assert signal.layout.scale == pytest.approx(0.9 / 4) and signal.layout.cube == pytest.approx(0.5)
+    assert signal.pool("cpu").coords.abs().max() <= 0.5
+
+
 def test_a_shape_is_centred_and_fits_the_box():
     mesh, offset = torus(30.0, 10.0), np.array((500, -20, 3))
-    signal = ShapeSignal(Mesh(mesh.vertices + offset, mesh.faces), "x")
+    signal = ShapeSignal(Mesh(mesh.vertices + offset, mesh.faces), "x", half_side=0.9)
     layout = signal.layout
     assert np.allclose(layout.centre, offset, atol=1e-9) and layout.scale == pytest.approx(1.8 / 80)
     placed = layout.to_coords(mesh.vertices + offset)
@@ -60,7 +66,7 @@ def test_a_shape_is_centred_and_fits_the_box():
     ],
 )
 def test_values_are_the_signed_distance_of_the_points(mesh, form):
-    pool = ShapeSignal(mesh, "x", pool_size=3001).pool("cpu")
+    pool = ShapeSignal(mesh, "x", half_side=0.9, pool_size=3001).pool("cpu")
     assert pool.coords.shape == (3001, 3) and pool.values.shape == (3001, 1) and pool.coords.dtype == torch.float32
     assert pool.grid is None and pool.value_range == (-1, 1)
     assert pool.coords.abs().max() <= 1
@@ -74,10 +80,10 @@ def test_values_are_the_signed_distance_of_the_points(mesh, form):
 
 def test_noise_has_its_scale_and_wraps():
     mesh = box(1.8, 1e-5, 1e-5)  # nearly a needle along x: y and z of the points are the noise
-    coords = ShapeSignal(mesh, "x", pool_size=40_000).pool("cpu").coords[:, 1].double().numpy()
+    coords = ShapeSignal(mesh, "x", half_side=0.9, pool_size=40_000).pool("cpu").coords[:, 1].double().numpy()
     for part, scale in ((coords[:20_000], 0.1), (coords[20_000:], 0.001)):
         assert np.abs(part).mean() == pytest.approx(scale, rel=0.03)  # of a Laplace variable, the mean size is its scale
-    x = ShapeSignal(mesh, "x", pool_size=40_000).pool("cpu").coords[:20_000, 0]
+    x = ShapeSignal(mesh, "x", half_side=0.9, pool_size=40_000).pool("cpu").coords[:20_000, 0]
     # From points spread over [-0.9, 0.9], each end sends 0.05 / 1.8 exp(-d / 0.1) farther than d; up to 0.1 beyond 1 comes in at the
     # other end's last tenth.
     assert x.abs().max() <= 1 and x.abs().max() > 0.99
@@ -85,7 +91,7 @@ def test_noise_has_its_scale_and_wraps():
 
 
 def test_occupancy_is_one_inside():
-    pool = ShapeSignal(sphere(3.0, 5), "x", pool_size=2000, target="occupancy").pool("cpu")
+    pool = ShapeSignal(sphere(3.0, 5), "x", half_side=0.9, pool_size=2000, target="occupancy").pool("cpu")
     distance = sphere_distance(pool.coords.double().numpy(), 0.9)
     sure = np.abs(distance) > 1e-3
     assert set(pool.values.unique().tolist()) == {0.0, 1.0} and pool.value_range == (0, 1)
@@ -93,7 +99,7 @@ def test_occupancy_is_one_inside():
 
 
 def test_clouds_use_the_nearest_rule():
-    signal = ShapeSignal(ball_cloud(), "x", pool_size=2000)
+    signal = ShapeSignal(ball_cloud(), "x", half_side=0.9, pool_size=2000)
     pool = signal.pool("cpu")
     distance = sphere_distance(pool.coords.double().numpy(), 0.9)
     assert np.abs(pool.values[:, 0].numpy() - distance)[np.abs(distance) < 0.05].max() < 0.01
@@ -101,11 +107,11 @@ def test_clouds_use_the_nearest_rule():
     assert any("nearest surface point" in note for note in signal.report())
     assert signal.evaluate(exact(signal))["iou"] == 1
     with pytest.raises(UsageError, match="'x' is a point cloud"):
-        ShapeSignal(ball_cloud(), "x", truth="triangles")
+        ShapeSignal(ball_cloud(), "x", half_side=0.9, truth="triangles")
 
 
 def test_evaluate_of_the_truth_and_of_a_smaller_ball():
-    signal = ShapeSignal(sphere(3.0, 4), "x", iou_resolution=48)
+    signal = ShapeSignal(sphere(3.0, 4), "x", half_side=0.9, iou_resolution=48)
     found = signal.evaluate(exact(signal))
     assert found["iou"] == 1
     spacing = 0.5 / np.sqrt(30_000 / (4 * np.pi * 0.9**2))  # half the mean gap of the points drawn

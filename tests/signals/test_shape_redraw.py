@@ -39,7 +39,7 @@ def test_redraw_every_0_keeps_the_points_and_the_global_generators_are_untouched
     kept = signal.redraw(signal.pool("cpu"), 0, 0)
     assert signal.redraw(kept, 5000, 0) is kept
     assert np.array_equal(before[0], np.random.get_state()[1]) and torch.equal(before[1], torch.get_rng_state())
-    assert signal.truth_seconds > 0
+    assert signal.preparation_seconds > 0
 
 
 def watch(sampler, steps=6, redraw_every=2, pool_size=80):

@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ from skimage.metrics import structural_similarity
 import nint
 from nint.errors import UsageError
 from nint.signals.base import GridCoords
+from nint.signals.clip import Clip
 from nint.signals.image_files import read_image
 from nint.signals.image_write import write_image
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal
 from nint.signals.phantom import bouncing_blobs
 from nint.signals.video import VideoLayout, VideoSignal, is_image_folder, load_video
-from nint.signals.video_files import Clip, image_files, write_frames, write_gif, write_mp4
+from nint.signals.video_files import image_files, write_frames, write_gif, write_mp4
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "video"
 
 
 def wave(coords):
@@ -363,7 +367,18 @@ def test_av_missing(monkeypatch, tmp_path):
 
 
 def test_frames_beyond_the_limit(monkeypatch, tmp_path):
-    monkeypatch.setattr("nint.signals.video_files._LONGEST_BYTES", 1000)
+    monkeypatch.setattr("nint.signals.clip._LONGEST_BYTES", 1000)
     write_gif(Clip(noise(4, 20, 20), 10), tmp_path / "a.gif")
     with pytest.raises(UsageError, match="read a part of it"):
         load_video(tmp_path / "a.gif")
+
+
+def test_a_real_video():
+    pytest.importorskip("av", reason="PyAV is the extra 'video'")
+    path = DATA / "bikes.mp4"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    signal = load_video(path, max_side=64, start=1.0, duration=0.4)
+    assert signal.layout.grid == (10, 27, 64) and signal.layout.fps == 25
+    fit = nint.fit(signal, field="siren:size=2x16", sampler="nint", budget=5, lr=1e-3)
+    assert fit.decode(frame=0.21).frames.shape == (1, 27, 64, 3)

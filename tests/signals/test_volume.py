@@ -1,6 +1,7 @@
 import gzip
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from nint.signals.open import layout_from_json, open_signal
 from nint.signals.volume import VolumeLayout, VolumeSignal, is_volume, load_volume
 
 OBLIQUE = np.array([[-1.9, 0.3, 0.1, 90.5], [0.2, 0.1, 2.4, -126.0], [0.4, 2.1, -0.2, 12.25], [0, 0, 0, 1]])
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "volumes"
 
 
 def numbers(shape, dtype="int16", seed=0):
@@ -62,7 +65,7 @@ def save_nifti(nibabel, path, array, affine=OBLIQUE, slope=None, codes=(1, 3), e
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
 def test_nifti_comes_back_with_type_and_orientation(nibabel, dtype, name, tmp_path):
     array = numbers((5, 6, 7), dtype)
-    save_nifti(nibabel, tmp_path / name, array, endianness=np.dtype(dtype).newbyteorder("=") == np.dtype(dtype) and "<" or ">")
+    save_nifti(nibabel, tmp_path / name, array, endianness=(np.dtype(dtype).newbyteorder("=") == np.dtype(dtype) and "<") or ">")
     signal = load_volume(tmp_path / name)
     assert detect_kind(tmp_path / name) == "volume" and signal.layout.grid == (5, 6, 7) and signal.layout.axes == "xyz"
     layout = layout_from_json(json.loads(json.dumps(signal.layout.to_json())))
@@ -360,3 +363,20 @@ def test_nibabel_missing(monkeypatch, tmp_path):
     (tmp_path / "a.nii").write_bytes(b"x")
     with pytest.raises(UsageError, match=r"pip install 'nint\[volume\]'"):
         read_nifti(tmp_path / "a.nii")
+
+
+def test_a_real_volume(nibabel, tmp_path):
+    path = DATA / "ch2.nii.gz"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    signal = load_volume(path)
+    assert signal.layout.grid == (181, 217, 181) and "they point to R, A, S." in signal.report()[0]
+    assert signal.report()[2:] == ("PSNR is estimated on 1048576 random points.", "SSIM is left out.")
+    layout = signal.layout
+    layout.write(layout.decode(wave, scale=0.1), tmp_path / "b.nii.gz")
+    before, after = nibabel.load(path), nibabel.load(tmp_path / "b.nii.gz")
+    for corner in ([0, 0, 0], [1, 1, 1], [0, 1, 0]):
+        ends = [image.affine @ [*(np.array(corner) * (np.array(image.shape) - 1)), 1] for image in (before, after)]
+        assert np.allclose(*ends, atol=1e-3)
+    plane = layout.decode(by_heart(signal), slice="z:90")
+    assert np.array_equal(plane, np.asarray(before.dataobj)[:, :, 90])

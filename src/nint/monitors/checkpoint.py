@@ -15,7 +15,9 @@ from nint.monitors.base import BaseMonitor
 
 
 class Checkpoint(BaseMonitor):
-    """Writes a checkpoint after the first step, then every `seconds` of wall time, and at the end. Weights that are not finite are never saved.
+    """Writes a checkpoint after the first step, then every `seconds` of wall time, and at the end.
+
+    Weights that are not finite are never saved.
 
     Args:
         path: The file.

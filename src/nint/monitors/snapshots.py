@@ -40,7 +40,7 @@ class Snapshots(BaseMonitor):
         self._write(run)
 
     def _write(self, run: Run) -> None:
-        if run.selection is None or len(run.teacher.probe) > _LARGEST_POOL:
+        if run.selection is None or not run.signal.layout.keeps_snapshots or len(run.teacher.probe) > _LARGEST_POOL:
             return
         arrays: dict[str, Any] = {
             "step": np.asarray(run.step),

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from nint.errors import UsageError
+
 Predict = Callable[[Any], Tensor]
 """Row access to coordinates `[n, d_in]` (a tensor or `GridCoords`) -> prediction `[n, d_out]`, chunked, no graph."""
 
@@ -104,6 +106,9 @@ class Layout(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     """File endings, with the dot, that `write` understands; the first is the default."""
 
+    keeps_snapshots: ClassVar[bool] = True
+    """Whether `decode` at the signal's own size is cheap and an array, so that a run keeps it at a few steps."""
+
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """Lowest and highest value of the targets that the field is trained on."""
 
@@ -125,6 +130,19 @@ class Layout(ABC):
     @abstractmethod
     def describe(self) -> str:
         """One line for a person: "768x512 RGB image, 8 bits"."""
+
+    def check_comparable(self, other: Layout) -> None:
+        """Whether a field of this layout can be measured against a signal of another.
+
+        Raises:
+            UsageError: where their coordinates or channels do not mean the same.
+        """
+        ours, theirs = ((layout.kind, layout.in_features, layout.out_features) for layout in (self, other))
+        if ours != theirs:
+            raise UsageError(
+                f"The model is of kind {ours[0]}, {ours[1]} coordinates to {ours[2]} channels, "
+                f"but the input is of kind {theirs[0]}, {theirs[1]} to {theirs[2]}."
+            )
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
@@ -161,6 +179,9 @@ class Signal(ABC):
 
     defaults: ClassVar[KindDefaults] = KindDefaults()
     """What the papers use for this kind."""
+
+    preparation_seconds: float = 0.0
+    """What drawing points and computing their targets has taken so far; none of it is training."""
 
     observed: Tensor | None = None
     """`[n]` bool, false where a point has no value (NaN, transparent); None where every point counts."""

@@ -176,7 +176,8 @@ class GridSignal(Signal):
         return observed_mask(self._rows) if self._missing else None
 
     def report(self) -> tuple[str, ...]:
-        return estimate_note(len(self.values))
+        note = estimate_note(len(self.values))
+        return (*note, "SSIM is left out.") if note and "ssim" in self.metrics else note
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """PSNR (dB) relative to the range of the values, over the points that were observed, and what the kind adds to it.

@@ -33,7 +33,7 @@ class ShapeSignal(Signal):
     Laplace noise, half of them coarsely (scale 0.1), half finely (0.001). What leaves the cube comes in again on its other side.
 
     Args:
-        shape: A mesh or a cloud, as read; it is cleaned, turned outwards, centred and scaled to fit in [-0.9, 0.9]^3.
+        shape: A mesh or a cloud, as read; it is cleaned, turned outwards, centred and scaled so that its longest side is 0.9.
         name: Where it came from.
         pool_size: Points of a draw.
         redraw_every: Steps that a draw is used for; 0 keeps the first one for the whole run.
@@ -44,13 +44,12 @@ class ShapeSignal(Signal):
         half_side: Half the longest side in coordinates.
 
     Attributes:
-        truth_seconds: What drawing points and computing their truth has taken so far; none of it is training.
+        preparation_seconds: What drawing points and computing their truth has taken so far; none of it is training.
 
     Raises:
         UsageError: for a shape without a surface, or an option that is out of range.
 
-    Source: BACON (Lindell et al., CVPR 2022), as in Table 7 of the paper. Differs: BACON's box has a side of 0.9, ours of 1.8, so the
-        same noise is half as large against the shape (half_side=0.45 gives BACON's); it centres the mean vertex, ours the bounding box;
+    Source: BACON (Lindell et al., CVPR 2022), as in Table 7 of the paper. Differs: BACON centres the mean vertex, ours the bounding box;
         it draws vertices, ours points of the surface; it weighs coarse points by 0.01, which neither INT nor the paper does.
     """
 
@@ -95,7 +94,7 @@ class ShapeSignal(Signal):
         )
         placed = self.layout.to_coords(places)
         self._shape: Mesh | Cloud = Mesh(placed, ready.faces) if isinstance(ready, Mesh) else Cloud(placed, ready.normals)
-        self.truth_seconds = 0.0
+        self.preparation_seconds = 0.0
         self._first: tuple[torch.device, Pool] | None = None
         self._drawn: tuple[tuple[int, int, torch.device], Pool] | None = None
         self._inside: np.ndarray | None = None
@@ -110,7 +109,7 @@ class ShapeSignal(Signal):
     def redraw(self, pool: Pool, step: int, seed: int) -> Pool:
         """The points of a step, a pure function of (step // redraw_every, seed); draws and their epochs count from 1.
 
-        Cost: the truth of `pool_size` points at each new draw, counted in `truth_seconds`.
+        Cost: the truth of `pool_size` points at each new draw, counted in `preparation_seconds`.
         """
         number = 1 + (step // self.redraw_every if self.redraw_every else 0)
         key = (number, seed, pool.device)
@@ -184,7 +183,7 @@ class ShapeSignal(Signal):
         else:
             values, limits = self.truth.inside(exact), (0.0, 1.0)
         values = values.astype(np.float32)[:, None]
-        self.truth_seconds += time.perf_counter() - start
+        self.preparation_seconds += time.perf_counter() - start
         return Pool(torch.from_numpy(coords).to(device), torch.from_numpy(values).to(device), None, limits, number)
 
     def _target_inside(self) -> np.ndarray:
@@ -195,7 +194,7 @@ class ShapeSignal(Signal):
             planes = max(1, 2**20 // resolution**2)
             parts = [grid[first * resolution**2 : (first + planes) * resolution**2] for first in range(0, resolution, planes)]
             self._inside = np.concatenate([self.truth.inside(part.double().numpy()) for part in parts]).reshape((resolution,) * 3)
-            self.truth_seconds += time.perf_counter() - start
+            self.preparation_seconds += time.perf_counter() - start
         return self._inside
 
     @cached_property

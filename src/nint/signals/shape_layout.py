@@ -19,8 +19,8 @@ from nint.signals.shape_mesh import Mesh
 
 TARGETS = ("sdf", "occupancy")
 
-HALF_SIDE = 0.9
-"""Half the longest side of a shape in coordinates; the cube around it has a half side of 1."""
+HALF_SIDE = 0.45
+"""Half the longest side of a shape in coordinates, as in BACON; the cube around it has a half side of 0.5."""
 
 _MIN_RESOLUTION = 8
 _NUDGE = 1e-3  # of a grid step (sdf) or of 1 (occupancy): how near to the surface a point of the decoding grid may be
@@ -52,6 +52,7 @@ class ShapeLayout(Layout):
     suffixes: ClassVar[tuple[str, ...]] = (".ply", ".obj", ".stl")
     in_features: ClassVar[int] = 3
     out_features: ClassVar[int] = 1
+    keeps_snapshots: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         centre = tuple(self.centre) if isinstance(self.centre, (list, tuple)) else ()
@@ -70,6 +71,15 @@ class ShapeLayout(Layout):
     def cube(self) -> float:
         """Half the side of the cube that is trained on, evaluated and decoded."""
         return self.half_side / 0.9
+
+    @property
+    def value_range(self) -> tuple[float, float]:  # type: ignore[override]
+        return (-1.0, 1.0) if self.target == "sdf" else (0.0, 1.0)
+
+    def check_comparable(self, other: Layout) -> None:
+        super().check_comparable(other)
+        if self.target != other.target:
+            raise UsageError(f"The model stores {self.target} but the input was read as {other.target}; add --target {self.target}.")
 
     def describe(self) -> str:
         what = f"mesh of {self.vertices:,} vertices and {self.faces:,} faces" if self.faces else f"cloud of {self.vertices:,} points"

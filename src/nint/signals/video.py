@@ -11,10 +11,11 @@ import numpy as np
 
 from nint.errors import UsageError, nearest
 from nint.signals.base import GridCoords, Predict
+from nint.signals.clip import Clip
 from nint.signals.gridded import GridLayout, GridSignal
 from nint.signals.measure import MEASURE_UP_TO
 from nint.signals.pixels import downsample, whole
-from nint.signals.video_files import Clip, image_files, read_folder, read_gif, read_video
+from nint.signals.video_files import image_files, read_folder, read_gif, read_video
 
 _CHANNELS = {1: "grey", 3: "RGB"}
 _SSIM_SIDE = 7

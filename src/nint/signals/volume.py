@@ -12,7 +12,7 @@ import numpy as np
 from nint.errors import UsageError, nearest
 from nint.signals.base import GridCoords, Predict
 from nint.signals.gridded import GridLayout, GridSignal, need
-from nint.signals.measure import MEASURE_UP_TO
+from nint.signals.measure import MEASURE_UP_TO, ssim_3d
 from nint.signals.nifti import Nifti, regrid
 
 _SSIM_SIDE = 7
@@ -192,22 +192,6 @@ class VolumeSignal(GridSignal):
 
     def _structure(self, prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
         return {"ssim": ssim_3d(prediction, target)}
-
-
-def ssim_3d(prediction: np.ndarray, target: np.ndarray) -> float:
-    """Structural similarity of volumes: uniform 7x7x7 window, sample covariance, data range 1, mean over channels, in float64.
-
-    Args:
-        prediction: `[z, y, x, c]`, clamped to [0, 1]; every side of at least 7.
-        target: The same shape, in [0, 1].
-
-    Source: Wang et al. 2004, as computed by `skimage.metrics.structural_similarity`.
-    """
-    from skimage.metrics import structural_similarity
-
-    clamped = np.clip(prediction.astype(np.float64), 0, 1)
-    channels = [structural_similarity(clamped[..., c], target[..., c].astype(np.float64), data_range=1.0) for c in range(target.shape[3])]
-    return float(np.mean(channels))
 
 
 def is_volume(path: Path) -> bool:
