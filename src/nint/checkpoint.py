@@ -54,16 +54,17 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> None:
         UsageError: if the settings differ from the checkpoint's, or the file is damaged.
     """
     tensors, header = load_tensors(path)
-    if "resume" not in header:
+    if not isinstance(header, dict) or "resume" not in header:
         raise UsageError(f"{path} is a model, not a checkpoint; start from it with --init.")
-    differing = [
-        f"{key} was {header['settings'].get(key)}, now {value}" for key, value in settings.items() if header["settings"].get(key) != value
-    ]
+    before = header.get("settings")
+    if not isinstance(before, dict):
+        raise UsageError(f"{path} is not a complete checkpoint: it has no settings.")
+    differing = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
     if differing:
         raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}.")
     try:
         _apply(tensors, header["resume"], run)
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         raise UsageError(f"{path} is not a complete checkpoint: {error}") from error
 
 
@@ -72,7 +73,10 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     run.field.load_state_dict({k.removeprefix("field/"): v for k, v in tensors.items() if k.startswith("field/")})
     run.optimizer.load_state_dict(unflatten(saved["optimizer"], tensors))
     on_device = {name: value.to(device) if name.startswith("sampler") else value for name, value in tensors.items()}
-    run.teacher.state = unflatten(saved["sampler"], on_device, type(run.teacher.state), run.teacher.state)
+    state = unflatten(saved["sampler"], on_device, type(run.teacher.state), run.teacher.state)
+    if not isinstance(state, type(run.teacher.state)):
+        raise TypeError(f"the sampler's state is a {type(state).__name__}")
+    run.teacher.state = state
     run.teacher.rng.set_state(tensors["rng"])
     run.teacher.step = saved["step"]
     run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]

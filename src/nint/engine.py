@@ -104,6 +104,7 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
         for monitor in monitors:
             monitor.after_step(run)
         reason = run.stop_reason()
+    check_weights(run)  # no further loss would tell that the last update failed
     for monitor in monitors:
         monitor.finish(run, reason)
     return reason
@@ -143,6 +144,16 @@ def train_step(run: Run) -> None:
         run.optimizer.step()
         with run.clock.selecting():
             teacher.report(feedback)
+
+
+def check_weights(run: Run) -> None:
+    """Refuses to measure or keep weights that the last update has made NaN or infinite.
+
+    Raises:
+        DivergedError: at the step that would come next.
+    """
+    if not all(bool(torch.isfinite(p).all()) for p in run.field.parameters()):
+        raise DivergedError(run.step, "weights are not finite after the last update")
 
 
 def _check(run: Run) -> None:

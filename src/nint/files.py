@@ -56,12 +56,20 @@ def _finite(value: Any) -> Any:
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    """Writes tensors and a JSON header into one `.safetensors` file, atomically."""
+    """Writes tensors and a JSON header into one `.safetensors` file, atomically.
+
+    Raises:
+        UsageError: where it cannot be written.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     ready = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {_KEY: json.dumps(_finite(header), allow_nan=False)}
-    write_atomically(path, lambda target: save_file(ready, str(target), metadata=metadata))
+    try:
+        write_atomically(path, lambda target: save_file(ready, str(target), metadata=metadata))
+    except SafetensorError as error:  # its word for a full disk
+        raise UsageError(f"Cannot write {path}: {error}.") from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

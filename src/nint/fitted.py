@@ -50,11 +50,15 @@ class Fit:
 
     def __call__(self, coords: Any) -> Tensor:
         """Predictions `[..., d_out]` at coordinates `[..., d_in]` (tensor or array), no graph, in chunks."""
-        points = torch.as_tensor(coords, dtype=torch.float32, device=self.device)
-        if points.shape[-1] != self.layout.in_features:
-            raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
+        points = self._points(coords)
         flat = points.reshape(-1, points.shape[-1])
         return self.predict(flat).reshape(*points.shape[:-1], -1)
+
+    def _points(self, coords: Any) -> Tensor:
+        points = torch.as_tensor(coords, dtype=torch.float32, device=self.device)
+        if points.ndim == 0 or points.shape[-1] != self.layout.in_features:
+            raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
+        return points
 
     def predict(self, coords: Any) -> Tensor:
         """Predictions `[n, d_out]` at coordinates that are read by rows `[n, d_in]`."""
@@ -68,9 +72,7 @@ class Fit:
 
         Cost: one forward and d_out backwards a point, in chunks.
         """
-        points = torch.as_tensor(coords, dtype=torch.float32, device=self.device)
-        if points.shape[-1] != self.layout.in_features:
-            raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
+        points = self._points(coords)
         flat = points.reshape(-1, points.shape[-1])
         slopes = torch.empty(len(flat), self.layout.out_features, flat.shape[1], device=self.device)
         for rows in row_chunks(len(flat), chunk_size_for(self.device)):
@@ -163,7 +165,7 @@ class Fit:
                 raise UsageError(f"{name} holds a {header['module']}, which is not one of nint's networks; pass it with field=...")
             state = {key.removeprefix("field/"): value for key, value in tensors.items() if key.startswith("field/")}
             module.load_state_dict(state)
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise UsageError(f"{name} is not a complete model: {error}") from error
         return cls(module, spec, layout, header.get("metrics"), header.get("record"))
 

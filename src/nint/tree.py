@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from typing import Any
@@ -21,6 +22,8 @@ def flatten(value: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
         tensors: Filled with contiguous CPU copies.
     """
     if isinstance(value, Tensor):
+        while prefix in tensors:  # the keys 1 and "1", or "a.0" beside the first item of "a"
+            prefix += "'"
         tensors[prefix] = value.detach().cpu().contiguous().clone()
         return {"@tensor": prefix}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -30,6 +33,8 @@ def flatten(value: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
         return {"@items": [[key, flatten(item, f"{prefix}.{key}", tensors)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         return [flatten(item, f"{prefix}.{number}", tensors) for number, item in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has no word for these
+        return {"@float": str(value)}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise UsageError(f"A state holds a {type(value).__name__} ('{prefix}'), which a checkpoint cannot keep; use tensors and plain values.")
@@ -46,6 +51,8 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
     """
     if isinstance(value, dict) and "@tensor" in value:
         return tensors[value["@tensor"]]
+    if isinstance(value, dict) and "@float" in value:
+        return float(value["@float"])
     if isinstance(value, dict) and "@items" in value:
         return {key: unflatten(item, tensors) for key, item in value["@items"]}
     if isinstance(value, dict) and "@fields" in value:

@@ -437,3 +437,17 @@ def test_kind_of_a_file(tmp_path):
     assert isinstance(signal, ArraySignal) and signal.name == "a.npy" and signal.defaults.source.startswith("no published setting")
     assert signal.layout.describe() == "5x6 array, float32"
     assert ArraySignal(numbers((5, 6, 2))).layout.describe() == "5x6 array of 2 channels, float32"
+
+
+def test_a_large_uncompressed_tiff_is_mapped_as_an_array(tmp_path, monkeypatch):
+    import tifffile
+
+    from nint.signals import grid_files
+
+    monkeypatch.setattr(grid_files, "_LARGE_TIFF", 100)
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 14, 3), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "large.tif", pixels, photometric="rgb")
+    tifffile.imwrite(tmp_path / "packed.tif", pixels, photometric="rgb", compression="zlib")
+    tifffile.imwrite(tmp_path / "small.tif", pixels[:5, :5], photometric="rgb")
+    kinds = {name: open_signal(tmp_path / f"{name}.tif").layout.kind for name in ("large", "packed", "small")}
+    assert kinds == {"large": "array", "packed": "image", "small": "image"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nint.engine import Run
+from nint.engine import Run, check_weights
 from nint.fitted import predict_rows
 from nint.monitors.base import BaseMonitor
 
@@ -35,7 +35,12 @@ class Evaluate(BaseMonitor):
 
 
 def evaluate(run: Run) -> dict[str, float]:
-    """Measures the signal's metrics now and appends the row."""
+    """Measures the signal's metrics now and appends the row.
+
+    Raises:
+        DivergedError: where a weight is not finite.
+    """
+    check_weights(run)
     metrics = run.signal.evaluate(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))
     run.curve.append(
         {

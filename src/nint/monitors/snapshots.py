@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.engine import Run
+from nint.engine import Run, check_weights
 from nint.files import write_atomically
 from nint.fitted import predict_rows
 from nint.monitors.base import BaseMonitor
@@ -42,6 +42,7 @@ class Snapshots(BaseMonitor):
     def _write(self, run: Run) -> None:
         if run.selection is None or not run.signal.layout.keeps_snapshots or len(run.teacher.probe) > _LARGEST_POOL:
             return
+        check_weights(run)
         arrays: dict[str, Any] = {
             "step": np.asarray(run.step),
             "training_seconds": np.asarray(run.clock.training_s),

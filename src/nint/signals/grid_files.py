@@ -15,6 +15,8 @@ from nint.errors import UsageError
 from nint.files import write_atomically
 from nint.signals.gridded import checked_dtype, need, reason_of
 
+_LARGE_TIFF = 2**24
+
 
 def npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type that a .npy file says it has; its numbers are not read.
@@ -71,6 +73,17 @@ def open_zarr(path: Path) -> Any:
         return next(iter(arrays.values()))
     listed = f"holds the arrays {', '.join(sorted(arrays))}" if arrays else "holds no array at its top level"
     raise UsageError(f"'{path}' is a zarr group that {listed}; give the folder of one array.")
+
+
+def is_large_tiff(path: Path) -> bool:
+    """Whether a file is an uncompressed TIFF of more than 2^24 pixels, which is better mapped than read."""
+    if path.suffix.lower() not in (".tif", ".tiff") or not path.is_file() or path.stat().st_size <= _LARGE_TIFF:
+        return False
+    try:
+        mapped = map_tiff(path)
+    except UsageError:
+        return False
+    return mapped.ndim in (2, 3) and mapped.shape[0] * mapped.shape[1] > _LARGE_TIFF
 
 
 def map_tiff(path: Path) -> np.ndarray:

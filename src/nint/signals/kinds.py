@@ -67,7 +67,12 @@ KINDS: dict[str, Kind] = {
         detect="nint.signals.volume:is_volume",
         samples="nint.signals.volume:SAMPLES",
     ),
-    "array": Kind("nint.signals.array:load_array", "nint.signals.array:ArrayLayout", (".npy", ".zarr", ".zip")),
+    "array": Kind(
+        "nint.signals.array:load_array",
+        "nint.signals.array:ArrayLayout",
+        (".npy", ".zarr", ".zip"),
+        detect="nint.signals.grid_files:is_large_tiff",
+    ),
     "points": Kind("nint.signals.points:load_points", "nint.signals.points:PointsLayout", (".csv", ".npz")),
 }
 

@@ -80,11 +80,11 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Nifti]:
     Raises:
         UsageError: for a file that is damaged, cut short or not NIfTI, for colour volumes, and where nibabel is not installed.
     """
-    from nint.signals.tiff import _quiet
+    from nint.signals.tiff import quiet
 
     nibabel = need("nibabel", "Reading NIfTI", "volume")
     try:
-        with _quiet("nibabel.global"):
+        with quiet("nibabel.global"):
             image = nibabel.load(path)
         if not isinstance(image, nibabel.Nifti1Image):
             raise UsageError(f"'{path}' is not NIfTI, whatever its name says.")

@@ -10,7 +10,7 @@ import numpy as np
 from nint.errors import UsageError
 from nint.files import write_atomically
 from nint.signals.gridded import reason_of
-from nint.signals.tiff import _quiet
+from nint.signals.tiff import quiet
 
 _ENDINGS = (".tif", ".tiff")
 
@@ -20,7 +20,7 @@ def is_stack(path: Path) -> bool:
     if path.suffix.lower() not in _ENDINGS or not path.is_file():
         return False
     try:
-        with _quiet("tifffile"), _open(path) as file:
+        with quiet("tifffile"), _open(path) as file:
             return _problem(file) is None
     except Exception:  # a damaged file is nobody's stack; who reads it as an image says what is wrong
         return False
@@ -33,7 +33,7 @@ def read_stack(path: Path) -> np.ndarray:
         UsageError: for pages of different sizes or of colours, a single page, or a file that is damaged.
     """
     try:
-        with _quiet("tifffile"), _open(path) as file:
+        with quiet("tifffile"), _open(path) as file:
             problem = _problem(file)
             if problem:
                 raise UsageError(f"'{path}' {problem}; a volume is a TIFF of at least two equal grey pages.")

@@ -30,7 +30,7 @@ def read_deep_tiff(path: Path, data: bytes) -> np.ndarray | None:
     """
     import tifffile
 
-    with _quiet("tifffile"), tifffile.TiffFile(io.BytesIO(data)) as file:
+    with quiet("tifffile"), tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
         check_pixel_count(path, page.imagewidth, page.imagelength)
         if page.bitspersample <= 8:
@@ -58,7 +58,7 @@ def _check_whole(page: Any, file_size: int) -> None:
 
 
 @contextlib.contextmanager
-def _quiet(logger: str) -> Iterator[None]:
+def quiet(logger: str) -> Iterator[None]:
     """Drops what a library logs about a damaged file: the error that follows says it in one sentence."""
 
     def drop(record: logging.LogRecord) -> bool:

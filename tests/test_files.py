@@ -1,0 +1,113 @@
+"""Atomic writing and the one container."""
+
+import json
+import math
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from nint.errors import UsageError
+from nint.files import load_tensors, save_tensors, write_atomically, write_json
+
+
+def test_a_round_trip_keeps_tensors_and_header(tmp_path):
+    tensors = {"a": torch.arange(6).reshape(2, 3), "b/c": torch.tensor([math.nan, 0.1]), "h": torch.ones(2).half(), "t": torch.eye(3).T[1:]}
+    header = {"text": 'grün " \n', "number": 0.1, "list": [1, None, True], "deep": {"x": {}}}
+    path = tmp_path / "new" / "x.safetensors"
+    save_tensors(path, tensors, header)
+    back, found = load_tensors(path)
+    assert found == header and back.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert back[name].dtype == tensor.dtype and torch.equal(torch.nan_to_num(back[name]), torch.nan_to_num(tensor))
+    assert oct(path.stat().st_mode)[-3:] == "644"
+
+
+def test_numbers_that_json_does_not_know_become_null(tmp_path):
+    value = {"a": [math.nan, math.inf, -math.inf, 1.5], "b": (0, {"c": math.nan})}
+    write_json(tmp_path / "x.json", value)
+    expected = {"a": [None, None, None, 1.5], "b": [0, {"c": None}]}
+    assert json.loads((tmp_path / "x.json").read_text()) == expected
+    save_tensors(tmp_path / "x.safetensors", {"a": torch.ones(1)}, value)
+    assert load_tensors(tmp_path / "x.safetensors")[1] == expected
+
+
+def test_missing_folders_and_foreign_files_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="There is no file"):
+        load_tensors(tmp_path / "x.safetensors")
+    with pytest.raises(UsageError, match=r"is a folder; give the \.safetensors file in it"):
+        load_tensors(tmp_path)
+    for metadata in (None, {"format": "pt"}):
+        save_file({"a": torch.ones(2)}, tmp_path / "foreign.safetensors", metadata=metadata)
+        with pytest.raises(UsageError, match="not one of nint's"):
+            load_tensors(tmp_path / "foreign.safetensors")
+    save_file({"a": torch.ones(2)}, tmp_path / "odd.safetensors", metadata={"nint": "{not json"})
+    with pytest.raises(UsageError, match="not a readable model or checkpoint"):
+        load_tensors(tmp_path / "odd.safetensors")
+
+
+def test_truncated_and_other_files_are_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, {"a": torch.ones(50)}, {"x": 1})
+    whole = path.read_bytes()
+    for content in (b"", whole[:7], whole[:40], whole[:-1], b"\x89PNG\r\n\x1a\n" + b"0" * 100, b"\xff" * 64):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="not a readable model or checkpoint"):
+            load_tensors(path)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+
+    def crash(target):
+        target.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, crash)
+
+    def full(target):
+        target.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UsageError, match="No space left on device"):
+        write_atomically(path, full)
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_the_container_is_an_error_of_writing(tmp_path, monkeypatch):
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    def full(tensors, target, metadata=None):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        save_tensors(tmp_path / "x.safetensors", {"a": torch.ones(2)}, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    seen = []
+    write_atomically(path, lambda target: (target.write_text("new"), seen.append((path.read_text(), target.parent, target.suffix)))[0])
+    assert seen == [("old", tmp_path, ".txt")] and path.read_text() == "new"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="Cannot write to"):
+        write_json(tmp_path / "file" / "x.json", {})
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() == 0, reason="the superuser may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    with pytest.raises(UsageError, match="Permission denied"):
+        write_json(tmp_path / "locked" / "x.json", {})
