@@ -15,6 +15,7 @@ from nint.clock import Clock
 from nint.cost import Cost
 from nint.errors import DivergedError
 from nint.gradient import accumulate_gradient
+from nint.heap import keep_freed_memory
 from nint.ntk.products import jvp_rows, vjp_rows
 from nint.samplers.base import Selection
 from nint.signals.base import Signal
@@ -95,6 +96,7 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
     Raises:
         DivergedError: on NaN, infinity or an exploding loss.
     """
+    keep_freed_memory()
     warm_up(run.field, run.teacher.probe.coords)
     for monitor in monitors:
         monitor.start(run)

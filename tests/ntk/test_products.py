@@ -239,13 +239,13 @@ def test_memory_beyond_the_output_does_not_grow_with_the_points():
 
 
 def test_chunk_size_of_the_device():
-    assert chunk_size_for(torch.device("cpu")) == 2048
+    assert chunk_size_for(torch.device("cpu")) == 4096
     field = mlp(1)
     seen = []
     field.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
-    coords, vector = points(2049, 1, dtype=torch.float32)
+    coords, vector = points(4097, 1, dtype=torch.float32)
     ntk_vector_product(field, coords, vector)
-    assert sorted(seen) == [1, 1, 2048, 2048]
+    assert sorted(seen) == [1, 1, 4096, 4096]
 
 
 def test_parts_equal_the_jacobian():

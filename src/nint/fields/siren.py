@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nint.fields.base import FieldSpec
 from nint.fields.layers import sine_linears
@@ -24,7 +25,8 @@ class Sine(nn.Module):
         self.omega_0 = omega_0
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sin(self.omega_0 * self.linear(x))
+        # omega_0 goes into the small weight matrix, not into the large activations: one pass over memory less
+        return torch.sin(functional.linear(x, self.omega_0 * self.linear.weight, self.omega_0 * self.linear.bias))
 
 
 @dataclass(frozen=True)

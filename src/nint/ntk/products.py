@@ -21,7 +21,7 @@ from nint.ntk.check import require_pointwise
 
 Params = dict[str, Tensor]
 
-_CHUNK = {"cpu": 2048, "mps": 2**15}
+_CHUNK = {"cpu": 4096, "mps": 2**15}
 _ACCELERATOR_CHUNK = 2**17
 
 
