@@ -26,4 +26,4 @@ def test_freed_memory_stays_in_the_process():
         kept, faults = done.stdout.split()
         pages[mode] = int(faults)
         assert kept == str(mode == "auto")
-    assert pages["auto"] < 5000 < 50_000 < pages["default"]  # ten times 40 MiB are 102,400 pages
+    assert 2 * pages["auto"] < pages["default"]
