@@ -1,29 +1,36 @@
-import subprocess
+import platform
 import sys
 
 import pytest
 
-from nint.heap import keep_freed_memory
+from nint import heap
 
 
-def test_it_answers_the_same_twice():
-    assert keep_freed_memory() == keep_freed_memory()
+@pytest.fixture
+def fresh(monkeypatch):
+    heap.keep_freed_memory.cache_clear()
+    yield monkeypatch
+    heap.keep_freed_memory.cache_clear()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
-def test_freed_memory_stays_in_the_process():
-    code = (
-        "import resource, torch; from nint.heap import keep_freed_memory; print(keep_freed_memory());"
-        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "def once(): blocks = [torch.empty(2**20).fill_(1.0) for _ in range(10)]\n"
-        "once(); once(); before = faults()\n"
-        "for _ in range(10): once()\n"
-        "print(faults() - before)"
-    )
-    pages = {}
-    for mode in ("auto", "default"):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"NINT_HEAP": mode})
-        kept, faults = done.stdout.split()
-        pages[mode] = int(faults)
-        assert kept == str(mode == "auto")
-    assert 2 * pages["auto"] < pages["default"]
+def test_it_can_be_switched_off(fresh):
+    fresh.setenv("NINT_HEAP", "default")
+    assert heap.keep_freed_memory() is False
+
+
+def test_it_asks_glibc_once(fresh):
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        pytest.skip("not glibc")
+    fresh.delenv("NINT_HEAP", raising=False)
+    assert heap.keep_freed_memory() is True
+    fresh.setattr(heap.ctypes, "CDLL", None)  # a second call would fail
+    assert heap.keep_freed_memory() is True
+
+
+def test_another_c_library_is_left_alone(fresh):
+    def missing(name):
+        raise OSError(name)
+
+    fresh.delenv("NINT_HEAP", raising=False)
+    fresh.setattr(heap.ctypes, "CDLL", missing)
+    assert heap.keep_freed_memory() is False

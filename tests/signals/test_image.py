@@ -151,7 +151,7 @@ def test_blocks_of_rows_change_nothing(monkeypatch):
             sizes.append(len(coords))
             return wave(2)(coords)
 
-        monkeypatch.setattr("nint.signals.image._BLOCK_POINTS", points)
+        monkeypatch.setattr("nint.signals.image_layout._BLOCK_POINTS", points)
         assert np.array_equal(layout.decode(predict), whole)
         assert sum(sizes) == 37 * 11 and max(sizes) <= max(points, 11)
 
@@ -261,7 +261,6 @@ def test_fingerprint_sees_shape_type_and_content():
         (np.full((5, 6, 3), (1, 2, 3), np.uint8), "nothing to learn"),
         (np.zeros((0, 5), np.uint8), "empty"),
         (np.zeros((4, 5, 0)), "empty"),
-        (np.array([[0.1, np.nan]]), "NaN or infinity"),
         (np.array([[0.1, np.inf]]), "NaN or infinity"),
         (np.array([[0.1, 1.01]]), "scale floats"),
         (np.array([[0.1, -0.01]]), "scale floats"),

@@ -18,6 +18,7 @@ class SignalOptions:
         max_side: images, video: reduce to this longest side first
         super_resolution: images: fit only the image reduced by this factor, measure on the original grid
         downsampling: images: box or bicubic, for super_resolution
+        transparent: images: fit alpha as a channel, or leave pixels unobserved where it is 0 (unobserved)
         start: audio, video: seconds to leave out at the beginning
         duration: audio, video: seconds to fit
         in_dims: arrays, points: how many leading axes or columns are coordinates
@@ -33,6 +34,7 @@ class SignalOptions:
     max_side: Annotated[int | None, *whole("PX")] = None
     super_resolution: Annotated[int | None, *whole("FACTOR")] = None
     downsampling: Annotated[str | None, *text("FILTER")] = None
+    transparent: Annotated[str | None, *text("RULE")] = None
     start: Annotated[float | None, *number("S")] = None
     duration: Annotated[float | None, *number("S")] = None
     in_dims: Annotated[int | None, *whole("N")] = None

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
-import operator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,124 +12,12 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.signals.base import GridCoords, Layout, Pool, Predict, Signal
-from nint.signals.pixels import DTYPES, checked_pixels, downsample, whole
+from nint.signals.base import GridCoords, Pool, Predict, Signal
+from nint.signals.image_layout import ImageLayout
+from nint.signals.pixels import checked_pixels, downsample
 
-_CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
-_BLOCK_POINTS = 2**20
 _MATERIALISE_UP_TO = 2**22
 _LPIPS_UP_TO = 2**20  # pixels; half a second on a CPU core at each evaluation
-
-
-@dataclass(frozen=True)
-class ImageLayout(Layout):
-    """Size and pixel type of an image.
-
-    Attributes:
-        height: Rows.
-        width: Columns.
-        channels: 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
-        bits: Bits of a channel: 8 or 16, or 32 for floats.
-    """
-
-    height: int
-    width: int
-    channels: int
-    bits: int = 8
-
-    kind: ClassVar[str] = "image"
-    suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
-    in_features: ClassVar[int] = 2
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            whole(getattr(self, name), f"image layout: {name}")
-        for name, known in (("channels", _CHANNELS), ("bits", DTYPES)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value not in known:
-                raise UsageError(f"image layout: {name}={value} is not known; it must be one of {', '.join(map(str, known))}.")
-
-    @property
-    def out_features(self) -> int:
-        return self.channels
-
-    @property
-    def dtype(self) -> np.dtype:
-        return np.dtype(DTYPES[self.bits])
-
-    def describe(self) -> str:
-        return f"{self.width}x{self.height} {_CHANNELS[self.channels]} image, {'32-bit float' if self.bits == 32 else f'{self.bits} bits'}"
-
-    def decode(
-        self,
-        predict: Predict,
-        *,
-        scale: float | None = None,
-        height: int | None = None,
-        width: int | None = None,
-        crop: tuple[int, int, int, int] | None = None,
-    ) -> np.ndarray:
-        """Predicts the image at any size.
-
-        Args:
-            predict: Rows of coordinates -> values in [0, 1].
-            scale: Size relative to the fitted image; 1 where nothing else is asked.
-            height: Rows of the decoded image; alone it keeps the aspect.
-            width: Columns of the decoded image; alone it keeps the aspect.
-            crop: (top, left, height, width) in pixels of the decoded image; only these are predicted.
-
-        Returns:
-            `[h, w]` (grey) or `[h, w, c]` in the layout's own dtype: clamped to [0, 1], rounded to the nearest integer (ties to even).
-
-        Raises:
-            UsageError: for a size or crop that cannot be, or a prediction of NaN.
-
-        Cost:
-            One forward a pixel, in blocks of about 2^20 points: memory beyond the output does not grow with the image.
-        """
-        rows, columns = self._decoded_size(scale, height, width)
-        top, left, crop_rows, crop_columns = _checked_crop(crop, rows, columns)
-        try:
-            decoded = np.empty((crop_rows, crop_columns, self.channels), self.dtype)
-            grid = GridCoords((rows, columns))  # only its two axes are stored
-        except (MemoryError, ValueError, RuntimeError) as error:  # the last is torch's word for it
-            raise UsageError(
-                f"An image of {columns}x{rows} pixels does not fit in memory; decode a smaller one, or crops of it."
-            ) from error
-        within = torch.arange(left, left + crop_columns)
-        step = max(1, _BLOCK_POINTS // crop_columns)
-        for start in range(0, crop_rows, step):
-            block = torch.arange(top + start, top + min(start + step, crop_rows))
-            points = (block[:, None] * columns + within).reshape(-1)
-            decoded[start : start + len(block)] = self._quantised(predict(grid[points])).reshape(len(block), crop_columns, self.channels)
-        return decoded[..., 0] if self.channels == 1 else decoded
-
-    def write(self, decoded: np.ndarray, path: Path) -> None:
-        """Writes pixels in the format of the ending; see `nint.signals.image_write.write_image`."""
-        from nint.signals.image_write import write_image
-
-        write_image(decoded, path)
-
-    def _decoded_size(self, scale: float | None, height: int | None, width: int | None) -> tuple[int, int]:
-        if height is None and width is None:
-            scale = 1.0 if scale is None else float(scale)
-            if not (math.isfinite(scale) and scale > 0):
-                raise UsageError(f"scale={scale:g} is out of range; it must be a finite number above 0.")
-            return max(1, round(self.height * scale)), max(1, round(self.width * scale))
-        if scale is not None:
-            raise UsageError("Give either a scale or a height and width, not both.")
-        if height is None:
-            width = whole(width, "width")
-            return max(1, round(width * self.height / self.width)), width
-        height = whole(height, "height")
-        return height, max(1, round(height * self.width / self.height)) if width is None else whole(width, "width")
-
-    def _quantised(self, prediction: Tensor) -> np.ndarray:
-        values = prediction.detach().to("cpu", torch.float32)
-        if torch.isnan(values).any():
-            raise UsageError("The model predicts NaN, so there is no image to decode.")
-        values = values.clamp(0, 1)
-        return values.numpy() if self.bits == 32 else (values * (2**self.bits - 1)).round().numpy().astype(self.dtype)
 
 
 class ImageSignal(Signal):
@@ -163,10 +48,19 @@ class ImageSignal(Signal):
         max_side: int | None = None,
         super_resolution: int | None = None,
         downsampling: str | None = None,
+        transparent: str | None = None,
     ) -> ImageSignal:
-        """An array as in the constructor, with the options of `load_image`."""
+        """An array as in the constructor, with the options of `load_image`; floats that are NaN are unobserved."""
+        from nint.signals.masked_image import masked_image
+
+        array = np.asarray(array)
         if max_side is not None:
-            array = downsample(checked_pixels(np.asarray(array), name), max_side)
+            array = downsample(checked_pixels(array, name), max_side)
+        masked = masked_image(array, name, transparent, reduced=max_side is not None)
+        if masked is not None:
+            if super_resolution is not None:
+                raise UsageError("super_resolution needs every pixel; leave it away for an image with unobserved ones.")
+            return masked
         if super_resolution is None and downsampling is None:
             return cls(array, name)
 
@@ -213,7 +107,7 @@ class ImageSignal(Signal):
 
     def pool(self, device: torch.device | str) -> Pool:
         """Every pixel in row order; the coordinates stay lazy beyond 2^22 pixels."""
-        return Pool(coords=self._coords(device), values=self._values.to(device), grid=(self.layout.height, self.layout.width))
+        return Pool(coords=self.coords(device), values=self._values.to(device), grid=(self.layout.height, self.layout.width))
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """PSNR (dB), SSIM (7x7 uniform window) where both sides have at least 7 pixels, and LPIPS unless `report` says why not.
@@ -227,7 +121,7 @@ class ImageSignal(Signal):
         from nint.metrics.image import SSIM_SIDE, psnr, ssim
         from nint.metrics.perceptual import lpips
 
-        prediction = predict(self._coords("cpu")).detach().cpu().view(self.image.shape)
+        prediction = predict(self.coords("cpu")).detach().cpu().view(self.image.shape)
         found = {"psnr": psnr(prediction, self.image)}
         if min(self.layout.height, self.layout.width) >= SSIM_SIDE["uniform"]:
             found["ssim"] = ssim(prediction, self.image)
@@ -252,7 +146,8 @@ class ImageSignal(Signal):
         digest.update(self.array.data)
         return digest.hexdigest()[:16]
 
-    def _coords(self, device: torch.device | str) -> Any:
+    def coords(self, device: torch.device | str) -> Any:
+        """Coordinates of every pixel in row order, `[n, 2]`."""
         return pixel_coords(self.layout.height, self.layout.width, device)
 
 
@@ -267,6 +162,7 @@ def load_image(
     max_side: int | None = None,
     super_resolution: int | None = None,
     downsampling: str | None = None,
+    transparent: str | None = None,
     *,
     name: str | None = None,
 ) -> ImageSignal:
@@ -278,6 +174,8 @@ def load_image(
         super_resolution: Fit the image downsampled by this whole factor, and measure on the whole of it; see
             `nint.signals.super_resolution`.
         downsampling: How super-resolution downsamples: "box" (its default) or "bicubic".
+        transparent: "fit" (the default): alpha is a channel like the others. "unobserved": alpha is dropped, and pixels of which it is
+            0 are left out of training.
         name: Name for records; the file's own where None.
 
     Raises:
@@ -285,17 +183,4 @@ def load_image(
     """
     from nint.signals.image_files import read_image
 
-    return ImageSignal.from_array(read_image(path), name or Path(path).name, max_side, super_resolution, downsampling)
-
-
-def _checked_crop(crop: tuple[int, int, int, int] | None, rows: int, columns: int) -> tuple[int, int, int, int]:
-    if crop is None:
-        return 0, 0, rows, columns
-    try:
-        top, left, height, width = (operator.index(number) for number in crop)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"crop={crop} cannot be read; it must be four whole numbers: top, left, height, width.") from error
-    if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
-        asked = f"crop={top},{left},{height},{width} (top, left, height, width)"
-        raise UsageError(f"{asked} is not inside the decoded image of {rows} rows and {columns} columns.")
-    return top, left, height, width
+    return ImageSignal.from_array(read_image(path), name or Path(path).name, max_side, super_resolution, downsampling, transparent)

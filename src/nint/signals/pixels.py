@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.errors import UsageError
+from nint.errors import UsageError, nearest
 
 DTYPES = {8: np.uint8, 16: np.uint16, 32: np.float32}
 """Bits of a channel -> type of a pixel."""
@@ -77,6 +77,17 @@ def downsample(array: np.ndarray, max_side: int) -> np.ndarray:
 
     size = max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
     return cv2.resize(array, size, interpolation=cv2.INTER_AREA)
+
+
+def chosen(value: str, known: tuple[str, ...], label: str) -> str:
+    """A word, checked.
+
+    Raises:
+        UsageError: for a word that is not known; the nearest is named.
+    """
+    if value not in known:
+        raise UsageError(f"{label}={value} is not known.{nearest(str(value), known)}")
+    return value
 
 
 def whole(value: Any, label: str) -> int:

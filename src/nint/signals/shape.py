@@ -15,8 +15,8 @@ import torch
 
 from nint.errors import UsageError
 from nint.signals.base import GridCoords, KindDefaults, Pool, Predict, Signal
-from nint.signals.pixels import whole
-from nint.signals.shape_layout import HALF_SIDE, TARGETS, ShapeLayout, chosen, grid_side
+from nint.signals.pixels import chosen, whole
+from nint.signals.shape_layout import HALF_SIDE, TARGETS, ShapeLayout, grid_side
 from nint.signals.shape_mesh import Cloud, Mesh, sample_surface
 from nint.signals.shape_truth import NearestTruth, TriangleTruth, Truth
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nint.errors import UsageError, nearest
+from nint.errors import UsageError
 from nint.signals.base import Layout, Predict
-from nint.signals.pixels import whole
+from nint.signals.pixels import chosen, whole
 from nint.signals.shape_mesh import Mesh
 
 TARGETS = ("sdf", "occupancy")
@@ -155,17 +155,6 @@ def grid_side(value: int, label: str) -> int:
     if side < _MIN_RESOLUTION:
         raise UsageError(f"{label}={side} is out of range; it must be a whole number of at least {_MIN_RESOLUTION}.")
     return side
-
-
-def chosen(value: str, known: tuple[str, ...], label: str) -> str:
-    """A word, checked.
-
-    Raises:
-        UsageError: for a word that is not known; the nearest is named.
-    """
-    if value not in known:
-        raise UsageError(f"{label}={value} is not known.{nearest(str(value), known)}")
-    return value
 
 
 def _finite(value: Any) -> bool:
