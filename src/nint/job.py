@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Callable
@@ -208,7 +209,8 @@ def _sized(sampler: Sampler, named: set[str], signal: Signal) -> tuple[Sampler, 
 
 def _with_omega(network: FieldSpec | nn.Module, given: Any, defaults: KindDefaults) -> FieldSpec | nn.Module:
     """The network with the omega_0 of the signal's kind, where it has one and the user has not chosen it."""
-    if defaults.omega_0 is None or not isinstance(given, str) or not hasattr(network, "omega_0") or "omega_0" in split_text(given)[1]:
+    named = split_text(given)[1] if isinstance(given, str) else {}
+    if defaults.omega_0 is None or not isinstance(given, (str, type)) or not hasattr(network, "omega_0") or "omega_0" in named:
         return network
     return dataclasses.replace(network, omega_0=defaults.omega_0)
 
@@ -224,7 +226,7 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
     """
     field = job.build_field()
     if init is not None:
-        _start_from(field, Path(init))
+        _start_from(field, Path(init), job.field)
     pool = job.signal.pool(job.device)
     teacher = Teacher(
         field,
@@ -252,9 +254,11 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
     )
 
 
-def _start_from(field: nn.Module, path: Path) -> None:
-    donor = Fit.load(path).state_dict()
-    own = field.state_dict()
-    if {k: v.shape for k, v in donor.items()} != {k: v.shape for k, v in own.items()}:
+def _start_from(field: nn.Module, path: Path, spec: FieldSpec | nn.Module) -> None:
+    donor = Fit.load(path, field=None if isinstance(spec, FieldSpec) else copy.deepcopy(field))
+    own, given = field.state_dict(), donor.state_dict()
+    if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in own.items()}:
         raise UsageError(f"{path} holds a network of another shape; give the same --field and --size, and a signal with as many channels.")
-    field.load_state_dict(donor)
+    if isinstance(spec, FieldSpec) and donor.spec != spec:
+        raise UsageError(f"{path} holds a {FIELDS.text(donor.spec)}, not a {FIELDS.text(spec)}; give the same --field.")
+    field.load_state_dict(given)

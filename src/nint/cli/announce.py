@@ -65,7 +65,8 @@ def _field_text(job: Job) -> str:
 
 
 def _batch_text(job: Job, trial: Run) -> str:
-    counts = [points_of(trial, step) for step in (trial.step, job.total_steps)]
+    # the least of a few steps: now and then a sampler takes all points to look around
+    counts = [min(points_of(trial, step + ahead) for ahead in range(3)) for step in (trial.step, job.total_steps)]
     if counts[0] == counts[1]:
         return f"{counts[0]:,} points a step"
     return f"{counts[0]:,} points a step, growing to {counts[1]:,}"

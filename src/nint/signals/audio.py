@@ -127,7 +127,7 @@ class AudioSignal(Signal):
 
     metrics: ClassVar[tuple[str, ...]] = ("si_snr", "stoi", "pesq", "psnr")
     defaults: ClassVar[KindDefaults] = KindDefaults(
-        batch_share=0.2, lr=1e-4, omega_0=30.0, source="Table 6 of the paper, with the coordinates of COIN++"
+        batch_share=0.2, omega_0=30.0, source="Table 6 of the paper, with the coordinates of COIN++"
     )
     layout: AudioLayout
 

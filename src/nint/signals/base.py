@@ -154,14 +154,12 @@ class KindDefaults:
 
     Attributes:
         batch_share: Share of the pool in a batch, for samplers that have one.
-        lr: Learning rate; None is the field's own.
         omega_0: For fields that have it; None is the field's own.
         total_steps: What schedules read.
         source: Where these come from.
     """
 
     batch_share: float = 0.2
-    lr: float | None = None
     omega_0: float | None = None
     total_steps: int = 5000
     source: str = "Sec. 4.1 of the paper"

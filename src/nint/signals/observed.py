@@ -74,6 +74,10 @@ class ObservedSignal(Signal):
             found["psnr_held_out"] = math.inf if error == 0 else -10 * math.log10(error)
         return found
 
+    @property
+    def preparation_seconds(self) -> float:  # type: ignore[override]
+        return self.inner.preparation_seconds
+
     def layout_rows(self, rows: Tensor) -> Tensor:
         return self.inner.layout_rows(self.kept.to(rows.device)[rows])
 

@@ -55,7 +55,7 @@ class ShapeSignal(Signal):
 
     metrics: ClassVar[tuple[str, ...]] = ("iou", "chamfer")
     defaults: ClassVar[KindDefaults] = KindDefaults(
-        batch_share=0.4, lr=1e-4, omega_0=30.0, total_steps=10_000, source="Table 7: BACON points, B = 40 %"
+        batch_share=0.4, omega_0=30.0, total_steps=10_000, source="Table 7: BACON points, B = 40 %"
     )
     layout: ShapeLayout
 
