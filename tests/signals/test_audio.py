@@ -77,7 +77,7 @@ def test_coordinates_are_a_tensor_until_they_are_many(monkeypatch):
 
 def test_defaults_are_the_papers():
     defaults = AudioSignal.defaults
-    assert (defaults.batch_share, defaults.lr, defaults.omega_0, defaults.total_steps) == (0.2, 1e-4, 30.0, 5000)
+    assert (defaults.batch_share, defaults.omega_0, defaults.total_steps) == (0.2, 30.0, 5000)
     assert "Table 6" in defaults.source
 
 
