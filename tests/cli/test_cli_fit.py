@@ -63,7 +63,7 @@ def test_fit_decode_eval_inspect(cli, tmp_path: Path):
         "0.0001 constant, the network's own default (Sitzmann et al. 2020",
         "adam:beta1=0.9",
         "10 steps; schedules are laid out for 5,000 steps; seed 0",
-        "chunks of 2,048 points",
+        "chunks of 4,096 points",
         "of training (10 steps)",
         "of memory",
         "finished 10 steps",

@@ -189,12 +189,7 @@ def test_detection_by_ending(tmp_path):
 def test_defaults_and_fingerprint():
     signal = ShapeSignal(box(), "x")
     assert (signal.pool_size, signal.redraw_every, signal.truth_name, signal.iou_resolution) == (50_000, 1, "triangles", 64)
-    assert (signal.defaults.batch_share, signal.defaults.lr, signal.defaults.omega_0, signal.defaults.total_steps) == (
-        0.4,
-        1e-4,
-        30,
-        10_000,
-    )
+    assert (signal.defaults.batch_share, signal.defaults.omega_0, signal.defaults.total_steps) == (0.4, 30.0, 10_000)
     marks = {
         ShapeSignal(mesh, "x", **options).fingerprint()
         for mesh, options in (
