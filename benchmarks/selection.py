@@ -22,8 +22,9 @@ from machine import machine
 
 import nint.probe
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.engine import train_step
-from nint.job import build_run, make_job
+from nint.job import make_job
 from nint.samplers import SAMPLERS
 
 GOAL = 0.10

@@ -10,12 +10,13 @@ from oracles.pictures import picture
 
 import nint
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.checkpoint import CHECKPOINT, MODEL, restore, save_checkpoint
 from nint.engine import train
 from nint.errors import UsageError
 from nint.files import load_tensors, save_tensors
 from nint.fitted import Fit
-from nint.fitting import build_run, make_job
+from nint.job import make_job
 from nint.monitors.evaluate import Evaluate
 from nint.signals.base import KindDefaults, Pool, Signal
 from nint.signals.image import ImageLayout

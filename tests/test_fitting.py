@@ -15,10 +15,12 @@ import nint
 from nint import job as jobs
 from nint import schedules
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.errors import DivergedError, UsageError
 from nint.fields.siren import Siren
 from nint.files import load_tensors
-from nint.fitting import build_run, default_eval_every, make_job
+from nint.fitting import default_eval_every
+from nint.job import make_job
 from nint.monitors import BaseMonitor
 from nint.samplers.nint import Nint
 from nint.signals.base import KindDefaults
@@ -365,12 +367,29 @@ def test_large_pools_get_candidates_and_a_note(monkeypatch):
     job = make_job(photo(), device="cpu")
     assert (job.sampler.batch_size, job.sampler.candidates) == (jobs.LARGE_BATCH, jobs.LARGE_CANDIDATES)
     assert len(job.notes) == 1 and job.notes[0].startswith("99 points are many")
-    assert make_job(photo(), batch_share=0.3, device="cpu").notes == ()
+    share = make_job(photo(), batch_share=0.3, device="cpu").sampler
+    assert (share.batch_share, share.batch_size, share.candidates) == (0.3, None, jobs.LARGE_CANDIDATES)
+    size = make_job(photo(), batch_size=7, device="cpu").sampler
+    assert (size.batch_size, size.candidates) == (7, jobs.LARGE_CANDIDATES)
     assert make_job(photo(), sampler="nint:candidates=50", device="cpu").sampler.candidates == 50
     neighbours = make_job(photo(), sampler="egra", device="cpu")
     assert neighbours.sampler.candidates is None and neighbours.notes == ()
     monkeypatch.setattr(jobs, "LARGE_POOL", 99)
     assert make_job(photo(), device="cpu").notes == ()
+
+
+def test_psnr_is_no_budget_where_it_is_not_measured():
+    with pytest.raises(UsageError, match="PSNR is not measured on shape signals"):
+        nint.fit("sample:torus", field="siren:size=1x8", budget=nint.Budget(psnr=30), pool_size=100)
+
+
+def test_the_kind_of_an_array_can_be_said():
+    volume = np.random.default_rng(0).random((4, 5, 6))
+    assert nint.open_signal(volume, kind="volume").layout.kind == "volume"
+    assert nint.open_signal(volume[..., :3], kind="array").layout.kind == "array"
+    for source, kind in ((volume, "audio"), ("sample:camera", "image")):
+        with pytest.raises(UsageError, match="kind"):
+            nint.open_signal(source, kind=kind)
 
 
 def test_large_pools_run(monkeypatch):

@@ -152,3 +152,9 @@ def test_the_samplers_own_registry_takes_plug_ins(plugins):
     plugins("mine", "fake_package:MySampler")
     assert SAMPLERS.parse("mine:strength=2") == Mine(strength=2.0)
     assert "mine" in SAMPLERS.names()
+
+
+def test_a_plug_in_must_be_of_the_right_base(plugins):
+    plugins("budget", "nint.budgets:Budget", group="nint.samplers")
+    with pytest.raises(UsageError, match="derived from Sampler"):
+        SAMPLERS.get("budget")

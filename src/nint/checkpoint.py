@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,19 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
             "selection_cost": vars(run.teacher.cost),
             "curve": run.curve,
             "first_loss": run.first_loss,
+            "loss": run.loss,
+            "threads": torch.get_num_threads(),
+            "chunk_size": run.teacher.probe.chunk_size,
         },
     }
     save_tensors(path, tensors, header)
 
 
-def restore(path: Path, run: Run, settings: dict[str, Any]) -> None:
+def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     """Puts a freshly built run into the state of a checkpoint.
+
+    Returns:
+        Sentences on what keeps the result from being bit-identical to an uninterrupted run's; none where it will be.
 
     Raises:
         UsageError: if the settings differ from the checkpoint's, or the file is damaged.
@@ -64,8 +71,16 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> None:
         raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}.")
     try:
         _apply(tensors, header["resume"], run)
+        return _rounding_notes(header["resume"], run)
     except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         raise UsageError(f"{path} is not a complete checkpoint: {error}") from error
+
+
+def _rounding_notes(saved: dict[str, Any], run: Run) -> tuple[str, ...]:
+    """What has changed since the checkpoint that changes floating-point sums."""
+    now = {"threads": torch.get_num_threads(), "chunk_size": run.teacher.probe.chunk_size}
+    changed = [f"{name} was {saved[name]}, now {value}" for name, value in now.items() if saved[name] != value]
+    return (f"Sums will be rounded differently than without the stop: {', '.join(changed)}.",) if changed else ()
 
 
 def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) -> None:
@@ -84,3 +99,4 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     vars(run.teacher.cost).update(saved["selection_cost"])
     run.curve[:] = saved["curve"]
     run.first_loss = saved["first_loss"]
+    run.loss = saved["loss"] if saved["loss"] is not None else math.nan

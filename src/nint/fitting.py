@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.checkpoint import CHECKPOINT, MODEL, restore
 from nint.engine import Monitor, train
 from nint.errors import DivergedError, UsageError
 from nint.fields import FieldSpec
 from nint.files import write_json
 from nint.fitted import Fit, round_to_half
-from nint.job import Job, build_run, make_job
+from nint.job import Job, make_job
 from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.snapshots import Snapshots
@@ -82,6 +83,11 @@ def default_eval_every(budget: Budget, total_steps: int) -> int:
     return max(min(budget.expected_steps(total_steps) // 50, 100), 1)
 
 
+def _evaluations(job: Job, budget: Budget, eval_every: int | None) -> Evaluate:
+    every_s = budget.seconds / 50 if budget.seconds is not None and eval_every is None else None
+    return Evaluate(eval_every or default_eval_every(budget, job.total_steps), every_s=every_s)
+
+
 def run_job(
     job: Job,
     budget: Budget,
@@ -102,7 +108,7 @@ def run_job(
     result = Fit(run.field, spec, job.signal.layout)
     folder = None if out is None else Path(out)
     settings = job.settings()
-    watchers: list[Monitor] = [Evaluate(eval_every or default_eval_every(budget, job.total_steps))]
+    watchers: list[Monitor] = [_evaluations(job, budget, eval_every)]
     if folder is not None:
         claim(folder, resume=resume, force=force)
         if resume:

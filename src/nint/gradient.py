@@ -16,6 +16,7 @@ from nint.cost import Cost
 from nint.ntk.products import forward_rows, row_chunks
 from nint.objectives import Objective, PointLoss
 from nint.samplers.base import Feedback, Selection
+from nint.signals.base import RowSubset
 
 _KEPT_GRAPH_BYTES = 2**30
 
@@ -97,7 +98,7 @@ def _joint(
             graphs.append(field(inputs[-1]))
         prediction = torch.cat([graph.detach() for graph in graphs])
     else:
-        prediction = forward_rows(field, _Rows(coords, indices), chunk_size)
+        prediction = forward_rows(field, RowSubset(coords, indices), chunk_size)
         cost.forward += len(indices)
     y = values[indices]
     leaf = prediction.requires_grad_(True)
@@ -119,17 +120,6 @@ def _joint(
 def _feedback(field: nn.Module, prediction: Tensor, point_loss: Tensor, slopes: list[Tensor]) -> Feedback:
     gradient = {name: p.grad for name, p in field.named_parameters() if p.grad is not None}
     return Feedback(prediction, point_loss, torch.cat(slopes) if slopes else None, gradient)
-
-
-class _Rows:
-    def __init__(self, base: Any, indices: Tensor) -> None:
-        self._base, self._indices = base, indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, rows: slice) -> Tensor:
-        return self._base[self._indices[rows]]
 
 
 def _graph_bytes_per_point(field: nn.Module) -> int:

@@ -1,25 +1,18 @@
-"""Everything that decides a run, read and checked, and the run that it builds. Nothing here trains or writes."""
+"""Everything that decides a run, read and checked. Nothing here trains or writes."""
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from nint import schedules
-from nint.budgets import Budget
-from nint.clock import Clock
 from nint.devices import resolve_device
-from nint.engine import Run
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
-from nint.fitted import Fit
 from nint.objectives import make_loss
 from nint.optimizers import OPTIMIZERS
 from nint.samplers import SAMPLERS
@@ -27,7 +20,6 @@ from nint.samplers.base import BatchSampler, Sampler
 from nint.settings import split_text
 from nint.signals.base import KindDefaults, Signal
 from nint.signals.open import open_signal
-from nint.teacher import Teacher
 
 LARGE_POOL = 2**22
 LARGE_BATCH = 2**15
@@ -50,6 +42,7 @@ class Job:
         seed: Of the start weights and, apart from them, of the sampler.
         device: Where.
         chunk_size: Points at a time; None chooses for the device.
+        signal_options: How the signal was read.
         notes: What was chosen for the user, in sentences.
     """
 
@@ -64,6 +57,7 @@ class Job:
     seed: int = 0
     device: torch.device = dataclasses.field(default_factory=lambda: torch.device("cpu"))
     chunk_size: int | None = None
+    signal_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,6 +92,7 @@ class Job:
         """What a resume must match, as JSON."""
         return {
             "input": self.signal.name,
+            "options": self.signal_options,
             "content": self.signal.fingerprint(),
             "field": FIELDS.text(self.field) if isinstance(self.field, FieldSpec) else type(self.field).__name__,
             "sampler": SAMPLERS.text(self.sampler),
@@ -107,6 +102,7 @@ class Job:
             "loss": self.loss,
             "total_steps": self.total_steps,
             "seed": self.seed,
+            "device": self.device.type,
         }
 
 
@@ -160,7 +156,7 @@ def make_job(
     chosen, notes = _sized(chosen, named, signal)
     return Job(
         signal=signal,
-        field=_with_omega(network, field, signal.defaults),
+        field=_with_defaults(network, field, signal.defaults),
         sampler=chosen,
         optimizer=optimizer,
         lr=lr,
@@ -170,6 +166,7 @@ def make_job(
         seed=seed,
         device=resolved,
         chunk_size=chunk_size,
+        signal_options={key: value for key, value in signal_options.items() if value is not None},
         notes=notes,
     )
 
@@ -195,70 +192,26 @@ def _named(sampler: Any) -> set[str]:
 
 def _sized(sampler: Sampler, named: set[str], signal: Signal) -> tuple[Sampler, tuple[str, ...]]:
     """The sampler with the batch that suits the signal, where the user has not chosen one."""
-    if not isinstance(sampler, BatchSampler) or named & {"batch_share", "batch_size", "candidates"}:
+    if not isinstance(sampler, BatchSampler):
         return sampler, ()
+    chosen = bool(named & {"batch_share", "batch_size"})
     points = len(signal.pool(torch.device("cpu")))
-    if points > LARGE_POOL and "grid2d" not in sampler.needs:
-        note = (
-            f"{points:,} points are many, so each batch of {LARGE_BATCH:,} (batch_size) is chosen among "
-            f"{LARGE_CANDIDATES:,} random ones (candidates)."
-        )
-        return dataclasses.replace(sampler, batch_size=LARGE_BATCH, candidates=LARGE_CANDIDATES), (note,)
+    if points > LARGE_POOL and sampler.works_on_subpools and "candidates" not in named:
+        batch = sampler.count(0, 1, points) if chosen else LARGE_BATCH
+        candidates = max(LARGE_CANDIDATES, 2 * batch)
+        note = f"{points:,} points are many: each batch of {batch:,} is chosen among {candidates:,} random ones (candidates)."
+        size = {} if chosen else {"batch_size": batch}
+        return dataclasses.replace(sampler, candidates=candidates, **size), (note,)
+    if chosen or "candidates" in named:
+        return sampler, ()
     return dataclasses.replace(sampler, batch_share=signal.defaults.batch_share), ()
 
 
-def _with_omega(network: FieldSpec | nn.Module, given: Any, defaults: KindDefaults) -> FieldSpec | nn.Module:
-    """The network with the omega_0 of the signal's kind, where it has one and the user has not chosen it."""
-    named = split_text(given)[1] if isinstance(given, str) else {}
-    if defaults.omega_0 is None or not isinstance(given, (str, type)) or not hasattr(network, "omega_0") or "omega_0" in named:
+def _with_defaults(network: FieldSpec | nn.Module, given: Any, defaults: KindDefaults) -> FieldSpec | nn.Module:
+    """The network with the settings of the signal's kind that it has and the user has not chosen."""
+    if not isinstance(given, (str, type)) or not isinstance(network, FieldSpec):
         return network
-    return dataclasses.replace(network, omega_0=defaults.omega_0)
-
-
-def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrupted: Callable[[], bool] = lambda: False) -> Run:
-    """A run at step 0.
-
-    Args:
-        job: What to run.
-        budget: When to stop.
-        init: A model whose weights to start from.
-        interrupted: Asked after each step; true stops the run.
-    """
-    field = job.build_field()
-    if init is not None:
-        _start_from(field, Path(init), job.field)
-    pool = job.signal.pool(job.device)
-    teacher = Teacher(
-        field,
-        pool.coords,
-        pool.values,
-        job.sampler,
-        total_steps=job.total_steps,
-        seed=job.seed,
-        grid=pool.grid,
-        loss=job.loss,
-        chunk_size=job.chunk_size,
-        value_range=pool.value_range,
-    )
-    optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
-    return Run(
-        field=field,
-        teacher=teacher,
-        optimizer=optimizer,
-        rate=lambda step: schedules.learning_rate(job.lr_schedule, job.rate, step, job.total_steps),
-        signal=job.signal,
-        budget=budget,
-        clock=Clock(job.device),
-        seed=job.seed,
-        interrupted=interrupted,
-    )
-
-
-def _start_from(field: nn.Module, path: Path, spec: FieldSpec | nn.Module) -> None:
-    donor = Fit.load(path, field=None if isinstance(spec, FieldSpec) else copy.deepcopy(field))
-    own, given = field.state_dict(), donor.state_dict()
-    if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in own.items()}:
-        raise UsageError(f"{path} holds a network of another shape; give the same --field and --size, and a signal with as many channels.")
-    if isinstance(spec, FieldSpec) and donor.spec != spec:
-        raise UsageError(f"{path} holds a {FIELDS.text(donor.spec)}, not a {FIELDS.text(spec)}; give the same --field.")
-    field.load_state_dict(given)
+    named = split_text(given)[1] if isinstance(given, str) else {}
+    has = {field.name for field in dataclasses.fields(network)}
+    wanted = {"omega_0": defaults.omega_0, "first_bias": defaults.first_bias}
+    return dataclasses.replace(network, **{k: v for k, v in wanted.items() if v is not None and k in has and k not in named})

@@ -13,23 +13,7 @@ from torch import Tensor, nn
 from nint.cost import Cost
 from nint.ntk.products import Params, forward_rows, jvp_rows, resolve_chunk_size, trainable, vjp_rows
 from nint.objectives import PointLoss
-from nint.signals.base import Pool
-
-
-class _Subset:
-    """Rows of something that is read by rows."""
-
-    def __init__(self, base: Any, indices: Tensor) -> None:
-        self._base = base
-        self._indices = indices
-        self.shape = (len(indices), base.shape[1])
-        self.device = indices.device
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, rows: slice | Tensor) -> Tensor:
-        return self._base[self._indices[rows]]
+from nint.signals.base import Pool, RowSubset
 
 
 class Probe:
@@ -139,8 +123,8 @@ class Probe:
             epoch: Epoch of the sub-pool. Give a new one whenever the rows change, so that caches by index are dropped.
         """
         pool = Pool(
-            coords=_Subset(self.coords, indices),
-            values=_Subset(self.values, indices),
+            coords=RowSubset(self.coords, indices),
+            values=RowSubset(self.values, indices),
             grid=None,
             value_range=self.pool.value_range,
             epoch=self.epoch if epoch is None else epoch,

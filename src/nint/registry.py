@@ -24,10 +24,12 @@ class Registry:
         noun: What an entry is called in messages ("sampler").
         builtin: id -> "module:Class" of the built-in ones, in the order in which they are listed.
         group: Entry-point group of third-party ones, or None where there are none.
+        base: Class that every entry must derive from.
     """
 
-    def __init__(self, noun: str, builtin: dict[str, str], group: str | None = None) -> None:
+    def __init__(self, noun: str, builtin: dict[str, str], group: str | None = None, base: type = object) -> None:
         self.noun = noun
+        self.base = base
         self.group = group
         self._builtin = builtin
         self._added: dict[str, type] = {}
@@ -97,8 +99,11 @@ class Registry:
             cls = point.load()
         except Exception as error:  # a plug-in may fail in any way; the message names it
             raise UsageError(f"The {self.noun} '{point.name}' of {point.value} cannot be loaded: {error}") from error
-        if not (isinstance(cls, type) and dataclasses.is_dataclass(cls)):
-            raise UsageError(f"The {self.noun} '{point.name}' of {point.value} must be a dataclass whose fields are its settings.")
+        if not (isinstance(cls, type) and dataclasses.is_dataclass(cls) and issubclass(cls, self.base)):
+            raise UsageError(
+                f"The {self.noun} '{point.name}' of {point.value} must be a dataclass, derived from {self.base.__name__}, "
+                "whose fields are its settings."
+            )
         self._loaded[cls] = point.name  # its entry point may name it by another module than its own
         return cls
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import re
 import types
 import typing
 from typing import Any
@@ -41,6 +42,11 @@ def setting(
     """
     meta = {"help": help, "symbol": symbol, "above": above, "at_least": at_least, "at_most": at_most, "choices": choices}
     return dataclasses.field(default=default, metadata=meta)
+
+
+def label_of(cls: type) -> str:
+    """What messages call a spec: its class name in the style of an id, "nint-reference"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
 
 
 def check(spec: Any, what: str) -> None:

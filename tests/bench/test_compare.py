@@ -12,9 +12,9 @@ from nint.bench import compare
 from nint.bench.compare import run_comparison
 from nint.bench.plan import make_plan
 from nint.bench.records import read
+from nint.build import build_run
 from nint.errors import UsageError
 from nint.fields import FIELDS
-from nint.fitting import build_run
 from nint.samplers import Sampler
 from nint.samplers.base import Selection
 from nint.signals.open import open_signal

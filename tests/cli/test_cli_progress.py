@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.cli import estimate
 from nint.cli.announce import budget_text
 from nint.cli.estimate import Speed, seconds_for, steps_in, steps_to_go
@@ -17,7 +18,7 @@ from nint.cli.progress import ProgressBar, describe, done_share, seconds_left
 from nint.cli.show import Show
 from nint.cli.words import duration, memory, metric, metric_label
 from nint.engine import train, train_step
-from nint.job import build_run, make_job
+from nint.job import make_job
 from nint.monitors.evaluate import Evaluate
 from nint.samplers import SAMPLERS
 

@@ -8,11 +8,12 @@ import torch
 from oracles.pictures import picture
 
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.engine import train
 from nint.errors import DivergedError
 from nint.files import load_tensors
 from nint.fitted import Fit
-from nint.fitting import build_run, make_job
+from nint.job import make_job
 from nint.monitors import BaseMonitor
 from nint.monitors import checkpoint as checkpoints
 from nint.monitors import snapshots as pictures

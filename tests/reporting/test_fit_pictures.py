@@ -47,13 +47,33 @@ def stub(array, decoded, curve=(), sampler="nint", metrics=None):
 def snapshot(folder, step, selected, decoded):
     folder.mkdir(exist_ok=True)
     np.savez_compressed(
-        folder / f"step-{step:06d}.npz", step=step, training_seconds=0.1 * step, selected=np.asarray(selected, np.int32), decoded=decoded
+        folder / f"step-{step:06d}.npz",
+        step=step,
+        training_seconds=0.1 * step,
+        selected=np.asarray(selected, np.int32),
+        decoded=decoded,
+        pool=decoded.shape[0] * decoded.shape[1],
     )
 
 
 def ramp(height=24, width=32, channels=None):
     values = np.linspace(0, 255, height * width).reshape(height, width).astype(np.uint8)
     return values if channels is None else np.repeat(values[..., None], channels, axis=-1)
+
+
+@pytest.mark.parametrize("options", [{"hold_out": 0.25}, {"transparent": "unobserved"}, {"super_resolution": 2}])
+def test_pictures_of_part_of_an_image(tmp_path, options):
+    image = np.dstack([ramp(channels=3), np.full((24, 32), 255, np.uint8)])
+    image[4:12, 8:20, 3] = 0
+    signal = open_signal(image if "transparent" in options else image[..., :3], **options)
+    fit = nint.fit(signal, field="siren:size=1x8", sampler="uniform", budget=3, out=tmp_path / "out")
+    names = {path.name for path in write_pictures(tmp_path / "out", signal, fit)}
+    assert names == {"reconstruction.png", "error.png", "selection.png", "curve.png"}
+    for shot in load_snapshots(tmp_path / "out" / "snapshots"):
+        assert shot.pool == fit.record["points"] and len(shot.selected) == int(0.2 * shot.pool)
+        rows, columns = np.unravel_index(shot.selected, (24, 32))
+        if "transparent" in options:
+            assert not ((rows >= 4) & (rows < 12) & (columns >= 8) & (columns < 20)).any()
 
 
 # ---------------------------------------------------------------- a real run

@@ -75,9 +75,18 @@ def test_the_state_travels_in_a_checkpoint():
     assert torch.equal(first.select().indices, second.select().indices)
 
 
-def test_samplers_that_look_at_neighbours_cannot_be_wrapped():
-    with pytest.raises(UsageError, match="neighbouring"):
-        teacher("egra:candidates=100")
+@pytest.mark.parametrize(
+    ("sampler", "part"),
+    [
+        ("egra:candidates=100", "egra goes by what it found"),
+        ("evos:candidates=100", "evos goes by what it found"),
+        ("int:candidates=100,interval=every-5", "interval=every-5 cannot be"),
+        ("nint:batch_share=0.3,batch_size=40", "both set the batch"),
+    ],
+)
+def test_what_cannot_be_wrapped(sampler, part):
+    with pytest.raises(UsageError, match=part):
+        teacher(sampler)
 
 
 def test_text_form():

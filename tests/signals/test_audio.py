@@ -70,7 +70,7 @@ def test_the_pool_is_every_sample_in_order(channels):
 
 
 def test_coordinates_are_a_tensor_until_they_are_many(monkeypatch):
-    monkeypatch.setattr(audio, "_MATERIALISE_UP_TO", 100)
+    monkeypatch.setattr(audio, "MEASURE_UP_TO", 100)
     assert isinstance(AudioSignal(voice(100), 8000).pool("cpu").coords, torch.Tensor)
     assert isinstance(AudioSignal(voice(101), 8000).pool("cpu").coords, GridCoords)
 

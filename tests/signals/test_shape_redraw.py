@@ -6,8 +6,9 @@ import torch
 from oracles.dense_ntk import ntk
 
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.engine import train_step
-from nint.fitting import build_run, make_job
+from nint.job import make_job
 from nint.signals.shape import ShapeSignal
 from nint.signals.shape_samples import sphere, torus
 

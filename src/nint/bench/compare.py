@@ -22,9 +22,11 @@ from nint.bench.plan import Plan
 from nint.bench.records import RunResult, append, plain, read
 from nint.bench.watch import CheckpointSnapshots, Quality
 from nint.budgets import Budget
+from nint.build import build_run
 from nint.engine import Monitor, Run, train, train_step
 from nint.errors import NintError
-from nint.fitting import Job, build_run, record_of
+from nint.job import Job
+from nint.record import record_of
 
 BLOCK_STEPS = 20
 BLOCK_SECONDS = 2.0

@@ -12,7 +12,7 @@ import torch
 from nint.budgets import Budget
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
-from nint.fitting import Job, make_job
+from nint.job import Job, make_job
 from nint.samplers import SAMPLERS, BatchSampler, Sampler
 from nint.samplers.base import check_needs
 from nint.settings import split_text
@@ -85,8 +85,8 @@ class Plan:
         """The job of one run."""
         return make_job(
             self.signal,
-            field=self.fields[field],
-            sampler=self.samplers[sampler],
+            field=field,
+            sampler=sampler,
             lr=self.lr,
             total_steps=self.total_steps,
             seed=seed,

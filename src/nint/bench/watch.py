@@ -40,8 +40,8 @@ class Quality(BaseMonitor):
             self._evaluate(run)
 
     def _evaluate(self, run: Run) -> None:
-        value = evaluate(run)[self._metric]
-        if math.isnan(value):
+        value = evaluate(run).get(self._metric)
+        if value is not None and math.isnan(value):
             raise DivergedError(run.step, f"the {self._metric} is not a number")
 
 

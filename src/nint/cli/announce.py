@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from nint.budgets import Budget
-from nint.cli.estimate import measure, memory_for, points_of, seconds_for, steps_in, steps_to_go
+from nint.cli.estimate import measure, measured_points, memory_for, points_of, seconds_for, steps_in, steps_to_go
 from nint.cli.show import Show
 from nint.cli.words import duration, every_setting, memory
 from nint.devices import device_name
@@ -18,7 +18,7 @@ from nint.optimizers import OPTIMIZERS
 from nint.samplers import SAMPLERS
 
 
-def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int) -> None:
+def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int, notes: tuple[str, ...] = ()) -> None:
     """Prints what was chosen, what the sampler has to say, and about how much time and memory it will take.
 
     Args:
@@ -28,6 +28,7 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
         budget: When it stops.
         folder: Where its files go.
         every: Steps between evaluations.
+        notes: Further sentences.
     """
     sampler, probe, optimizer = job.sampler, trial.teacher.probe, OPTIMIZERS.parse(job.optimizer)
     parameters = sum(p.numel() for p in trial.field.parameters())
@@ -43,8 +44,9 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
             ("loss", job.loss),
             ("budget", f"{budget_text(budget, job.total_steps)}; seed {job.seed}{start}"),
             ("device", f"{job.device} ({device_name(job.device)}), {_threads()}, chunks of {probe.chunk_size:,} points"),
+            ("defaults", f"of {job.signal.layout.kind} signals: {job.signal.defaults.source}"),
             ("output", str(folder)),
-            *(("note", said) for said in (*job.signal.report(), *job.notes, trial.teacher.sampler.note(probe))),
+            *(("note", said) for said in (*job.signal.report(), *job.notes, trial.teacher.sampler.note(probe), *notes)),
             ("estimate", _estimate(trial, budget, every)),
         ]
     )
@@ -86,7 +88,6 @@ def _threads() -> str:
 
 def _estimate(trial: Run, budget: Budget, every: int) -> str:
     speed = measure(trial)
-    points = len(trial.teacher.probe)
     steps = steps_to_go(budget, trial.step, trial.teacher.total_steps)
     bounds = []
     if steps is not None:
@@ -95,7 +96,7 @@ def _estimate(trial: Run, budget: Budget, every: int) -> str:
         left = max(budget.seconds - trial.clock.training_s, 0.0)
         bounds.append((left, steps_in(trial, speed, left)))
     training, steps = min(bounds)
-    measuring = (steps // every + 1) * points * speed.forward
+    measuring = (steps // every + 1) * measured_points(trial) * speed.forward
     most = "at most about" if budget.psnr is not None else "about"
     spent = f"{most} {duration(training)} of training ({steps:,} steps) and {duration(measuring)} of evaluation"
     return f"{spent}; about {memory(memory_for(trial))} of memory"

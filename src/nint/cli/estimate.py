@@ -24,6 +24,7 @@ from nint.samplers.candidates import Candidates
 _PATIENCE_S = 0.2
 _MOST_REPEATS = 9
 _MOST_STEPS = 50_000
+_LARGE = 2**22
 
 
 @dataclass(frozen=True)
@@ -105,11 +106,20 @@ def memory_for(trial: Run) -> int:
     Weights, their gradients, the optimizer's state, the pool and a chunk's activations are already in the first part.
     """
     probe = trial.teacher.probe
+    sampler = trial.teacher.sampler
     points, channels = len(probe), probe.pool.out_features
+    if isinstance(sampler, Candidates):
+        points = min(max(sampler.size, points_of(trial, trial.step)), points)
     device = probe.device
     choosing = points * (3 * 4 * channels + 40)  # predictions, gradients of the loss, K g; scores, their order, what is taken
-    on_host = points * (24 * channels + 96)  # predictions and, one channel at a time, the windows of SSIM in float64
+    on_host = measured_points(trial) * (24 * channels + 96)  # predictions and, one channel at a time, the windows of SSIM in float64
     return peak_memory_bytes(device) + choosing + (on_host if device.type != "cuda" else 0)
+
+
+def measured_points(trial: Run) -> int:
+    """Points that an evaluation predicts: of large signals but images a sample of 2^20."""
+    points = len(trial.teacher.probe)
+    return points if points <= _LARGE or trial.signal.layout.kind == "image" else 2**20
 
 
 def _from(step: int) -> Iterator[int]:

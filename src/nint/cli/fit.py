@@ -114,7 +114,7 @@ def run(options: FitOptions) -> int:
                 resume=options.resume,
                 force=options.force,
                 init=init,
-                eval_every=every,
+                eval_every=options.eval_every,
                 half=options.half,
                 monitors=[bar],
                 interrupted=interrupts,
@@ -139,9 +139,9 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: 
 
     The run that is built here is for measuring; the real one is built anew, so that nothing of the measuring can leak into it.
     """
+    from nint.build import build_run
     from nint.checkpoint import CHECKPOINT, restore
     from nint.cli.announce import announce
-    from nint.job import build_run
     from nint.rundir import check_writable, claim
 
     trial = build_run(job, budget, None if options.resume else init)
@@ -149,10 +149,9 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: 
         check_writable(folder)  # the old run goes only once the new one is ready to start
     else:
         claim(folder, resume=options.resume, force=options.force)
-    if options.resume:
-        restore(folder / CHECKPOINT, trial, job.settings())
+    notes = restore(folder / CHECKPOINT, trial, job.settings()) if options.resume else ()
     if not show.quiet:
-        announce(show, job, trial, budget, folder, every)
+        announce(show, job, trial, budget, folder, every, notes)
         show.line()
 
 

@@ -48,11 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output has gone; what is still buffered must not raise again at exit
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         return _BROKEN_PIPE
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        return _complain("There is not enough memory for this; use a smaller --size, batch or input, or a smaller decoded size.", 2)
     except OSError as error:
         if error.errno not in _OUTSIDE:
             raise
         return _complain(f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}.", 2)
     return code
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether an error is torch's or Python's word for memory that cannot be had."""
+    words = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -16,6 +16,7 @@ FIELDS = Registry(
         "grid": "nint.fields.grid:Grid",
     },
     group="nint.fields",
+    base=FieldSpec,
 )
 
 __all__ = ["FIELDS", "FieldSpec", "parse_size"]

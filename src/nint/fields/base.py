@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nint.errors import UsageError
-from nint.settings import check, setting
+from nint.settings import check, label_of, setting
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -43,7 +43,7 @@ class FieldSpec(ABC):
     """Where `default_lr` comes from."""
 
     def __post_init__(self) -> None:
-        check(self, type(self).__name__.lower())
+        check(self, label_of(type(self)))
         parse_size(self.size)
 
     @property

@@ -19,15 +19,20 @@ class Evaluate(BaseMonitor):
     Args:
         every: Steps between evaluations.
         at: Further steps to evaluate at.
+        every_s: Also evaluate whenever this many training seconds have passed since the last time.
     """
 
-    def __init__(self, every: int, at: tuple[int, ...] = ()) -> None:
+    def __init__(self, every: int, at: tuple[int, ...] = (), every_s: float | None = None) -> None:
         self.every = max(every, 1)
         self.at = frozenset(at)
+        self.every_s = every_s
+        self._last_s = 0.0
 
     def after_step(self, run: Run) -> None:
-        if run.step % self.every == 0 or run.step in self.at:
+        late = self.every_s is not None and run.clock.training_s - self._last_s >= self.every_s
+        if late or run.step % self.every == 0 or run.step in self.at:
             evaluate(run)
+            self._last_s = run.clock.training_s
 
     def finish(self, run: Run, reason: str) -> None:
         if not run.curve or run.curve[-1]["step"] != run.step:

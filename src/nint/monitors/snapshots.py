@@ -21,7 +21,8 @@ def is_snapshot_step(step: int) -> bool:
 
 
 class Snapshots(BaseMonitor):
-    """Writes `step-000120.npz` with `selected` (points of the decoded grid) and `decoded` (the signal's own kind) at a few steps.
+    """Writes `step-000120.npz` at a few steps: `selected` (points of the decoded grid), `pool` (how many there were to choose from)
+    and `decoded` (the signal's own kind).
 
     Pools of more than four million points are not recorded.
 
@@ -45,6 +46,7 @@ class Snapshots(BaseMonitor):
         check_weights(run)
         arrays: dict[str, Any] = {
             "step": np.asarray(run.step),
+            "pool": np.asarray(len(run.teacher.probe)),
             "training_seconds": np.asarray(run.clock.training_s),
             "selected": run.signal.layout_rows(run.selection.indices).cpu().numpy().astype(np.int32),
             "decoded": np.asarray(run.signal.layout.decode(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))),

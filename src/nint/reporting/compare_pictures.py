@@ -48,7 +48,13 @@ def write_pictures(comparison: Comparison, out: Path) -> list[Path]:
             last = {sampler: series[-1].decoded for sampler, series in snapshots.items()}
             quality = {s: next(r for r in comparison.of(field, s) if r.seed == 0).record.get("psnr") for s in snapshots}
             written.append(
-                write_reconstructions(comparison.plan.signal.array, last, quality, field, out / f"reconstructions-{folder.slug(field)}.png")
+                write_reconstructions(
+                    getattr(comparison.plan.signal, "inner", comparison.plan.signal).array,
+                    last,
+                    quality,
+                    field,
+                    out / f"reconstructions-{folder.slug(field)}.png",
+                )
             )
             written.append(_selection(comparison, field, snapshots, out / f"selection-{folder.slug(field)}.png"))
     return written
@@ -121,7 +127,6 @@ def _selection(comparison: Comparison, field: str, snapshots: dict[str, list[Sna
     figure = new_figure(columns * (width + 0.06) + 0.45, len(chosen) * (height + 0.24) + 0.4)
     figure.suptitle(f"Selected points (red, share of all) over the reconstruction, {field}", fontsize=LARGE, color=INK, x=0.01, ha="left")
     grid = figure.subplots(len(chosen), columns, squeeze=False)
-    points = layout.height * layout.width
     for row, (sampler, series) in zip(grid, chosen.items(), strict=True):
         for axes, snapshot in zip(row, [*series, *[None] * (columns - len(series))], strict=True):
             if snapshot is None:
@@ -129,7 +134,7 @@ def _selection(comparison: Comparison, field: str, snapshots: dict[str, list[Sna
                 continue
             show_image(axes, with_points(snapshot.decoded, snapshot.selected))
             moment = f"{snapshot.training_seconds:.3g} s, " if in_seconds else ""
-            share = len(snapshot.selected) / points
+            share = len(snapshot.selected) / snapshot.pool
             axes.set_title(f"{moment}step {snapshot.step:,}, {share:.0%}", fontsize=SMALL, color=INK)
         row[0].set_ylabel(wrapped(sampler, int(height / _LETTER)), fontsize=SMALL, color=INK)
     return save(figure, path)

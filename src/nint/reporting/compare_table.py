@@ -77,7 +77,7 @@ def notes(comparison: Comparison) -> list[str]:
     ]
     if "ssim" in plan.signal.metrics:
         found.append("SSIM has scikit-image's default 7x7 uniform window.")
-    if "lpips" in plan.signal.metrics:
+    if any("lpips" in result.record for result in good):
         found.append("LPIPS is version 0.1 on AlexNet, of values mapped to [-1, 1]; smaller is better.")
     sessions = {result.record.get("session") for result in good}
     if len(sessions) > 1:

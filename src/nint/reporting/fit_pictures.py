@@ -59,11 +59,14 @@ def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
 def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Path:
     from nint.metrics import psnr
 
-    difference = np.abs(as_unit(decoded) - as_unit(signal.array).reshape(decoded.shape))
+    whole = getattr(signal, "inner", signal)  # with unobserved or held-out points: the image behind
+    difference = np.abs(as_unit(decoded) - as_unit(whole.array).reshape(decoded.shape))
     error = difference.mean(axis=-1) if difference.ndim == 3 else difference
-    quality = fit.metrics.get("psnr") or psnr(as_unit(decoded), as_unit(signal.array).reshape(decoded.shape))
+    if whole.observed is not None:
+        error = np.where(whole.observed.numpy().reshape(error.shape), error, np.nan)
+    quality = fit.metrics.get("psnr") or psnr(as_unit(decoded), as_unit(whole.array).reshape(decoded.shape))
     # A handful of extreme pixels would leave the rest black.
-    top = max(float(np.quantile(error, 0.999)), 1 / 255)
+    top = max(float(np.nanquantile(error, 0.999)), 1 / 255)
 
     height, width = error.shape
     flat = width > 2 * height
@@ -72,7 +75,7 @@ def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Pa
     shown = show_image(axes, error, cmap="inferno", vmin=0, vmax=top)
     axes.set_title(f"Absolute error, PSNR {quality:.2f} dB", fontsize=LARGE, color=INK, loc="left")
     place = {"location": "bottom", "aspect": 50} if flat else {"location": "right", "fraction": 0.05}
-    bar = figure.colorbar(shown, ax=axes, extend="max" if error.max() > top else "neither", pad=0.02, **place)
+    bar = figure.colorbar(shown, ax=axes, extend="max" if np.nanmax(error) > top else "neither", pad=0.02, **place)
     bar.set_label("mean over channels; 1 is black to white", fontsize=SMALL, color=INK)
     bar.ax.tick_params(labelsize=SMALL, colors=INK)
     bar.outline.set_visible(False)
@@ -95,7 +98,7 @@ def _selection_picture(path: Path, snapshots: Path, signal: Any) -> list[Path]:
         axes.set_axis_off()
     for axes, snapshot in zip(grid.flat, chosen, strict=False):
         show_image(axes, with_points(snapshot.decoded, snapshot.selected))
-        axes.set_title(f"step {snapshot.step:,}, {len(snapshot.selected) / points:.1%}", fontsize=SMALL, color=INK)
+        axes.set_title(f"step {snapshot.step:,}, {len(snapshot.selected) / snapshot.pool:.1%}", fontsize=SMALL, color=INK)
     return [save(figure, path)]
 
 

@@ -18,12 +18,14 @@ class Snapshot:
         training_seconds: Seconds of training so far.
         selected: Points of the decoded grid that were in the last batch, `[b]`.
         decoded: The reconstruction, in the signal's own kind.
+        pool: Points that could have been chosen.
     """
 
     step: int
     training_seconds: float
     selected: np.ndarray
     decoded: np.ndarray
+    pool: int
 
 
 def load_snapshots(folder: Path) -> list[Snapshot]:
@@ -32,7 +34,9 @@ def load_snapshots(folder: Path) -> list[Snapshot]:
     for path in folder.glob("step-*.npz"):
         try:
             with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
-                found.append(Snapshot(int(file["step"]), float(file["training_seconds"]), file["selected"], file["decoded"]))
+                found.append(
+                    Snapshot(int(file["step"]), float(file["training_seconds"]), file["selected"], file["decoded"], int(file["pool"]))
+                )
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             continue
     return sorted(found, key=lambda snapshot: snapshot.step)

@@ -18,6 +18,7 @@ SAMPLERS = Registry(
         "soft-mining": "nint.samplers.soft_mining:SoftMining",
     },
     group="nint.samplers",
+    base=Sampler,
 )
 
 __all__ = ["SAMPLERS", "BatchSampler", "Feedback", "Picker", "Sampler", "ScoredSampler", "Selection"]

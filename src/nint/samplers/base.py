@@ -22,7 +22,7 @@ from nint.objectives import Objective
 from nint.probe import Probe
 from nint.samplers.picker import Picker
 from nint.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
-from nint.settings import check, setting
+from nint.settings import check, label_of, setting
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,15 @@ class Sampler(ABC):
         State: Class of the state; a checkpoint rebuilds it from its fields.
         needs: What the pool or the loop must offer, checked before step 0: "grid2d" (points fill a 2-D image grid),
             "coord_gradient" (the loop reports d objective / d coords).
+        works_on_subpools: Whether it chooses anew at each step, so that the pool may be a fresh random part (`Candidates`).
     """
 
     State: ClassVar[type] = NoState
     needs: ClassVar[frozenset[str]] = frozenset()
+    works_on_subpools: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check(self, type(self).__name__.lower())
+        check(self, label_of(type(self)))
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> Any:
         """State before step 0.
@@ -135,6 +137,14 @@ class BatchSampler(Sampler):
     candidates: int | None = setting(None, "choose among this many random points instead of all", at_least=1)
 
     State = BatchState
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_size is not None and self.batch_share != type(self).batch_share:
+            name = label_of(type(self))
+            raise UsageError(
+                f"{name}: batch_share={self.batch_share} and batch_size={self.batch_size} both set the batch; give one of them."
+            )
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> Any:
         return self.State(total_steps)

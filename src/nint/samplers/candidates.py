@@ -10,8 +10,9 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.probe import Probe
-from nint.samplers.base import BatchSampler, Feedback, Sampler, Selection
+from nint.samplers.base import BatchSampler, Feedback, Sampler, ScoredSampler, Selection
 from nint.samplers.picker import random_rows
+from nint.settings import label_of
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,11 @@ class Candidates(Sampler):
     def __post_init__(self) -> None:
         if self.size < 1:
             raise UsageError(f"candidates={self.size} must be at least 1.")
-        if "grid2d" in self.inner.needs:
-            raise UsageError(f"{type(self.inner).__name__} looks at neighbouring pixels, so it cannot choose among random candidates.")
+        name = label_of(type(self.inner))
+        if not self.inner.works_on_subpools:
+            raise UsageError(f"{name} goes by what it found at earlier steps or nearby, so it cannot choose among fresh random candidates.")
+        if isinstance(self.inner, ScoredSampler) and self.inner.interval != "dense":
+            raise UsageError(f"{name}: fresh candidates are scored at every step, so interval={self.inner.interval} cannot be; use dense.")
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> CandidatesState:
         few = probe.on(torch.arange(min(self.size, len(probe)), device=probe.device), epoch=-1)
@@ -64,7 +68,7 @@ class Candidates(Sampler):
         rows = random_rows(len(probe), min(max(self.size, batch), len(probe)), rng)
         # A sub-pool is never seen again; its epoch is told from that of every other by the step.
         few = probe.on(rows, epoch=probe.epoch * 2**32 + step + 1)
-        fixed = replace(self.inner, batch_size=batch, schedule="constant", candidates=None)
+        fixed = replace(self.inner, batch_share=type(self.inner).batch_share, batch_size=batch, schedule="constant", candidates=None)
         selection, inner = fixed.select(state.inner, step, few, rng)
         chosen = replace(state, inner=inner, candidates=rows, chosen=selection.indices)
         return Selection(rows[selection.indices], selection.objective), chosen
@@ -75,7 +79,8 @@ class Candidates(Sampler):
 
     def note(self, probe: Probe) -> str:
         size = min(self.size, len(probe))
-        return f"Each step chooses among {size:,} random candidates of {len(probe):,} points."
+        own = self.inner.note(probe)
+        return f"Each step chooses among {size:,} random candidates of {len(probe):,} points.{' ' if own else ''}{own}"
 
     def expected_share(self, step: int, total_steps: int) -> float:
         return self.inner.expected_share(step, total_steps)

@@ -50,6 +50,7 @@ class Egra(BatchSampler):
     canny_high: float = setting(40.0, "stronger Canny threshold, 8-bit scale", symbol="T2", at_least=0)
 
     State = EgraState
+    works_on_subpools = False
     needs = frozenset({"grid2d"})
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> EgraState:

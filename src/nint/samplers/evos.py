@@ -120,6 +120,7 @@ class Evos(BatchSampler):
     period_shrink: int = setting(50, "by how many steps that shrinks over the run", symbol="theta", at_least=0)
 
     State = EvosState
+    works_on_subpools = False
 
     def evaluates_at(self, step: int, total_steps: int) -> bool:
         """Whether a step (0-based) is an evaluation: e mod k(e) == 1 with e = step + 1 and k(e) = int(first - shrink e / T)."""

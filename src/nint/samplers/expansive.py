@@ -76,6 +76,7 @@ class Expansive(BatchSampler):
     random_share: float = setting(0.5, "share of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
 
     State = ExpansiveState
+    works_on_subpools = False
     needs = frozenset({"grid2d"})
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ExpansiveState:

@@ -93,6 +93,7 @@ class SoftMining(BatchSampler):
     ramp_steps: int = setting(1000, "the exponent is step / ramp_steps until it is the largest", at_least=1)
 
     State = SoftMiningState
+    works_on_subpools = False
     needs = frozenset({"grid2d", "coord_gradient"})
 
     def __post_init__(self) -> None:

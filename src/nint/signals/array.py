@@ -104,7 +104,7 @@ class ArraySignal(GridSignal):
         dims = guess_dims(tuple(array.shape), name) if in_dims is None else axis_count(in_dims, ndim, name)
         super().__init__(array, dims, name)
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         said = [f"PSNR is relative to the range of the values, {self.layout.low:g} to {self.layout.high:g}."]
         axes, channels = len(self.layout.grid), self.layout.channels
         if self._guessed and (axes > 1 or channels):
@@ -112,7 +112,7 @@ class ArraySignal(GridSignal):
             said.insert(
                 0, f"{guess} taken for coordinates{f', the last for {channels} channels' if channels else ''}; in_dims says otherwise."
             )
-        return (*said, *super().report())
+        return (*said, *super().remarks())
 
 
 def guess_dims(shape: tuple[int, ...], name: str) -> int:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError, nearest
-from nint.signals.audio_files import FORMATS, SUBTYPES, Audio, read_audio, write_audio
-from nint.signals.base import GridCoords, KindDefaults, Layout, Pool, Predict, Signal
+from nint.signals.audio_files import FORMATS, SAMPLE_BITS, SUBTYPES, Audio, read_audio, write_audio
+from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal
 from nint.signals.pixels import whole
 
 LOW, HIGH = -5.0, 5.0
@@ -28,7 +28,6 @@ PEAK_LIMIT = 2.0
 """Beyond full scale (1), what lossy formats overshoot by; more is taken for another unit."""
 
 _BLOCK_POINTS = 2**20
-_MATERIALISE_UP_TO = 2**22
 _CHANNELS = {1: "mono", 2: "stereo"}
 
 
@@ -65,9 +64,30 @@ class AudioLayout(Layout):
     def out_features(self) -> int:
         return self.channels
 
+    @property
+    def samples(self) -> int:
+        return self.frames
+
+    @property
+    def bits_per_sample(self) -> float | None:
+        bits = SAMPLE_BITS.get(self.subtype)
+        return None if bits is None else bits * self.channels
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.sample_rate_hz
+
+    def check_comparable(self, other: Layout) -> None:
+        super().check_comparable(other)
+        if abs(self.duration_s - other.duration_s) > (1 + 1e-6) / min(self.sample_rate_hz, other.sample_rate_hz):
+            raise UsageError(
+                f"The model stores {self.duration_s:.9g} s of sound, but the input lasts {other.duration_s:.9g} s, so their times differ; "
+                "measure it against the same stretch (start and duration choose one)."
+            )
+
     def describe(self) -> str:
         channels = _CHANNELS.get(self.channels, f"{self.channels}-channel")
-        return f"{self.frames / self.sample_rate_hz:.4g} s of {channels} audio, {self.sample_rate_hz} Hz, {SUBTYPES[self.subtype]}"
+        return f"{self.duration_s:.4g} s of {channels} audio, {self.sample_rate_hz} Hz, {SUBTYPES[self.subtype]}"
 
     def decode(self, predict: Predict, *, rate: int | None = None) -> Audio:
         """Predicts the sound at any sample rate, over the same time.
@@ -127,7 +147,7 @@ class AudioSignal(Signal):
 
     metrics: ClassVar[tuple[str, ...]] = ("si_snr", "stoi", "pesq", "psnr")
     defaults: ClassVar[KindDefaults] = KindDefaults(
-        batch_share=0.2, omega_0=30.0, source="Table 6 of the paper, with the coordinates of COIN++"
+        batch_share=0.2, omega_0=30.0, source="the settings of Table 6 of the paper, on the coordinates of COIN++"
     )
     layout: AudioLayout
 
@@ -180,7 +200,7 @@ class AudioSignal(Signal):
         found["psnr"] = psnr(values, self._values)
         return found
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         """What is wrong with the sound, and which metrics are absent or computed at another rate."""
         from nint.signals.audio_report import faults, metric_notes
 
@@ -193,7 +213,7 @@ class AudioSignal(Signal):
 
     def _coords(self, device: torch.device | str) -> Any:
         coords = GridCoords((self.layout.frames,), LOW, HIGH, device=device)
-        return coords[:] if len(coords) <= _MATERIALISE_UP_TO else coords
+        return coords[:] if len(coords) <= MEASURE_UP_TO else coords
 
 
 def load_audio(path: str | Path, *, start: float | None = None, duration: float | None = None, name: str | None = None) -> AudioSignal:

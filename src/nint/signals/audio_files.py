@@ -33,6 +33,9 @@ SUBTYPES = {
 PCM_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 """Subtypes that hold whole numbers -> bits of a sample."""
 
+SAMPLE_BITS = PCM_BITS | {"FLOAT": 32, "DOUBLE": 64, "ULAW": 8, "ALAW": 8}
+"""Subtypes that store samples one by one -> bits of a sample."""
+
 FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG", ".mp3": "MP3"}
 """File ending -> format that can be written."""
 

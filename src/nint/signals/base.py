@@ -16,6 +16,11 @@ from nint.errors import UsageError
 Predict = Callable[[Any], Tensor]
 """Row access to coordinates `[n, d_in]` (a tensor or `GridCoords`) -> prediction `[n, d_out]`, chunked, no graph."""
 
+MEASURE_UP_TO = 2**22
+"""Points up to which coordinates and values are tensors, and quality is measured on every point; beyond, they are read by rows."""
+
+_RANGE_TOLERANCE = 1e-6  # of the range: what float32 and text formats may change of its ends
+
 
 class GridCoords:
     """Coordinates of a regular grid, computed when rows are asked for: an inclusive linspace on each axis.
@@ -60,6 +65,33 @@ class GridCoords:
             columns.append(axis[rows % points])
             rows = rows.div(points, rounding_mode="floor")
         return torch.stack(columns[::-1], dim=1)
+
+
+class RowSubset:
+    """Some rows of something that is read by rows; nothing is read before it is asked for.
+
+    Args:
+        base: `[n, d]`, read by rows.
+        indices: `[m]` row numbers: a tensor, or something that is read by rows and has a device.
+    """
+
+    def __init__(self, base: Any, indices: Any) -> None:
+        self._base = base
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (len(self._indices), self._base.shape[1])
+
+    @property
+    def device(self) -> torch.device:
+        return self._indices.device
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        return self._base[self._indices[rows]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +176,24 @@ class Layout(ABC):
                 f"but the input is of kind {theirs[0]}, {theirs[1]} to {theirs[2]}."
             )
 
+    @property
+    def samples(self) -> int | None:
+        """Samples of the signal itself (pixels, instants, voxels); None where it has no number of its own."""
+        return None
+
+    @property
+    def bits_per_sample(self) -> float | None:
+        """Bits of a sample in the signal itself, all its channels together; None where that is not known."""
+        return None
+
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+
+
+def same_range(ours: tuple[float, float], theirs: tuple[float, float]) -> bool:
+    """Whether two ranges (low, high) are the same but for rounding."""
+    tolerance = _RANGE_TOLERANCE * max(abs(ours[1] - ours[0]), abs(theirs[1] - theirs[0]))
+    return all(abs(a - b) <= tolerance for a, b in zip(ours, theirs, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,14 +203,16 @@ class KindDefaults:
     Attributes:
         batch_share: Share of the pool in a batch, for samplers that have one.
         omega_0: For fields that have it; None is the field's own.
+        first_bias: Likewise (FINER).
         total_steps: What schedules read.
-        source: Where these come from.
+        source: Where these come from, as half a sentence.
     """
 
     batch_share: float = 0.2
     omega_0: float | None = None
+    first_bias: float | None = None
     total_steps: int = 5000
-    source: str = "Sec. 4.1 of the paper"
+    source: str = "the settings of Sec. 4.1 of the paper"
 
 
 class Signal(ABC):
@@ -181,6 +231,9 @@ class Signal(ABC):
     preparation_seconds: float = 0.0
     """What drawing points and computing their targets has taken so far; none of it is training."""
 
+    origin: str = ""
+    """A sentence that every report starts with: of a sample made by code, that it is synthetic."""
+
     observed: Tensor | None = None
     """`[n]` bool, false where a point has no value (NaN, transparent); None where every point counts."""
 
@@ -198,6 +251,10 @@ class Signal(ABC):
 
     def report(self) -> tuple[str, ...]:
         """Sentences that a person should see before the run: what was guessed, repaired or left out."""
+        return (*filter(None, [self.origin]), *self.remarks())
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a kind adds to the report."""
         return ()
 
     @abstractmethod

@@ -122,13 +122,18 @@ class ArrayRows(Rows):
 
 
 class ChunkRows(Rows):
-    """Rows of a chunked (zarr) array; up to 256 MiB of unpacked chunks are kept for the next rows."""
+    """Rows of a chunked (zarr) array; up to 256 MiB of unpacked chunks are kept for the next rows.
+
+    Half of that is for the first chunks, which stay, so that a sweep over a larger array finds them again the next time. The other half is
+    for the latest ones, since the rows of a sweep cross a row of chunks many times.
+    """
 
     def __init__(self, source: Any, dims: int) -> None:
         super().__init__(source, dims)
         self._chunks = tuple(int(points) for points in source.chunks[:dims])
         self._counts = tuple(-(-points // chunk) for points, chunk in zip(self.grid, self._chunks, strict=True))
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._staying: dict[int, np.ndarray] = {}
+        self._latest: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def pick(self, rows: np.ndarray) -> np.ndarray:
         index = np.unravel_index(rows, self.grid)
@@ -147,17 +152,27 @@ class ChunkRows(Rows):
             yield from (rows[start : start + step] for start in range(0, len(rows), step))
 
     def _chunk(self, number: int) -> np.ndarray:
-        if number not in self._kept:
-            fresh = self._read(number)
-            while self._kept and fresh.nbytes + sum(chunk.nbytes for chunk in self._kept.values()) > _CACHE_BYTES:
-                self._kept.popitem(last=False)
-            self._kept[number] = fresh
-        self._kept.move_to_end(number)
-        return self._kept[number]
+        if number in self._staying:
+            return self._staying[number]
+        if number in self._latest:
+            self._latest.move_to_end(number)
+            return self._latest[number]
+        fresh, room = self._read(number), _CACHE_BYTES // 2
+        if _bytes_of(self._staying) + fresh.nbytes <= room:
+            self._staying[number] = fresh
+        elif fresh.nbytes <= room:
+            while _bytes_of(self._latest) + fresh.nbytes > room:
+                self._latest.popitem(last=False)
+            self._latest[number] = fresh
+        return fresh
 
     def _read(self, number: int) -> np.ndarray:
         corner = np.unravel_index(number, self._counts)
         return np.asarray(self.source[tuple(slice(i * points, (i + 1) * points) for i, points in zip(corner, self._chunks, strict=True))])
+
+
+def _bytes_of(chunks: dict[int, np.ndarray]) -> int:
+    return sum(chunk.nbytes for chunk in chunks.values())
 
 
 def rows_of(source: Any, dims: int) -> Rows:

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.signals.base import GridCoords, KindDefaults, Layout, Pool, Predict, Signal
+from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, same_range
 from nint.signals.grid_rows import GridValues, Scaling, block_points, observed_mask, rows_of, scan
-from nint.signals.measure import MEASURE_UP_TO, estimate_note, measure
+from nint.signals.measure import estimate_note, measure
 from nint.signals.pixels import whole
 
-DEFAULTS = KindDefaults(source="no published setting: image settings inherited")
+DEFAULTS = KindDefaults(source="no published setting, so those of images")
 
 _VALUES_IN_MEMORY = 2**26
 _OUTPUT_BYTES_IN_MEMORY = 2**28
@@ -91,6 +91,28 @@ class GridLayout(Layout):
     @property
     def scaling(self) -> Scaling:
         return Scaling(np.dtype(self.dtype), self.low, self.high)
+
+    @property
+    def samples(self) -> int:
+        return math.prod(self.grid)
+
+    @property
+    def bits_per_sample(self) -> float:
+        return 8 * np.dtype(self.dtype).itemsize * self.out_features
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What 0 and 1 of the network stand for."""
+        return self.low, self.high
+
+    def check_comparable(self, other: Layout) -> None:
+        super().check_comparable(other)
+        if not same_range(self.limits, other.limits):
+            (low, high), (their_low, their_high) = self.limits, other.limits
+            raise UsageError(
+                f"The model was fitted to values from {low:.9g} to {high:.9g}, but those of the input reach from {their_low:.9g} to "
+                f"{their_high:.9g}, so 0 and 1 do not mean the same; measure it against what it was fitted to."
+            )
 
     def decode_grid(self, predict: Predict, coords: GridCoords) -> np.ndarray:
         """Predicts every point of a grid, block by block.
@@ -175,7 +197,7 @@ class GridSignal(Signal):
         """`[n]` bool: which points have a value; None where all have."""
         return observed_mask(self._rows) if self._missing else None
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         note = estimate_note(len(self.values))
         return (*note, "SSIM is left out.") if note and "ssim" in self.metrics else note
 

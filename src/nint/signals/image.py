@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.signals.base import GridCoords, Pool, Predict, Signal
+from nint.signals.base import MEASURE_UP_TO, GridCoords, Pool, Predict, Signal
 from nint.signals.image_layout import ImageLayout
 from nint.signals.pixels import checked_pixels, downsample
 
-_MATERIALISE_UP_TO = 2**22
 _LPIPS_UP_TO = 2**20  # pixels; half a second on a CPU core at each evaluation
 
 
@@ -129,7 +128,7 @@ class ImageSignal(Signal):
             found["lpips"] = lpips(prediction, self.image)
         return found
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         return tuple(filter(None, [self._why_no_lpips()]))
 
     def _why_no_lpips(self) -> str:
@@ -154,7 +153,7 @@ class ImageSignal(Signal):
 def pixel_coords(height: int, width: int, device: torch.device | str) -> Any:
     """Coordinates of every pixel in row order: a tensor, or lazy beyond 2^22 pixels."""
     coords = GridCoords((height, width), device=device)
-    return coords[:] if len(coords) <= _MATERIALISE_UP_TO else coords
+    return coords[:] if len(coords) <= MEASURE_UP_TO else coords
 
 
 def load_image(

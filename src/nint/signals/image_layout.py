@@ -56,6 +56,14 @@ class ImageLayout(Layout):
     def dtype(self) -> np.dtype:
         return np.dtype(DTYPES[self.bits])
 
+    @property
+    def samples(self) -> int:
+        return self.height * self.width
+
+    @property
+    def bits_per_sample(self) -> float:
+        return self.bits * self.channels
+
     def describe(self) -> str:
         return f"{self.width}x{self.height} {_CHANNELS[self.channels]} image, {'32-bit float' if self.bits == 32 else f'{self.bits} bits'}"
 

@@ -35,7 +35,7 @@ class MaskedImageSignal(ImageSignal):
         prediction = predict(self.coords("cpu")).detach().cpu()
         return {"psnr": psnr(prediction[self.observed][None], self.image.view(len(prediction), -1)[self.observed][None])}
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         return ("SSIM and LPIPS are not measured: they look at neighbours, of which some are unobserved.",)
 
     def fingerprint(self) -> str:

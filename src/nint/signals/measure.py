@@ -10,11 +10,8 @@ import torch
 from torch import Tensor
 
 from nint.ntk.products import row_chunks
-from nint.signals.base import Predict
+from nint.signals.base import MEASURE_UP_TO, Predict
 from nint.signals.grid_rows import block_points
-
-MEASURE_UP_TO = 2**22
-"""Points up to which coordinates and values are tensors, and quality is measured on every point."""
 
 ESTIMATE_POINTS = 2**20
 """Points on which the quality of larger signals is estimated."""

@@ -10,17 +10,21 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.ntk.products import row_chunks
-from nint.signals.base import Pool, Predict, Signal
+from nint.signals.base import MEASURE_UP_TO, Pool, Predict, RowSubset, Signal
+from nint.signals.marked_rows import BLOCK, MarkedRows
+from nint.signals.measure import ESTIMATE_POINTS, spread_rows
 
 _HELD_OUT_SEED = 0x401D
 _CHUNK = 2**18
+_LEFT_OUT, _KEPT, _HELD = 0, 1, 2
 
 
 class ObservedSignal(Signal):
     """Wraps a signal; its pool has the observed points that are not held out.
 
     Such a pool has no grid, so samplers that look at neighbours do not apply. `evaluate` adds "psnr_held_out": the quality on
-    observed points that were never trained on.
+    observed points that were never trained on. Up to 2^22 points exactly the asked share is held out; beyond, each point is held out with
+    that probability, no coordinate or value is copied, and the quality of more than 2^22 held-out points is estimated on 2^20 of them.
 
     Args:
         inner: The whole signal; points where `inner.observed` is false are left out.
@@ -42,21 +46,38 @@ class ObservedSignal(Signal):
         whole = inner.pool(torch.device("cpu"))
         if inner.redraw(whole, 1, 0) is not whole:
             raise UsageError("Points that are redrawn cannot be held out; leave --hold-out away.")
-        rows = torch.arange(len(whole)) if inner.observed is None else torch.nonzero(inner.observed)[:, 0]
-        generator = torch.Generator().manual_seed(_HELD_OUT_SEED)
-        order = torch.randperm(len(rows), generator=generator)
-        held = int(hold_out * len(rows))
-        if hold_out and held == 0:
-            raise UsageError(f"hold_out={hold_out} of {len(rows)} points is less than one point; hold out more.")
-        self.held = rows[order[:held]].sort().values
-        self.kept = rows[order[held:]].sort().values
+        self._points = len(whole)
+        self.held, self.kept = (self._few if self._points <= MEASURE_UP_TO else self._many)()
+        if hold_out and len(self.held) == 0:
+            count = len(self.held) + len(self.kept)
+            raise UsageError(f"hold_out={hold_out} of {count} points is less than one point; hold out more.")
         if len(self.kept) < 2:
             raise UsageError(f"{inner.name} has fewer than two observed points to train on.")
-        self._points = len(whole)
+
+    def _few(self) -> tuple[Tensor, Tensor]:
+        """Rows held out and rows kept, as tensors."""
+        observed = self.inner.observed
+        rows = torch.arange(self._points) if observed is None else torch.nonzero(observed)[:, 0]
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(_HELD_OUT_SEED))
+        held = int(self.hold_out * len(rows))
+        return rows[order[:held]].sort().values, rows[order[held:]].sort().values
+
+    def _many(self) -> tuple[MarkedRows, MarkedRows]:
+        """The same of a large pool: a byte a point says what becomes of it, and row numbers are found from that."""
+        marks = torch.full((-(-self._points // BLOCK) * BLOCK,), _LEFT_OUT, dtype=torch.uint8)
+        observed = self.inner.observed
+        generator = torch.Generator().manual_seed(_HELD_OUT_SEED)
+        for part in row_chunks(self._points, _CHUNK):
+            held = torch.rand(part.stop - part.start, generator=generator) < self.hold_out
+            mark = torch.where(held, _HELD, _KEPT).to(torch.uint8)
+            marks[part] = mark if observed is None else mark.where(observed[part], _LEFT_OUT)
+        return MarkedRows(marks, _HELD), MarkedRows(marks, _KEPT)
 
     def pool(self, device: torch.device) -> Pool:
         whole = self.inner.pool(device)
         rows = self.kept.to(device)
+        if isinstance(rows, MarkedRows):
+            return Pool(RowSubset(whole.coords, rows), RowSubset(whole.values, rows), None, whole.value_range)
         return Pool(whole.coords[rows], whole.values[rows], None, whole.value_range)
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
@@ -65,12 +86,14 @@ class ObservedSignal(Signal):
         if len(self.held):
             whole = self.inner.pool(torch.device("cpu"))
             low, high = whole.value_range
+            measured = len(self.held) if len(self.held) <= MEASURE_UP_TO else ESTIMATE_POINTS
+            some = None if measured == len(self.held) else spread_rows(len(self.held), measured)
             total = 0.0
-            for part in row_chunks(len(self.held), _CHUNK):
-                rows = self.held[part]
+            for part in row_chunks(measured, _CHUNK):
+                rows = self.held[part if some is None else some[part]]
                 prediction = predict(whole.coords[rows]).cpu().clamp(low, high)
                 total += float((prediction - whole.values[rows]).double().square().mean(1).sum())
-            error = total / len(self.held) / (high - low) ** 2
+            error = total / measured / (high - low) ** 2
             found["psnr_held_out"] = math.inf if error == 0 else -10 * math.log10(error)
         return found
 
@@ -81,18 +104,20 @@ class ObservedSignal(Signal):
     def layout_rows(self, rows: Tensor) -> Tensor:
         return self.inner.layout_rows(self.kept.to(rows.device)[rows])
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         said = list(self.inner.report())
         missing = self._points - len(self.kept) - len(self.held)
         if missing:
             said.append(f"{missing:,} of {self._points:,} points are unobserved and left out of training.")
-        if len(self.held):
+        if len(self.held) > MEASURE_UP_TO:
+            said.append(f"{len(self.held):,} points are held out; psnr_held_out is estimated on {ESTIMATE_POINTS:,} of them.")
+        elif len(self.held):
             said.append(f"{len(self.held):,} points are held out; psnr_held_out is measured on them.")
         return tuple(said)
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self.inner.fingerprint()} {self.hold_out}".encode())
-        digest.update(self.kept.numpy().tobytes())
+        digest.update(self.kept.marks.numpy().data if isinstance(self.kept, MarkedRows) else self.kept.numpy().data)
         return digest.hexdigest()[:16]
 
 

@@ -41,13 +41,14 @@ def _open(source: Any, kind: str | None, given: dict[str, Any]) -> Signal:
     if isinstance(source, (str, os.PathLike)):
         return _open_path(os.fsdecode(source), kind, given)
     if isinstance(source, torch.Tensor):
-        return _open_array(_tensor_to_array(source), "tensor", given)
+        return _open_array(_tensor_to_array(source), "tensor", kind, given)
     if isinstance(source, np.ndarray):
-        return _open_array(source, "array", given)
+        return _open_array(source, "array", kind, given)
 
     from PIL import Image
 
     if isinstance(source, Image.Image):
+        _check_kind(kind, ("image",), "A PIL image")
         from nint.signals.image import ImageSignal
 
         return ImageSignal.from_pil(source, **_options("image", "PIL images", given))
@@ -78,6 +79,8 @@ def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
     from nint.signals import samples
 
     if text.startswith(samples.PREFIX):
+        if kind is not None:
+            raise UsageError(f"--kind has no effect on {text}, whose kind is known; leave it away.")
         return samples.load_sample(text.removeprefix(samples.PREFIX), **options)
     path = Path(text)
     if not path.exists():
@@ -85,14 +88,24 @@ def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
     return kinds.load(kind or kinds.detect_kind(path), path, options)
 
 
-def _open_array(array: np.ndarray, name: str, options: dict[str, Any]) -> Signal:
-    if "in_dims" in options:
+def _open_array(array: np.ndarray, name: str, kind: str | None, options: dict[str, Any]) -> Signal:
+    _check_kind(kind, ("image", "array", "volume"), "An array")
+    if kind == "volume":
+        from nint.signals.volume import VolumeSignal
+
+        return VolumeSignal(array, name=name, **_options("volume", "volumes", options))
+    if kind == "array" or "in_dims" in options:
         from nint.signals.array import ArraySignal
 
         return ArraySignal(array, name=name, **_options("array", "arrays", options))
     from nint.signals.image import ImageSignal
 
     return ImageSignal.from_array(array, name, **_options("image", "arrays of pixels", options))
+
+
+def _check_kind(kind: str | None, possible: tuple[str, ...], what: str) -> None:
+    if kind is not None and kind not in possible:
+        raise UsageError(f"{what} cannot be read as kind '{kind}'; it can be {', '.join(possible)}. Give a path for other kinds.")
 
 
 def _options(kind: str, what: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError, nearest
-from nint.signals.base import Layout, Predict
+from nint.signals.base import Layout, Predict, same_range
 from nint.signals.grid_rows import block_points
 from nint.signals.pixels import whole
 
@@ -66,6 +66,17 @@ class PointsLayout(Layout):
     def describe(self) -> str:
         many = "s" * (self.out_features > 1)
         return f"points in ({', '.join(self.coord_names)}) with the value{many} {', '.join(self.value_names)}"
+
+    def check_comparable(self, other: Layout) -> None:
+        super().check_comparable(other)
+        for what in ("coord", "value"):
+            for i, name in enumerate(getattr(self, f"{what}_names")):
+                ours, theirs = ((getattr(layout, f"{what}_low")[i], getattr(layout, f"{what}_high")[i]) for layout in (self, other))
+                if not same_range(ours, theirs):
+                    raise UsageError(
+                        f"The column {name} of the model reaches from {ours[0]:.9g} to {ours[1]:.9g}, but that of the input from "
+                        f"{theirs[0]:.9g} to {theirs[1]:.9g}, so their scales differ; measure it against the points that it was fitted to."
+                    )
 
     def to_coords(self, own: np.ndarray) -> Tensor:
         """Coordinates in their own units `[n, d]` -> float32 in [-1, 1] inside the bounding box."""

@@ -96,7 +96,7 @@ class PointsSignal(Signal):
         """`[n]` bool: which rows have all their values; None where all have."""
         return None if bool(self._observed.all()) else self._observed
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         return (*self._notes, "PSNR is relative to the range of each value.", *estimate_note(len(self.values)))
 
     def evaluate(self, predict: Predict) -> dict[str, float]:

@@ -55,7 +55,7 @@ class ShapeSignal(Signal):
 
     metrics: ClassVar[tuple[str, ...]] = ("iou", "chamfer")
     defaults: ClassVar[KindDefaults] = KindDefaults(
-        batch_share=0.4, omega_0=30.0, total_steps=10_000, source="Table 7: BACON points, B = 40 %"
+        batch_share=0.4, omega_0=30.0, first_bias=1.0, total_steps=10_000, source="the settings of Table 7 of the paper, on the points of BACON"
     )
     layout: ShapeLayout
 
@@ -117,7 +117,7 @@ class ShapeSignal(Signal):
             self._drawn = key, self._draw(number, seed, pool.device)
         return self._drawn[1]
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         if self.truth_name == "triangles":
             truth = "The truth is the distance to the nearest triangle, its sign by winding number."
         else:
@@ -178,13 +178,10 @@ class ShapeSignal(Signal):
         points = (points + scale * rng.laplace(size=(count, 3)) + cube) % (2 * cube) - cube
         coords = points.astype(np.float32)
         exact = coords.astype(np.float64)  # the truth of the points as the network will see them
-        if self.layout.target == "sdf":
-            values, limits = self.truth.signed_distance(exact), (-cube, cube)  # nominal: a corner of the cube may lie farther away
-        else:
-            values, limits = self.truth.inside(exact), (0.0, 1.0)
-        values = values.astype(np.float32)[:, None]
+        truth = self.truth.signed_distance if self.layout.target == "sdf" else self.truth.inside
+        values = truth(exact).astype(np.float32)[:, None]
         self.preparation_seconds += time.perf_counter() - start
-        return Pool(torch.from_numpy(coords).to(device), torch.from_numpy(values).to(device), None, limits, number)
+        return Pool(torch.from_numpy(coords).to(device), torch.from_numpy(values).to(device), None, self.layout.value_range, number)
 
     def _target_inside(self) -> np.ndarray:
         resolution = self.iou_resolution

@@ -74,7 +74,8 @@ class ShapeLayout(Layout):
 
     @property
     def value_range(self) -> tuple[float, float]:  # type: ignore[override]
-        return (-1.0, 1.0) if self.target == "sdf" else (0.0, 1.0)
+        # Of distances nominal: a corner of the cube may lie farther away.
+        return (-self.cube, self.cube) if self.target == "sdf" else (0.0, 1.0)
 
     def check_comparable(self, other: Layout) -> None:
         super().check_comparable(other)

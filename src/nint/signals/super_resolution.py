@@ -68,14 +68,14 @@ class SuperResolutionSignal(ImageSignal):
         half = self.factor // 2
         return (row * self.factor + half) * self.layout.width + column * self.factor + half
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         layout, (height, width) = self.layout, self.original_size
         cut = ""
         if (layout.height, layout.width) != (height, width):
             cut = f" (cut from {width}x{height}, so that {self.factor} divides both sides)"
         method = {"box": "the mean of areas of {0}x{0}", "bicubic": "bicubic by {0}"}[self.downsampling].format(self.factor)
         fitted = f"{self.low.shape[1]}x{self.low.shape[0]} pixels, {method},"
-        return (f"Super-resolution: fitted to {fitted} and measured on {layout.width}x{layout.height}{cut}.", *super().report())
+        return (f"Super-resolution: fitted to {fitted} and measured on {layout.width}x{layout.height}{cut}.", *super().remarks())
 
     def fingerprint(self) -> str:
         text = f"{super().fingerprint()} super-resolution {self.factor} {self.downsampling} of {self.original_size}"

@@ -10,10 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nint.errors import UsageError, nearest
-from nint.signals.base import GridCoords, Predict
+from nint.signals.base import MEASURE_UP_TO, GridCoords, Layout, Predict
 from nint.signals.clip import Clip
 from nint.signals.gridded import GridLayout, GridSignal
-from nint.signals.measure import MEASURE_UP_TO
 from nint.signals.pixels import downsample, whole
 from nint.signals.video_files import image_files, read_folder, read_gif, read_video
 
@@ -39,6 +38,19 @@ class VideoLayout(GridLayout):
         if len(self.grid) != 3 or self.channels not in _CHANNELS or self.dtype != "|u1" or (self.low, self.high) != (0, 255):
             raise UsageError("video layout: a video has three axes, 1 or 3 channels, and values of 8 bits from 0 to 255.")
         _above_zero(self.fps, "video layout: fps")
+
+    @property
+    def duration_s(self) -> float:
+        """From the start of the first frame to the end of the last."""
+        return self.grid[0] / self.fps
+
+    def check_comparable(self, other: Layout) -> None:
+        super().check_comparable(other)
+        if abs(self.duration_s - other.duration_s) > 1 / min(self.fps, other.fps) + 1e-6:
+            raise UsageError(
+                f"The model stores {self.duration_s:.6g} s of video, but the input lasts {other.duration_s:.6g} s, so their times differ; "
+                "measure it against the same stretch (start and duration choose one)."
+            )
 
     def describe(self) -> str:
         frames, height, width = self.grid
@@ -153,8 +165,8 @@ class VideoSignal(GridSignal):
         super().__init__(frames, 3, name, value_range=(0, 255), fps=_above_zero(fps, "fps"))
         self._notes = notes
 
-    def report(self) -> tuple[str, ...]:
-        return (*self._notes, *super().report())
+    def remarks(self) -> tuple[str, ...]:
+        return (*self._notes, *super().remarks())
 
     def fingerprint(self) -> str:
         return f"{super().fingerprint()}@{self.layout.fps:g}"

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nint.errors import UsageError, nearest
-from nint.signals.base import GridCoords, Predict
+from nint.signals.base import MEASURE_UP_TO, GridCoords, Predict
 from nint.signals.gridded import GridLayout, GridSignal, need
-from nint.signals.measure import MEASURE_UP_TO, ssim_3d
+from nint.signals.measure import ssim_3d
 from nint.signals.nifti import Nifti, regrid
 
 _SSIM_SIDE = 7
@@ -46,6 +46,12 @@ class VolumeLayout(GridLayout):
     def axes(self) -> str:
         """Names of the axes in order."""
         return "zyx" if self.nifti is None else "xyz"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        if self.nifti is None or self.nifti.slope is None:
+            return self.low, self.high
+        return self.low * self.nifti.slope + self.nifti.inter, self.high * self.nifti.slope + self.nifti.inter
 
     def describe(self) -> str:
         channels = "" if self.channels is None else f" of {self.channels} channel{'s' * (self.channels > 1)}"
@@ -174,18 +180,16 @@ class VolumeSignal(GridSignal):
             raise UsageError(f"'{name}' has {len(array.shape)} axes; a volume has three, and a fourth for channels.")
         super().__init__(array, 3, name, nifti=nifti)
 
-    def report(self) -> tuple[str, ...]:
+    def remarks(self) -> tuple[str, ...]:
         nifti = self.layout.nifti
-        low, high = (
-            v if nifti is None or nifti.slope is None else v * nifti.slope + nifti.inter for v in (self.layout.low, self.layout.high)
-        )
+        low, high = self.layout.limits
         if nifti is None:
             said = "The axes are called z, y, x, in the order of the array."
         else:
             codes = need("nibabel", "NIfTI", "volume").aff2axcodes(np.array(nifti.affine))
             toward = ", ".join(code or "nowhere" for code in codes)
             said = f"The axes are called x, y, z, in the order in which nibabel gives them; they point to {toward}."
-        return (said, f"PSNR is relative to the range of the values, {low:g} to {high:g}.", *super().report())
+        return (said, f"PSNR is relative to the range of the values, {low:g} to {high:g}.", *super().remarks())
 
     def _has_structure(self) -> bool:
         return self._is_whole() and min(self.layout.grid) >= _SSIM_SIDE and len(self.values) <= MEASURE_UP_TO

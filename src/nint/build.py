@@ -1,0 +1,74 @@
+"""From a job to a run at step 0."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from nint import schedules
+from nint.budgets import Budget
+from nint.clock import Clock
+from nint.engine import Run
+from nint.errors import UsageError
+from nint.fields import FIELDS, FieldSpec
+from nint.fitted import Fit
+from nint.job import Job
+from nint.optimizers import OPTIMIZERS
+from nint.teacher import Teacher
+
+
+def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrupted: Callable[[], bool] = lambda: False) -> Run:
+    """A run at step 0.
+
+    Args:
+        job: What to run.
+        budget: When to stop.
+        init: A model whose weights to start from.
+        interrupted: Asked after each step; true stops the run.
+    """
+    if budget.psnr is not None and "psnr" not in job.signal.metrics:
+        measured = ", ".join(job.signal.metrics)
+        raise UsageError(
+            f"PSNR is not measured on {job.signal.layout.kind} signals ({measured}), so it cannot be a budget; give steps or seconds."
+        )
+    field = job.build_field()
+    if init is not None:
+        _start_from(field, Path(init), job.field)
+    pool = job.signal.pool(job.device)
+    teacher = Teacher(
+        field,
+        pool.coords,
+        pool.values,
+        job.sampler,
+        total_steps=job.total_steps,
+        seed=job.seed,
+        grid=pool.grid,
+        loss=job.loss,
+        chunk_size=job.chunk_size,
+        value_range=pool.value_range,
+    )
+    optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
+    return Run(
+        field=field,
+        teacher=teacher,
+        optimizer=optimizer,
+        rate=lambda step: schedules.learning_rate(job.lr_schedule, job.rate, step, job.total_steps),
+        signal=job.signal,
+        budget=budget,
+        clock=Clock(job.device),
+        seed=job.seed,
+        interrupted=interrupted,
+    )
+
+
+def _start_from(field: nn.Module, path: Path, spec: FieldSpec | nn.Module) -> None:
+    donor = Fit.load(path, field=None if isinstance(spec, FieldSpec) else copy.deepcopy(field))
+    own, given = field.state_dict(), donor.state_dict()
+    if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in own.items()}:
+        raise UsageError(f"{path} holds a network of another shape; give the same --field and --size, and a signal with as many channels.")
+    if isinstance(spec, FieldSpec) and donor.spec != spec:
+        raise UsageError(f"{path} holds a {FIELDS.text(donor.spec)}, not a {FIELDS.text(spec)}; give the same --field.")
+    field.load_state_dict(given)
