@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from nint.errors import UsageError
-from nint.files import load_tensors, save_tensors, write_atomically, write_json
+from nint.files import check_file, load_tensors, read_bytes, save_tensors, write_atomically, write_json
 
 
 def test_a_round_trip_keeps_tensors_and_header(tmp_path):
@@ -111,3 +111,15 @@ def test_a_folder_without_permission_is_named(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(UsageError, match="Permission denied"):
         write_json(tmp_path / "locked" / "x.json", {})
+
+
+def test_files_that_hold_nothing_are_refused(tmp_path):
+    (tmp_path / "full").write_bytes(b"ab")
+    (tmp_path / "empty").touch()
+    os.mkfifo(tmp_path / "pipe")
+    assert read_bytes(tmp_path / "full", "a test file") == b"ab"
+    faults = {".": "is a folder; give a test file", "none": "There is no file", "pipe": "not a regular", "empty": "is empty"}
+    for name, said in faults.items():
+        for read in (read_bytes, check_file):
+            with pytest.raises(UsageError, match=said):
+                read(tmp_path / name, "a test file")

@@ -39,6 +39,40 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def check_file(path: Path, what: str) -> None:
+    """Refuses what is not a file that holds anything.
+
+    Args:
+        path: The file.
+        what: What it should be, for the message about a folder: "an image file".
+
+    Raises:
+        UsageError: for a file that is missing, empty, no regular file, or cannot be read.
+    """
+    if path.is_dir():
+        raise UsageError(f"'{path}' is a folder; give {what}.")
+    if not path.exists():
+        raise UsageError(f"There is no file '{path}'.")
+    if not path.is_file():
+        raise UsageError(f"'{path}' is not a regular file.")
+    try:
+        with open(path, "rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    if empty:
+        raise UsageError(f"'{path}' is empty.")
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """All bytes of a file, refused as by `check_file`."""
+    check_file(path, what)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes readable JSON atomically; infinities and NaN become null."""
     text = json.dumps(_finite(value), indent=1, allow_nan=False)

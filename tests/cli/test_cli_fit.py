@@ -100,7 +100,7 @@ def test_fit_decode_eval_inspect(cli, tmp_path: Path):
     assert code == 0
     for fact in ("siren:size=2x16", "337 (float32)", "32x32 grey image", "[-1, 1]", "0 to 1", f"{record['psnr']:.2f} dB", "setting seed"):
         assert fact in said, fact
-    assert f"{8 * size / 1024:.2f} in the file, {32 * 337 / 1024:.2f} in the parameters, 8 in the original" in said
+    assert f"{8 * size / 1024:.2f} bits per sample in the model ({32 * 337 / 1024:.2f} in the parameters), 8 in the original" in said
     assert f"torch {torch.__version__}" in said
 
 

@@ -15,7 +15,7 @@ MACHINE = {
     "machine": {"name": "abacus", "device": "cpu", "system": "Linux"},
     "threads": 2,
     "chunk_size": 2048,
-    "session": "2025-01-01T00:00:00+00:00",
+    "launch": "2025-01-01T00:00:00+00:00",
     "command": "nint compare photo.png",
 }
 
@@ -198,12 +198,12 @@ def test_markdown_marks_and_says_how_it_was_measured(three):
 
 
 def test_notes_tell_a_given_rate_and_several_sessions(three):
-    later = [RunResult(r.field, r.sampler, r.seed, None, r.record | ({"session": "later"} if r.seed else {})) for r in three.results]
+    later = [RunResult(r.field, r.sampler, r.seed, None, r.record | ({"launch": "later"} if r.seed else {})) for r in three.results]
     found = " ".join(notes(comparison(later, lr=1e-4, total_steps=500)))
     assert "0.0001 for every field" in found
     assert "Schedules read 500 total steps" in found
-    assert "come from 2 sessions" in found
-    assert "sessions" not in " ".join(notes(three))
+    assert "come from 2 launches" in found
+    assert "launches" not in " ".join(notes(three))
 
 
 def test_tables_for_the_terminal(three):

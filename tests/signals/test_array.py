@@ -162,7 +162,32 @@ def test_chunks_beyond_the_cache_are_read_again(tmp_path, monkeypatch):
     rows = ChunkRows(source, 2)
     for _ in range(3):
         assert np.array_equal(rows.between(0, 400)[:, 0], array.reshape(-1))
-        assert sum(chunk.nbytes for chunk in rows._kept.values()) <= 60
+        assert sum(chunk.nbytes for kept in (rows._staying, rows._latest) for chunk in kept.values()) <= 60
+
+
+class CountedChunks:
+    """An array in chunks of 5x5 that notes which chunk is read."""
+
+    chunks = (5, 5)
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype, self.read = array, array.shape, array.dtype, []
+
+    def __getitem__(self, corner):
+        self.read.append(tuple(part.start // 5 for part in corner))
+        return self.array[corner]
+
+
+@pytest.mark.parametrize(("limit", "first", "later"), [(200, 16, 12), (300, 16, 10), (400, 16, 0), (24, 80, 80)])
+def test_a_sweep_over_more_than_the_cache_finds_what_fits(limit, first, later, monkeypatch):
+    array = numbers((20, 20), "uint8")
+    monkeypatch.setattr("nint.signals.grid_rows._CACHE_BYTES", limit)
+    rows = ChunkRows(CountedChunks(array), 2)
+    for expected in (first, later, later):
+        rows.source.read.clear()
+        for start in range(0, 400, 20):  # one row of the array at a time: it crosses four chunks, each of them five times
+            assert np.array_equal(rows.between(start, start + 20)[:, 0], array.reshape(-1)[start : start + 20])
+        assert len(rows.source.read) == expected
 
 
 def test_a_hundred_megapixels_are_never_loaded(tmp_path):

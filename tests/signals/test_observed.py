@@ -187,3 +187,103 @@ def test_nothing_that_is_held_out_or_unobserved_is_trained_on(sampler):
     assert {tuple(point) for point in chosen} <= allowed
     assert set(fit.metrics) == {"mse", "psnr_held_out"} and math.isfinite(fit.metrics["psnr_held_out"])
     assert fit.record["points"] == len(signal.kept)
+
+
+class Lazy:
+    """Counts the most rows that were read at once."""
+
+    def __init__(self, tensor, read):
+        self.tensor, self.read = tensor, read
+        self.shape, self.device = tensor.shape, tensor.device
+
+    def __len__(self):
+        return len(self.tensor)
+
+    def __getitem__(self, rows):
+        found = self.tensor[rows]
+        self.read.append(len(found))
+        return found
+
+
+class Large(Patchy):
+    """The grid with values that must not be read as a whole."""
+
+    def __init__(self, missing=(3, 10, 11, 70)):
+        super().__init__(missing)
+        self.read = []
+
+    def pool(self, device):
+        return Pool(Lazy(self.coords, self.read), Lazy(self.values, self.read), (ROWS, COLUMNS), (LOW, HIGH))
+
+    def redraw(self, pool, step, seed):
+        return pool
+
+
+@pytest.fixture
+def small_limit(monkeypatch):
+    monkeypatch.setattr("nint.signals.observed.MEASURE_UP_TO", 40)
+
+
+@pytest.mark.parametrize("missing", [(), (3, 10, 11, 70)])
+@pytest.mark.parametrize("hold_out", [0.0, 0.3, 0.6])
+def test_a_large_pool_is_split_without_reading_it(missing, hold_out, small_limit):
+    if not missing and not hold_out:
+        return
+    signal = ObservedSignal(Large(missing), hold_out)
+    pool = signal.pool(CPU)
+    kept, held = signal.kept[:], signal.held[:]
+    assert sorted([*kept.tolist(), *held.tolist(), *missing]) == list(range(N)) and signal.inner.read == []
+    assert kept.tolist() == sorted(kept.tolist()) and abs(len(held) - hold_out * N) < 4 * math.sqrt(N) / 2
+    assert pool.grid is None and pool.value_range == (LOW, HIGH) and pool.in_features == pool.out_features == 2 and pool.device == CPU
+    rows = torch.tensor([5, 0, len(pool) - 1])
+    assert torch.equal(pool.coords[rows], signal.inner.coords[kept[rows]]) and torch.equal(pool.values[:7], signal.inner.values[kept[:7]])
+    assert signal.inner.read == [3, 7] and len(pool) == len(kept)
+    assert torch.equal(signal.layout_rows(rows), kept[rows] + 1000)
+    again = ObservedSignal(Large(missing), hold_out)
+    assert torch.equal(again.held[:], held) and again.fingerprint() == signal.fingerprint()
+
+
+def test_quality_of_many_held_out_points(small_limit, monkeypatch):
+    signal = ObservedSignal(Large(missing=()), 0.4)
+    error = (prediction(signal.inner.coords).clamp(LOW, HIGH) - signal.inner.values).double()[signal.held[:]].square().mean(1).numpy()
+    expected = -10 * np.log10(error.mean() / (HIGH - LOW) ** 2)
+    assert signal.evaluate(prediction)["psnr_held_out"] == pytest.approx(expected, abs=1e-4)
+    assert signal.report()[-1] == f"{len(signal.held)} points are held out; psnr_held_out is measured on them."
+    monkeypatch.setattr("nint.signals.observed.MEASURE_UP_TO", 10)
+    monkeypatch.setattr("nint.signals.observed.ESTIMATE_POINTS", 9)
+    rows = np.arange(10) * len(error) // 9
+    rows = rows[:-1] + (np.random.default_rng(0).random(9) * np.diff(rows)).astype(int)
+    expected = -10 * np.log10(error[rows].mean() / (HIGH - LOW) ** 2)
+    assert signal.evaluate(prediction)["psnr_held_out"] == pytest.approx(expected, abs=1e-4)
+    assert signal.report()[-1].endswith("psnr_held_out is estimated on 9 of them.")
+
+
+def test_what_leaves_nothing_of_a_large_pool_is_refused(small_limit):
+    with pytest.raises(UsageError, match="less than one point; hold out more"):
+        ObservedSignal(Large(), 1e-9)
+    with pytest.raises(UsageError, match="fewer than two observed points"):
+        ObservedSignal(Large(range(N)))
+
+
+@pytest.mark.parametrize("sampler", ["nint:batch_size=10,candidates=30", "uniform:batch_size=10"])
+def test_a_large_pool_is_trained_on_by_rows(sampler, small_limit):
+    signal = ObservedSignal(Large(), 0.3)
+    fit = nint.fit(signal, sampler=sampler, field="siren:size=1x8", budget=5, device="cpu")
+    assert fit.record["points"] == len(signal.kept) and math.isfinite(fit.metrics["psnr_held_out"])
+    assert max(signal.inner.read) <= max(30, len(signal.held))
+
+
+def test_a_large_file_with_holes_stays_lazy(tmp_path):
+    from nint.signals.grid_rows import GridValues
+
+    points = 2**23
+    values = np.sin(np.arange(points, dtype=np.float32) / 1000)
+    values[::7] = np.nan
+    np.save(tmp_path / "a.npy", values)
+    del values
+    signal = open_signal(tmp_path / "a.npy", hold_out=0.1)
+    pool = signal.pool(CPU)
+    assert isinstance(pool.values._base, GridValues) and len(pool) == len(signal.kept)
+    assert len(signal.kept) + len(signal.held) == points - -(-points // 7)
+    picked = pool.values[torch.tensor([0, len(pool) - 1])]
+    assert picked.isfinite().all()

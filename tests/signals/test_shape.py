@@ -252,3 +252,10 @@ def test_scans(name):
     assert signal.evaluate(exact(signal))["iou"] == 1
     mesh = signal.layout.decode(exact(signal), resolution=32)
     assert is_watertight(mesh.faces)
+
+
+@pytest.mark.parametrize("half_side", [0.45, 0.9])
+def test_pool_and_layout_agree_on_the_range_of_the_values(half_side):
+    for target, expected in (("sdf", (-half_side / 0.9, half_side / 0.9)), ("occupancy", (0, 1))):
+        signal = ShapeSignal(box(), "x", half_side=half_side, pool_size=100, target=target)
+        assert signal.layout.value_range == signal.pool("cpu").value_range == pytest.approx(expected)

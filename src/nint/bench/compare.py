@@ -42,8 +42,8 @@ class Comparison:
 
     Attributes:
         plan: What was asked for.
-        results: One for each run that ended, in the plan's order, those of earlier sessions included.
-        reused: How many of them came from an earlier session.
+        results: One for each run that ended, in the plan's order, those of earlier launches included.
+        reused: How many of them came from an earlier launch.
         problems: Sentences about lines of runs.jsonl that could not be read.
         interrupted: Whether runs are missing because it was stopped.
     """
@@ -98,7 +98,7 @@ def run_comparison(
                 if result.answers(wanted, at):
                     results[seed, field, sampler] = result
     reused = len(results)
-    facts = {"command": command, "session": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+    facts = {"command": command, "launch": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
     warm: set[tuple[str, str]] = set()
     for seed, field in plan.groups():
         missing = [sampler for sampler in plan.samplers if (seed, field, sampler) not in results]

@@ -23,7 +23,7 @@ class RunResult:
         sampler: Text form.
         seed: Of the start weights and of the sampler.
         error: Why it failed, or None.
-        record: Settings, versions, machine, timings, counts and the curve, as in the record of a fit; plus command, session,
+        record: Settings, versions, machine, timings, counts and the curve, as in the record of a fit; plus command, launch,
             setup_seconds (building network, pool and sampler; not in training_seconds) and the order of the runs that were interleaved.
     """
 

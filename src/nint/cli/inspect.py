@@ -60,7 +60,7 @@ def _rows(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> list[t
         ("value range", _range_text(header)),
         *((metric_label(name), metric(name, value)) for name, value in metrics.items()),
         *((f"setting {key}", str(value)) for key, value in settings.items() if value is not None),
-        *_density(layout, record, weights, size, resume is not None),
+        *_density(layout, weights, size, resume is not None),
         ("format", f"version {header['format']}"),
         ("written by", ", ".join(f"{name} {version}" for name, version in _versions(header, record).items())),
     ]
@@ -75,15 +75,13 @@ def _versions(header: dict[str, Any], record: dict[str, Any]) -> dict[str, str]:
     return record.get("versions") or {"nint": header["nint"]}
 
 
-def _density(layout: Any, record: dict[str, Any], weights: list[Any], size: int, checkpoint: bool) -> list[tuple[str, str]]:
-    """Bits for each point of the original (image: pixel), of the file and of the parameters alone."""
-    points = record.get("points") or getattr(layout, "height", 0) * getattr(layout, "width", 0)
-    if not points:
+def _density(layout: Any, weights: list[Any], size: int, checkpoint: bool) -> list[tuple[str, str]]:
+    """Bits for each sample of the signal itself (image: pixel): of the model, and of the original as it is unpacked."""
+    if not layout.samples:
         return []
-    parameters = 8 * sum(tensor.numel() * tensor.element_size() for tensor in weights) / points
-    original = getattr(layout, "bits", 0) * layout.out_features
-    parts = [] if checkpoint else [f"{8 * size / points:.2f} in the file"]
-    parts.append(f"{parameters:.2f} in the parameters")
-    if original:
-        parts.append(f"{original} in the original")
-    return [("bits per point", ", ".join(parts))]
+    parameters = 8 * sum(tensor.numel() * tensor.element_size() for tensor in weights) / layout.samples
+    model = f"{parameters:.2f} bits per sample in the parameters"  # a checkpoint holds much more than the model
+    if not checkpoint:
+        model = f"{8 * size / layout.samples:.2f} bits per sample in the model ({parameters:.2f} in the parameters)"
+    original = layout.bits_per_sample
+    return [("density", model if original is None else f"{model}, {original:g} in the original")]

@@ -1,4 +1,4 @@
-"""`nint list`: samplers and fields with every setting, and the sample images."""
+"""`nint list`: samplers and fields with every setting, and the samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHAT = ("samplers", "fields", "samples")
 
 @dataclass(frozen=True)
 class ListOptions:
-    """Lists samplers and fields with every setting (its default, its letter in the paper, what it does), and the sample images.
+    """Lists samplers and fields with every setting (its default, its letter in the paper, what it does), and the samples.
 
     Attributes:
         what: samplers, fields or samples; all three where it is left out

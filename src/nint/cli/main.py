@@ -17,7 +17,7 @@ COMMANDS = {
     "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against a file"),
     "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
     "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file says of itself"),
-    "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and sample images"),
+    "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and samples"),
     "assets": ("nint.cli.assets:AssetsOptions", "list optional files, such as the weights of LPIPS, or get one"),
 }
 """Subcommand -> ("module:class of its options", one line). The module also has `run(options) -> exit code`."""

@@ -79,9 +79,9 @@ def notes(comparison: Comparison) -> list[str]:
         found.append("SSIM has scikit-image's default 7x7 uniform window.")
     if any("lpips" in result.record for result in good):
         found.append("LPIPS is version 0.1 on AlexNet, of values mapped to [-1, 1]; smaller is better.")
-    sessions = {result.record.get("session") for result in good}
-    if len(sessions) > 1:
-        found.append(f"The runs come from {len(sessions)} sessions, whose seconds need not be comparable.")
+    launches = {result.record.get("launch") for result in good}
+    if len(launches) > 1:
+        found.append(f"The runs come from {len(launches)} launches, whose seconds need not be comparable.")
     for line in sorted({_place(result.record) for result in good}):
         found.append(f"Measured on {line}.")
     for command in sorted({result.record.get("command") for result in good if result.record.get("command")}):

@@ -14,27 +14,6 @@ _MP3_KBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 
 _MP3_LOW_KBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 
 
-def check_file(path: Path) -> None:
-    """Refuses what is not a file that holds anything.
-
-    Raises:
-        UsageError: says what it is.
-    """
-    if path.is_dir():
-        raise UsageError(f"'{path}' is a folder; give an audio file.")
-    if not path.exists():
-        raise UsageError(f"There is no file '{path}'.")
-    if not path.is_file():
-        raise UsageError(f"'{path}' is not a regular file.")
-    try:
-        with open(path, "rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be read: {error.strerror or error}.") from error
-    if empty:
-        raise UsageError(f"'{path}' is empty.")
-
-
 def unreadable(path: Path, error: Exception) -> UsageError:
     """The error to raise for a file that the reader refused: damaged where it starts like audio, else no audio."""
     with open(path, "rb") as file:

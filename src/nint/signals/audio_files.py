@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError, nearest
-from nint.files import write_atomically
-from nint.signals.audio_damage import check_file, is_cut, mp3_length, reason, unreadable
+from nint.files import check_file, write_atomically
+from nint.signals.audio_damage import is_cut, mp3_length, reason, unreadable
 
 SUBTYPES = {
     "PCM_16": "16 bits",
@@ -89,7 +89,7 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
     """
     soundfile = _soundfile()
     path = Path(path)
-    check_file(path)
+    check_file(path, "an audio file")
     try:
         file = soundfile.SoundFile(str(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: an ending of headerless files, of which no rate is known

@@ -132,6 +132,8 @@ class ChunkRows(Rows):
         super().__init__(source, dims)
         self._chunks = tuple(int(points) for points in source.chunks[:dims])
         self._counts = tuple(-(-points // chunk) for points, chunk in zip(self.grid, self._chunks, strict=True))
+        size = math.prod(self._chunks) * self.channels * self.dtype.itemsize
+        self._room = _CACHE_BYTES // 2 // size  # chunks of each half
         self._staying: dict[int, np.ndarray] = {}
         self._latest: OrderedDict[int, np.ndarray] = OrderedDict()
 
@@ -157,11 +159,11 @@ class ChunkRows(Rows):
         if number in self._latest:
             self._latest.move_to_end(number)
             return self._latest[number]
-        fresh, room = self._read(number), _CACHE_BYTES // 2
-        if _bytes_of(self._staying) + fresh.nbytes <= room:
+        fresh = self._read(number)
+        if len(self._staying) < self._room:
             self._staying[number] = fresh
-        elif fresh.nbytes <= room:
-            while _bytes_of(self._latest) + fresh.nbytes > room:
+        elif self._room:
+            if len(self._latest) == self._room:
                 self._latest.popitem(last=False)
             self._latest[number] = fresh
         return fresh
@@ -169,10 +171,6 @@ class ChunkRows(Rows):
     def _read(self, number: int) -> np.ndarray:
         corner = np.unravel_index(number, self._counts)
         return np.asarray(self.source[tuple(slice(i * points, (i + 1) * points) for i, points in zip(corner, self._chunks, strict=True))])
-
-
-def _bytes_of(chunks: dict[int, np.ndarray]) -> int:
-    return sum(chunk.nbytes for chunk in chunks.values())
 
 
 def rows_of(source: Any, dims: int) -> Rows:

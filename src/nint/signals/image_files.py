@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
+from nint.files import read_bytes
 from nint.signals.pixels import ORIENTATION_TAG, check_pixel_count, upright
 
 _MAGIC = (
@@ -44,7 +45,7 @@ def read_image(path: str | Path) -> np.ndarray:
     from PIL import Image
 
     path = Path(path)
-    data = _read_bytes(path)
+    data = read_bytes(path, "an image file")
     kind = _kind(data)
     if kind is None:
         raise UsageError(f"'{path}' is not an image that can be read; PNG, JPEG, TIFF, WebP and BMP are.")
@@ -88,22 +89,6 @@ def _kind(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
-
-
-def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise UsageError(f"'{path}' is a folder; give an image file.")
-    if not path.exists():
-        raise UsageError(f"There is no file '{path}'.")
-    if not path.is_file():
-        raise UsageError(f"'{path}' is not a regular file.")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be read: {error.strerror or error}.") from error
-    if not data:
-        raise UsageError(f"'{path}' is empty.")
-    return data
 
 
 def _open(path: Path, data: bytes, kind: str) -> Any:

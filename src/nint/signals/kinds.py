@@ -72,8 +72,14 @@ KINDS: dict[str, Kind] = {
         "nint.signals.array:ArrayLayout",
         (".npy", ".zarr", ".zip"),
         detect="nint.signals.grid_files:is_large_tiff",
+        samples="nint.signals.array_samples:SAMPLES",
     ),
-    "points": Kind("nint.signals.points:load_points", "nint.signals.points:PointsLayout", (".csv", ".npz")),
+    "points": Kind(
+        "nint.signals.points:load_points",
+        "nint.signals.points:PointsLayout",
+        (".csv", ".npz"),
+        samples="nint.signals.point_samples:SAMPLES",
+    ),
 }
 
 

@@ -83,7 +83,9 @@ def load_sample(name: str, **options: Any) -> Signal:
     made = _made()
     if name in made:
         _, make, loader = made[name]
-        return make(**given_options(resolve(loader), f"sample:{name}", options))
+        signal = make(**given_options(resolve(loader), f"sample:{name}", options))
+        signal.origin = f"{PREFIX}{name} is synthetic: made by code."
+        return signal
     path, _ = _find(name)
     return load_image(path, **given_options(load_image, "photos", options), name=PREFIX + name)
 

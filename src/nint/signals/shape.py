@@ -55,7 +55,11 @@ class ShapeSignal(Signal):
 
     metrics: ClassVar[tuple[str, ...]] = ("iou", "chamfer")
     defaults: ClassVar[KindDefaults] = KindDefaults(
-        batch_share=0.4, omega_0=30.0, first_bias=1.0, total_steps=10_000, source="the settings of Table 7 of the paper, on the points of BACON"
+        batch_share=0.4,
+        omega_0=30.0,
+        first_bias=1.0,
+        total_steps=10_000,
+        source="the settings of Table 7 of the paper, on the points of BACON",
     )
     layout: ShapeLayout
 

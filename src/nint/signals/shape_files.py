@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from nint.errors import UsageError, nearest
-from nint.files import write_atomically
+from nint.files import read_bytes, write_atomically
 from nint.signals.shape_mesh import Cloud, Mesh, face_normals
 
 READS = (".obj", ".ply", ".stl", ".off", ".glb", ".xyz")
@@ -43,7 +43,7 @@ def read_shape(path: str | Path) -> Mesh | Cloud:
     ending = path.suffix.lower()
     if ending not in READS:
         raise UsageError(f"'{path}' has no ending of a shape that can be read.{nearest(ending, READS)}")
-    data = _read_bytes(path)
+    data = read_bytes(path, "a shape file")
     readers = {".stl": _read_stl, ".xyz": _read_xyz, ".ply": _read_ply}
     try:
         return readers[ending](data) if ending in readers else _read_with_trimesh(data, ending)
@@ -74,20 +74,6 @@ def write_mesh(mesh: Mesh, path: str | Path) -> None:
     encode = {".ply": _ply_bytes, ".obj": _obj_bytes, ".stl": _stl_bytes}[ending]
     data = encode(mesh)
     write_atomically(path, lambda target: target.write_bytes(data) and None)
-
-
-def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise UsageError(f"'{path}' is a folder; give a shape file.")
-    if not path.exists():
-        raise UsageError(f"There is no file '{path}'.")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be read: {error.strerror or error}.") from error
-    if not data:
-        raise UsageError(f"'{path}' is empty.")
-    return data
 
 
 def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
