@@ -23,7 +23,7 @@ from nint.signals.image import ImageLayout
 
 PIXELS = picture(10, 12)
 BUILT_IN = ["nint", "nint-reference", "full", "uniform", "int", "evos", "expansive", "egra", "soft-mining"]
-WRAPPED = ["nint:candidates=60", "int:candidates=60,interval=every-3", "evos:candidates=60"]
+WRAPPED = ["nint:candidates=60", "int:candidates=60", "uniform:batch_size=20,candidates=60"]
 
 
 class Redrawn(Signal):

@@ -85,8 +85,8 @@ class Plan:
         """The job of one run."""
         return make_job(
             self.signal,
-            field=field,
-            sampler=sampler,
+            field=_named(FIELDS, field, self.fields[field]),
+            sampler=_named(SAMPLERS, sampler, self.samplers[sampler]),
             lr=self.lr,
             total_steps=self.total_steps,
             seed=seed,
@@ -98,6 +98,11 @@ class Plan:
         for seed in range(self.seeds):
             for field in self.fields:
                 yield seed, field
+
+
+def _named(registry: Registry, text: str, spec: Any) -> Any:
+    """The text form, which leaves what is not named to the signal's kind; of a class that is not registered, the spec itself."""
+    return text if registry.name_of(spec) in registry.names() else spec
 
 
 def make_plan(
