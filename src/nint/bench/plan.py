@@ -13,6 +13,7 @@ from nint.budgets import Budget
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.job import Job, make_job
+from nint.registry import Registry
 from nint.samplers import SAMPLERS, BatchSampler, Sampler
 from nint.samplers.base import check_needs
 from nint.settings import split_text
