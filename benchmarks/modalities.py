@@ -30,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
         "batch": 30_000,
         "among": 120_000,
     },
+    "video, 1 s": {"file": "video/bikes.mp4", "max_side": 96, "duration": 1.0, "field": "siren:size=5x128", "lr": 1e-3, "budget": 150},
     "super-resolution": {"file": "kodak/kodim04.png", "max_side": 256, "super_resolution": 2, "field": "siren:size=5x128", "budget": 500},
 }
 SAMPLERS = ("nint", "uniform", "full")

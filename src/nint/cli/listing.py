@@ -58,9 +58,9 @@ def _first_line(cls: type) -> str:
 
 
 def _setting_row(field: dataclasses.Field) -> tuple[str, ...]:
-    from nint.cli.words import setting_value
+    from nint.settings import value_text
 
-    default = "" if field.default is dataclasses.MISSING else setting_value(field.default)
+    default = "" if field.default is dataclasses.MISSING else value_text(field.default)
     choices = field.metadata.get("choices")
     text = field.metadata.get("help", "") + (f" ({', '.join(choices)})" if choices else "")
     return f"  {field.name}", default, field.metadata.get("symbol", ""), text

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import Any
 
+from nint.settings import value_text
+
 
 def duration(seconds: float) -> str:
     """ "0.023 s", "4.1 s", "12 s", "3 min 20 s", "2 h 5 min"."""
@@ -38,19 +40,13 @@ def metric(name: str, value: float | None) -> str:
 
 
 def metric_label(name: str) -> str:
-    """ "PSNR", "SI-SNR", "PSNR held out"."""
+    """ "PSNR", "SI-SNR", "IoU", "PSNR held out"."""
     kept = name.removesuffix("_held_out")
-    return kept.upper().replace("_", "-") + (" held out" if kept != name else "")
-
-
-def setting_value(value: Any) -> str:
-    """A value as in the text form of a spec."""
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    label = {"iou": "IoU", "chamfer": "Chamfer"}.get(kept, kept.upper().replace("_", "-"))
+    return label + (" held out" if kept != name else "")
 
 
 def every_setting(spec: Any, name: str) -> str:
     """The text form of a spec with its defaults written out."""
-    settings = [f"{field.name}={setting_value(getattr(spec, field.name))}" for field in dataclasses.fields(spec) if field.init]
+    settings = [f"{field.name}={value_text(getattr(spec, field.name))}" for field in dataclasses.fields(spec) if field.init]
     return f"{name}:{','.join(settings)}" if settings else name
