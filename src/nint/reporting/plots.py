@@ -39,7 +39,18 @@ COLOURS = {
 _OTHERS = ("#332288", "#999933", "#44aa99", "#aa4499", "#661100", "#6699cc")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 2)))
 
-LABELS = {"psnr": "PSNR (dB)", "ssim": "SSIM (7x7 uniform window)", "lpips": "LPIPS (AlexNet)"}
+LABELS = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM (7x7 uniform window)",
+    "lpips": "LPIPS (AlexNet)",
+    "lpips": "LPIPS (AlexNet)",
+    "si_snr": "SI-SNR (dB)",
+    "stoi": "STOI",
+    "pesq": "PESQ",
+    "iou": "IoU",
+    "chamfer": "Chamfer (not squared, scaled units)",
+    "psnr_held_out": "PSNR of held-out points (dB)",
+}
 
 
 @dataclass(frozen=True)
