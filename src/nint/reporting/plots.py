@@ -43,7 +43,6 @@ LABELS = {
     "psnr": "PSNR (dB)",
     "ssim": "SSIM (7x7 uniform window)",
     "lpips": "LPIPS (AlexNet)",
-    "lpips": "LPIPS (AlexNet)",
     "si_snr": "SI-SNR (dB)",
     "stoi": "STOI",
     "pesq": "PESQ",
