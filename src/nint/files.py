@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -130,3 +131,19 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise
         raise UsageError(f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {error}") from error
     return tensors, header
+
+
+def cache_folder() -> Path:
+    """The folder of nint in the user's cache: $XDG_CACHE_HOME/nint, else ~/Library/Caches/nint on macOS and ~/.cache/nint elsewhere.
+
+    Raises:
+        UsageError: where there is no home folder.
+    """
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(named):  # the standard says that a relative one does not count
+        return Path(named) / "nint"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise UsageError("There is no home folder to keep a cache in; set XDG_CACHE_HOME.") from None
+    return home / "Library" / "Caches" / "nint" if sys.platform == "darwin" else home / ".cache" / "nint"

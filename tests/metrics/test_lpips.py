@@ -8,12 +8,11 @@ import torch
 from oracles.lpips import random_weights, slow_lpips
 from PIL import Image
 
-from nint.assets import cache_folder
 from nint.errors import UsageError
-from nint.files import save_tensors
+from nint.files import cache_folder, save_tensors
 from nint.metrics import lpips
 from nint.metrics.lpips_weights import FILE_NAME, SHAPES, VARIABLE, store_lpips_weights
-from nint.metrics.perceptual import lpips_available, why_no_lpips
+from nint.metrics.perceptual import why_no_lpips
 from nint.signals.image import ImageSignal
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "lpips"
@@ -140,17 +139,17 @@ def test_pairs_that_do_not_match(random_network):
 
 
 def test_without_weights_it_is_refused_and_the_reason_told(monkeypatch, tmp_path):
-    assert not lpips_available()
+    assert why_no_lpips()
     assert why_no_lpips() == "LPIPS is not measured: no weights; `nint assets lpips` gets them."
     with pytest.raises(UsageError, match="nint assets lpips"):
         lpips(*pair((32, 32, 3)))
     monkeypatch.setenv(VARIABLE, str(tmp_path / "none.safetensors"))
-    assert not lpips_available() and VARIABLE in why_no_lpips()
+    assert VARIABLE in why_no_lpips()
 
 
 def test_weights_are_found_in_the_cache(weights, weights_file, monkeypatch, tmp_path):
     store_lpips_weights(weights, tmp_path / "cache" / "nint" / FILE_NAME)
-    assert lpips_available() and why_no_lpips() == ""
+    assert why_no_lpips() == ""
     found = lpips(*pair((32, 32, 3)))
     monkeypatch.setenv(VARIABLE, str(weights_file))
     assert lpips(*pair((32, 32, 3))) == found
@@ -166,12 +165,12 @@ def test_other_files_are_no_weights(weights, monkeypatch, tmp_path):
     files["cut"].write_bytes(files["nan"].read_bytes()[:5000])
     for path in files.values():
         monkeypatch.setenv(VARIABLE, str(path))
-        assert not lpips_available(), path.name
+        assert why_no_lpips(), path.name
         with pytest.raises(UsageError, match=path.name):
             lpips(*pair((32, 32, 3)))
     save_tensors(files["nan"], tensors, {"asset": "lpips-alexnet-0.1"})
     monkeypatch.setenv(VARIABLE, str(files["nan"]))
-    assert lpips_available()
+    assert why_no_lpips() == ""
 
 
 def test_shapes_are_those_of_the_oracle(weights):

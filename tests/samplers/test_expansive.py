@@ -1,22 +1,18 @@
 """Expansive Supervision against its specification: the threshold search, the anchors, the batches."""
 
-import random
-
 import cv2
 import numpy as np
 import pytest
 import torch
-from oracles.pictures import grey_levels, picture, rows_of, teacher_on, train, whole_loss
+from oracles.pictures import grey_levels, picture, rows_of
 from scipy import stats
 from torch import nn
 
-from nint.errors import UsageError
 from nint.objectives import L2
 from nint.probe import Probe
 from nint.samplers import expansive
 from nint.samplers.expansive import Expansive, ExpansiveState, search_edges
 from nint.signals.base import GridCoords, Pool
-from nint.teacher import Teacher
 from nint.tree import flatten, unflatten
 
 FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed
@@ -196,35 +192,8 @@ def test_a_redrawn_pool_gets_its_own_anchors():
     assert (after.epoch, after.total_steps) == (1, 10)
 
 
-def test_same_seed_same_points_and_the_global_generators_stay_put():
-    torch.manual_seed(1)
-    np.random.seed(1)
-    random.seed(1)
-    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
-    runs = [[b.indices.tolist() for _, b, _ in train(teacher_on(picture(20, 32), "expansive", seed=s), 4)] for s in (5, 5, 6)]
-    assert runs[0] == runs[1] != runs[2]
-    assert torch.equal(torch.get_rng_state(), before[0])
-    assert (np.random.get_state()[1] == before[1]).all()
-    assert random.getstate() == before[2]
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_training_lowers_the_loss(channels):
-    teacher = teacher_on(picture(24, 36, channels), "expansive:random_share=0.7")
-    before = whole_loss(teacher)
-    for _ in train(teacher, 20):
-        pass
-    assert whole_loss(teacher) < 0.5 * before
-
-
 def test_state_survives_a_checkpoint():
     state, tensors = Expansive().init(probe_on(picture(20, 32)), 10, rng()), {}
     back = unflatten(flatten(state, "s", tensors), tensors, ExpansiveState)
     assert torch.equal(back.anchors, state.anchors)
     assert (back.total_steps, back.epoch) == (10, 0)
-
-
-@pytest.mark.parametrize("grid", [None, (60,), (3, 4, 5)])
-def test_signals_without_an_image_grid_are_refused(grid):
-    with pytest.raises(UsageError, match="expansive needs an image"):
-        Teacher(nn.Linear(3, 1), torch.rand(60, 3, generator=rng()), torch.zeros(60, 1), "expansive", total_steps=5, grid=grid)

@@ -96,7 +96,10 @@ def _estimate(trial: Run, budget: Budget, every: int) -> str:
         left = max(budget.seconds - trial.clock.training_s, 0.0)
         bounds.append((left, steps_in(trial, speed, left)))
     training, steps = min(bounds)
-    measuring = (steps // every + 1) * measured_points(trial) * speed.forward
+    evaluations = steps // every + 1
+    if budget.seconds is not None:  # then also about fifty times over the seconds
+        evaluations = max(evaluations, min(50, steps))
+    measuring = evaluations * measured_points(trial) * speed.forward
     most = "at most about" if budget.psnr is not None else "about"
     spent = f"{most} {duration(training)} of training ({steps:,} steps) and {duration(measuring)} of evaluation"
     return f"{spent}; about {memory(memory_for(trial))} of memory"

@@ -49,7 +49,7 @@ _ALLOWED = {
 
 def lpips_weights_path() -> Path:
     """Where the weights are looked for: the file named by NINT_LPIPS_WEIGHTS, else `lpips-alexnet.safetensors` in the user's cache."""
-    from nint.assets import cache_folder
+    from nint.files import cache_folder
 
     named = os.environ.get(VARIABLE)
     return Path(named).expanduser() if named else cache_folder() / FILE_NAME

@@ -55,11 +55,6 @@ def lpips(prediction: Any, target: Any) -> float:
         return float(network(pair))
 
 
-def lpips_available() -> bool:
-    """Whether the weights of LPIPS are there and sound."""
-    return not why_no_lpips()
-
-
 def why_no_lpips() -> str:
     """Why LPIPS cannot be measured here, as a sentence for a person; empty where it can."""
     try:

@@ -26,13 +26,12 @@ class Evaluate(BaseMonitor):
         self.every = max(every, 1)
         self.at = frozenset(at)
         self.every_s = every_s
-        self._last_s = 0.0
 
     def after_step(self, run: Run) -> None:
-        late = self.every_s is not None and run.clock.training_s - self._last_s >= self.every_s
+        last_s = run.curve[-1]["training_seconds"] if run.curve else 0.0
+        late = self.every_s is not None and run.clock.training_s - last_s >= self.every_s
         if late or run.step % self.every == 0 or run.step in self.at:
             evaluate(run)
-            self._last_s = run.clock.training_s
 
     def finish(self, run: Run, reason: str) -> None:
         if not run.curve or run.curve[-1]["step"] != run.step:
