@@ -1,0 +1,43 @@
+"""`nint report`: one HTML page about a fit, a comparison or a benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from nint.cli.parsing import positional, text
+
+if TYPE_CHECKING:
+    from nint.cli.show import Show
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Writes one self-contained HTML page about a fit, a comparison or a benchmark; it opens without a network.
+
+    Attributes:
+        folder: output folder of nint fit, nint compare or nint bench
+        out: the page; report.html in the folder if left out
+        input: the file that was fitted, where it is not found by itself
+    """
+
+    folder: Annotated[str, *positional("FOLDER")]
+    out: Annotated[str | None, *text("FILE")] = None
+    input: Annotated[str | None, *text("FILE")] = None
+
+
+def run(options: ReportOptions) -> int:
+    from nint.reporting.html.page import write_report
+
+    written = write_report(Path(options.folder), None if options.out is None else Path(options.out), options.input)
+    show_report(written)
+    return 0
+
+
+def show_report(path: Path, show: Show | None = None) -> None:
+    """A line about a page that was written."""
+    from nint.cli.show import Show
+    from nint.cli.words import memory
+
+    (show or Show()).line(f"{path}: {memory(path.stat().st_size)}; open it in a browser, it needs no network")
