@@ -55,7 +55,7 @@ def main() -> None:
         settings = dict(CASES[case])
         path, batch, among = options.data / settings.pop("file"), settings.pop("batch", None), settings.pop("among", None)
         for name in SAMPLERS:
-            fit = nint.fit(path, sampler=sampler_text(name, batch, among), eval_every=settings["budget"], **settings)
+            fit = nint.fit(path, recipe="paper", sampler=sampler_text(name, batch, among), eval_every=settings["budget"], **settings)
             record = {key: value for key, value in fit.record.items() if key != "curve"}
             row = {"benchmark": f"modality: {case}", "sampler": name, "options": settings, **record, **machine()}
             found = "  ".join(f"{metric} {value:.4g}" for metric, value in fit.metrics.items())

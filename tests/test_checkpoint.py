@@ -108,7 +108,7 @@ def test_seven_steps_and_five_more_are_twelve(tmp_path, source, sampler, optimiz
 
 # The same through the folder of a run
 
-SETTINGS = {"field": "siren:size=2x10", "lr": 1e-3, "total_steps": 40, "device": "cpu", "eval_every": 1}
+SETTINGS = {"recipe": "paper", "field": "siren:size=2x10", "lr": 1e-3, "total_steps": 40, "device": "cpu", "eval_every": 1}
 
 
 def test_a_finished_run_is_extended(tmp_path):

@@ -12,8 +12,7 @@ from oracles.pictures import picture
 from torch import nn
 
 import nint
-from nint import job as jobs
-from nint import schedules
+from nint import batches, schedules
 from nint.budgets import Budget
 from nint.build import build_run
 from nint.errors import DivergedError, UsageError
@@ -35,7 +34,7 @@ def photo(rows=9, columns=11):
 
 
 def quick(source=None, **settings):
-    chosen = {"field": FIELD, "lr": 1e-3, "device": "cpu", "budget": 6, "eval_every": 2} | settings
+    chosen = {"recipe": "paper", "field": FIELD, "lr": 1e-3, "device": "cpu", "budget": 6, "eval_every": 2} | settings
     return nint.fit(photo() if source is None else source, **chosen)
 
 
@@ -219,7 +218,7 @@ def test_a_row_of_the_curve_and_that_it_is_of_the_parameters_after_the_update():
     fit = quick(pixels, budget=5, eval_every=2)
     curve = fit.record["curve"]
     assert [row["step"] for row in curve] == [2, 4, 5]
-    assert set(curve[0]) == {"step", "training_seconds", "selection_seconds", "units", "loss", "psnr", "ssim"}
+    assert set(curve[0]) == {"step", "training_seconds", "selection_seconds", "units", "flops", "loss", "psnr", "ssim"}
     rows, columns = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 11), indexing="ij")
     prediction = fit(np.stack([rows, columns], -1).astype(np.float32)).numpy()
     assert fit.metrics["psnr"] == pytest.approx(numpy_psnr(prediction, pixels), abs=1e-4)
@@ -363,18 +362,18 @@ def test_the_kind_chooses_what_the_user_has_not():
 
 
 def test_large_pools_get_candidates_and_a_note(monkeypatch):
-    monkeypatch.setattr(jobs, "LARGE_POOL", 98)
+    monkeypatch.setattr(batches, "LARGE_POOL", 98)
     job = make_job(photo(), device="cpu")
-    assert (job.sampler.batch_size, job.sampler.candidates) == (jobs.LARGE_BATCH, jobs.LARGE_CANDIDATES)
+    assert (job.sampler.batch_size, job.sampler.candidates) == (batches.LARGE_BATCH, batches.LARGE_CANDIDATES)
     assert len(job.notes) == 1 and job.notes[0].startswith("99 points are many")
     share = make_job(photo(), batch_share=0.3, device="cpu").sampler
-    assert (share.batch_share, share.batch_size, share.candidates) == (0.3, None, jobs.LARGE_CANDIDATES)
+    assert (share.batch_share, share.batch_size, share.candidates) == (0.3, None, batches.LARGE_CANDIDATES)
     size = make_job(photo(), batch_size=7, device="cpu").sampler
-    assert (size.batch_size, size.candidates) == (7, jobs.LARGE_CANDIDATES)
+    assert (size.batch_size, size.candidates) == (7, batches.LARGE_CANDIDATES)
     assert make_job(photo(), sampler="nint:candidates=50", device="cpu").sampler.candidates == 50
     neighbours = make_job(photo(), sampler="egra", device="cpu")
     assert neighbours.sampler.candidates is None and neighbours.notes == ()
-    monkeypatch.setattr(jobs, "LARGE_POOL", 99)
+    monkeypatch.setattr(batches, "LARGE_POOL", 99)
     assert make_job(photo(), device="cpu").notes == ()
 
 
@@ -393,9 +392,9 @@ def test_the_kind_of_an_array_can_be_said():
 
 
 def test_large_pools_run(monkeypatch):
-    monkeypatch.setattr(jobs, "LARGE_POOL", 50)
-    monkeypatch.setattr(jobs, "LARGE_BATCH", 10)
-    monkeypatch.setattr(jobs, "LARGE_CANDIDATES", 30)
+    monkeypatch.setattr(batches, "LARGE_POOL", 50)
+    monkeypatch.setattr(batches, "LARGE_BATCH", 10)
+    monkeypatch.setattr(batches, "LARGE_CANDIDATES", 30)
     watch = Watch()
     quick(monitors=[watch])
     assert [len(set(batch)) for batch in watch.batches] == [10] * 6

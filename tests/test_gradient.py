@@ -7,6 +7,7 @@ from torch import nn
 from nint import gradient
 from nint.cost import Cost
 from nint.errors import UsageError
+from nint.fields import FIELDS
 from nint.gradient import accumulate_gradient
 from nint.objectives import L1, L2, Huber, Objective, PointLoss, make_loss
 from nint.samplers.base import Selection
@@ -74,6 +75,39 @@ def test_equals_plain_autograd(name, c, chunk, keep, monkeypatch):
     torch.testing.assert_close(feedback.point_loss, point_loss)
     assert not feedback.prediction.requires_grad and not feedback.point_loss.requires_grad
     assert {name: g.data_ptr() for name, g in feedback.gradient.items()} == {n: p.grad.data_ptr() for n, p in field.named_parameters()}
+
+
+@pytest.mark.parametrize("joint", [False, True], ids=["separable", "joint"])
+@pytest.mark.parametrize("name", FIELDS.names())
+def test_selected_rows_of_every_network_give_the_gradient_of_the_whole_batch(name, joint):
+    form = "grid:size=1x6,levels=2,base_resolution=4" if name == "grid" else f"{name}:size=2x6"
+    field = FIELDS.parse(form).build(2, 3, torch.Generator().manual_seed(0)).double()
+    _, coords, values = problem(3)
+    coords = coords * 2 - 1
+    if name == "gauss":
+        coords = coords * 0.05  # else nearly all of its units are at zero
+    plain = plain_coupled if joint else PLAIN["l2"][1]
+    parameters = list(field.parameters())
+    expected = torch.autograd.grad(plain(field(coords[ROWS]), values[ROWS], ROWS), parameters)
+    assert max(float(slope.abs().max()) for slope in expected) > 1e-6
+    accumulate_gradient(field, coords, values, Selection(ROWS, Coupled() if joint else None), L2(), 4, Cost())
+    for p, slope in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(p.grad, slope, rtol=1e-9, atol=1e-12)
+
+
+def test_another_way_to_call_the_network():
+    field, coords, values = problem()
+    calls = []
+
+    def forward(x):
+        calls.append(len(x))
+        return field(x)
+
+    accumulate_gradient(field, coords, values, Selection(ROWS), L2(), 4, Cost(), forward=forward)
+    assert calls == [4, 4, 3]
+    expected, _, _ = by_autograd(field, coords, values, PLAIN["l2"][1])
+    for p, slope in zip(field.parameters(), expected, strict=True):
+        torch.testing.assert_close(p.grad, slope)
 
 
 def test_a_separable_objective_that_is_not_the_runs_own_loss():

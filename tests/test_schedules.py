@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from nint.errors import UsageError
-from nint.schedules import SHARE_SCHEDULES, batch_share, check_interval, learning_rate, scores_at
+from nint.schedules import LR_SCHEDULES, SHARE_SCHEDULES, batch_share, check_interval, check_warm_up, learning_rate, rate_at, scores_at
 
 
 def oracle_share(schedule: str, share: Fraction, t: int, total: int) -> float:
@@ -17,6 +17,8 @@ def oracle_share(schedule: str, share: Fraction, t: int, total: int) -> float:
         return float(share + Fraction(t, total) * (1 - share))
     if schedule == "step":
         return float(min(share + math.floor(Fraction(t) / Fraction(total, 10)) * (1 - share) / 10, Fraction(1)))
+    if schedule == "growing":
+        return float(min(share * (Fraction(1, 4) + Fraction(3, 2) * Fraction(t, total)), Fraction(1)))
     return float(1 - (1 - share) * Fraction(1 + math.cos(math.pi * t / total)) / 2)
 
 
@@ -55,6 +57,7 @@ def test_share_at_every_step(schedule, total, share):
         ("linear", 0.2, 0.6, 0.2 + 0.8 * 4999 / 5000),
         ("step", 0.2, 0.6, 0.92),
         ("cosine", 0.2, 0.6, 1 - 0.4 * (1 + math.cos(math.pi * 0.9998))),
+        ("growing", 0.05, 0.2, 0.05 + 0.3 * 4999 / 5000),
     ],
 )
 def test_share_at_the_ends(schedule, first, middle, last):
@@ -71,7 +74,13 @@ def test_step_has_ten_stages_that_change_at_tenths():
 @pytest.mark.parametrize("schedule", SHARE_SCHEDULES)
 def test_steps_after_the_end_count_as_the_end(schedule):
     late = [batch_share(schedule, 0.2, t, 100) for t in (100, 101, 250)]
-    assert late == [pytest.approx(0.2 if schedule == "constant" else 1.0)] * 3
+    assert late == [pytest.approx({"constant": 0.2, "growing": 0.35}.get(schedule, 1.0))] * 3
+
+
+@pytest.mark.parametrize("total", [100, 4321])
+@pytest.mark.parametrize("share", [0.02, 0.5])
+def test_a_growing_share_costs_what_a_constant_one_does(share, total):
+    assert sum(batch_share("growing", share, t, total) for t in range(total)) == pytest.approx(share * total, rel=0.01)
 
 
 # ---------------------------------------------------------------- intervals
@@ -155,6 +164,32 @@ def test_bad_names_point_to_the_nearest():
 
 def test_a_schedule_of_zero_steps():
     for schedule in SHARE_SCHEDULES:
-        assert batch_share(schedule, 0.2, 0, 0) == pytest.approx(0.2)
+        assert batch_share(schedule, 0.2, 0, 0) == pytest.approx(0.05 if schedule == "growing" else 0.2)
     for schedule in ("constant", "cosine", "exponential"):
         assert learning_rate(schedule, 1e-3, 0, 0) == 1e-3
+
+
+@pytest.mark.parametrize("schedule", LR_SCHEDULES)
+@pytest.mark.parametrize(("total", "warm_up"), [(100, 0.1), (1000, 0.02), (7, 0.5)])
+def test_a_warm_up_and_then_the_schedule_over_the_rest(schedule, total, warm_up):
+    warm = warm_up * total
+    for step in range(total + 3):
+        if step < warm:
+            expected = 0.05 + 0.95 * step / warm
+        else:
+            part = min((step - warm) / (total - warm), 1)
+            expected = {"constant": 1.0, "cosine": math.cos(math.pi * part / 2) ** 2, "exponential": 10**-part}[schedule]
+        assert learning_rate(schedule, 3e-3, step, total, warm_up) == pytest.approx(3e-3 * expected, abs=1e-15)
+        if step < total:
+            assert learning_rate(schedule, 3e-3, step, total, warm_up) == rate_at(schedule, 3e-3, step / total, warm_up)
+
+
+def test_the_first_step_of_a_warm_up_is_not_for_nothing():
+    assert learning_rate("cosine", 1.0, 0, 1000, 0.02) == pytest.approx(0.05)
+    assert max(learning_rate("cosine", 1.0, step, 1000, 0.02) for step in range(1000)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("warm_up", [-0.1, 1.0, 2.0, math.nan, math.inf])
+def test_bad_warm_ups(warm_up):
+    with pytest.raises(UsageError, match=r"warm_up=.* must be a share of the run from 0 to less than 1"):
+        check_warm_up(warm_up)

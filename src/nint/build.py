@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from nint import schedules
 from nint.budgets import Budget
 from nint.clock import Clock
+from nint.compiled import check_compiler
 from nint.engine import Run
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
@@ -49,19 +51,45 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         loss=job.loss,
         chunk_size=job.chunk_size,
         value_range=pool.value_range,
+        precision=job.score_precision,
     )
+    if job.compile:
+        check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
+    clock, restarts = Clock(job.device), []
     return Run(
         field=field,
         teacher=teacher,
         optimizer=optimizer,
-        rate=lambda step: schedules.learning_rate(job.lr_schedule, job.rate, step, job.total_steps),
+        rate=_rate(job, budget, clock, restarts),
         signal=job.signal,
         budget=budget,
-        clock=Clock(job.device),
+        clock=clock,
         seed=job.seed,
         interrupted=interrupted,
+        restarts=restarts,
+        compiled=job.compile,
     )
+
+
+def _rate(job: Job, budget: Budget, clock: Clock, restarts: list[dict[str, Any]]) -> Callable[[int], float]:
+    """Step -> learning rate: over total_steps, or over the seconds of the budget where the job goes by the clock.
+
+    Where both limits are given, the one that is nearer its end counts. After a restart the seconds that are left are what it is laid
+    out over.
+    """
+
+    def rate(step: int) -> float:
+        top = job.rate * 0.5 ** len(restarts)
+        if not job.by_clock or budget.seconds is None:
+            return schedules.learning_rate(job.lr_schedule, top, step, job.total_steps, job.warm_up)
+        begin = restarts[-1]["training_seconds"] if restarts else 0.0
+        progress = (clock.training_s - begin) / (budget.seconds - begin)
+        if budget.steps is not None:
+            progress = max(progress, step / job.total_steps)
+        return schedules.rate_at(job.lr_schedule, top, min(progress, 1.0), job.warm_up)
+
+    return rate
 
 
 def _start_from(field: nn.Module, path: Path, spec: FieldSpec | nn.Module) -> None:

@@ -44,6 +44,7 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
             "curve": run.curve,
             "first_loss": run.first_loss,
             "loss": run.loss,
+            "restarts": run.restarts,
             "threads": torch.get_num_threads(),
             "chunk_size": run.teacher.probe.chunk_size,
         },
@@ -68,7 +69,11 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
         raise UsageError(f"{path} is not a complete checkpoint: it has no settings.")
     differing = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
     if differing:
-        raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}.")
+        length = before.get("total_steps")
+        kept = (
+            "" if length == settings.get("total_steps") else f" (--total-steps {length} keeps the length that schedules are laid out for)"
+        )
+        raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}{kept}.")
     try:
         _apply(tensors, header["resume"], run)
         return _rounding_notes(header["resume"], run)
@@ -98,5 +103,6 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     run.cost = Cost(**saved["cost"])
     vars(run.teacher.cost).update(saved["selection_cost"])
     run.curve[:] = saved["curve"]
+    run.restarts[:] = saved.get("restarts", [])
     run.first_loss = saved["first_loss"]
     run.loss = saved["loss"] if saved["loss"] is not None else math.nan

@@ -43,6 +43,8 @@ class Run:
         loss: Loss of the last batch, before its update.
         selection: The last batch.
         interrupted: Asked after each step; true stops the run.
+        restarts: What became of earlier tries that diverged, see `nint.restarts`.
+        compiled: Whether the network's forward and backward are compiled (`nint.compiled`), off the clock.
     """
 
     field: nn.Module
@@ -59,6 +61,8 @@ class Run:
     loss: float = math.nan
     selection: Selection | None = None
     interrupted: Callable[[], bool] = lambda: False
+    restarts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    compiled: bool = False
 
     @property
     def step(self) -> int:
@@ -120,26 +124,31 @@ def warm_up(field: nn.Module, coords: Any) -> None:
 
 
 def train_step(run: Run) -> None:
-    """One step. Redrawing points is data preparation and stays off the clock."""
+    """One step. Redrawing points is data preparation and stays off the clock, and so does compiling."""
     teacher = run.teacher
     pool = run.signal.redraw(teacher.probe.pool, teacher.step, run.seed)
     if pool is not teacher.probe.pool:
         teacher.set_pool(pool)
+    probe, forwards = teacher.probe, teacher.probe.forwards
+    if run.compiled:  # scoring only once the sampler has asked for it
+        forwards.compile(probe.coords, scoring=teacher.cost.forward > 0, coord_gradient=teacher.wants_coord_gradient)
+    rate = run.rate(teacher.step)
     with run.clock.training():
         with run.clock.selecting():
             run.selection = teacher.select()
         for group in run.optimizer.param_groups:
-            group["lr"] = run.rate(teacher.step)
+            group["lr"] = rate
         run.optimizer.zero_grad(set_to_none=True)
         feedback = accumulate_gradient(
             run.field,
-            teacher.probe.coords,
-            teacher.probe.values,
+            probe.coords,
+            probe.values,
             run.selection,
             teacher.loss,
-            teacher.probe.chunk_size,
+            probe.chunk_size,
             run.cost,
             teacher.wants_coord_gradient,
+            forwards.training,
         )
         run.loss = float(feedback.point_loss.mean())
         _check(run)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from nint.budgets import Budget
 from nint.build import build_run
 from nint.checkpoint import CHECKPOINT, MODEL, restore
-from nint.engine import Monitor, train
+from nint.engine import Monitor, Run, train
 from nint.errors import DivergedError, UsageError
 from nint.fields import FieldSpec
 from nint.files import write_json
@@ -19,6 +22,7 @@ from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.snapshots import Snapshots
 from nint.record import record_of
+from nint.restarts import restarted, start_weights
 from nint.rundir import claim
 
 RECORD = "run.json"
@@ -28,6 +32,7 @@ SNAPSHOTS = "snapshots"
 def fit(
     source: Any,
     *,
+    recipe: str = "default",
     budget: Budget | int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
@@ -43,6 +48,7 @@ def fit(
 
     Args:
         source: A path, "sample:NAME", an array `[h, w]` or `[h, w, c]`, a PIL image or a `Signal`.
+        recipe: Who chooses what is not said: "default", the fastest way to a good fit that was measured, or "paper".
         budget: When to stop, or a number of steps; None runs `total_steps`.
         out: Folder for the model, checkpoint, record and snapshots; None writes nothing.
         resume: Go on with the run in `out`.
@@ -52,7 +58,7 @@ def fit(
         snapshots: Record selections and reconstructions in `out`.
         half: Store the model in half precision; its metrics are then those of the rounded weights.
         monitors: Further monitors.
-        **settings: Those of `make_job`: field, sampler, batch_share, batch_size, optimizer, lr, lr_schedule, loss,
+        **settings: Those of `make_job`: field, sampler, batch_share, batch_size, optimizer, lr, lr_schedule, warm_up, loss,
             total_steps, seed, device, chunk_size, and the options of the signal's kind (images: max_side).
 
     Returns:
@@ -60,10 +66,11 @@ def fit(
 
     Raises:
         UsageError: for bad input, before anything is written.
-        DivergedError: if training blows up; the last good checkpoint stays in `out`.
+        DivergedError: if training blows up, under the default recipe at each of four learning rates; the last good checkpoint stays
+            in `out`.
     """
-    job = make_job(source, **settings)
     budget = Budget(steps=budget) if isinstance(budget, int) else budget or Budget()
+    job = make_job(source, recipe=recipe, budget=budget, **settings)
     return run_job(
         job,
         budget,
@@ -101,32 +108,36 @@ def run_job(
     half: bool = False,
     monitors: Sequence[Monitor] = (),
     interrupted: Callable[[], bool] = lambda: False,
+    restarting: Callable[[dict[str, Any]], None] = lambda restart: None,
 ) -> Fit:
-    """Runs a job; see `fit`."""
+    """Runs a job; see `fit`. `restarting` is told of each try that has diverged, before the next one starts."""
     run = build_run(job, budget, None if resume else init, interrupted)
-    spec = job.field if isinstance(job.field, FieldSpec) else None
-    result = Fit(run.field, spec, job.signal.layout)
     folder = None if out is None else Path(out)
-    settings = job.settings()
-    watchers: list[Monitor] = [_evaluations(job, budget, eval_every)]
+    settings, start = job.settings(), start_weights(run.field)
     if folder is not None:
         claim(folder, resume=resume, force=force)
         if resume:
             restore(folder / CHECKPOINT, run, settings)
-        if snapshots:
-            watchers.append(Snapshots(folder / SNAPSHOTS))
-        watchers.append(Checkpoint(folder / CHECKPOINT, result, settings))
     elif resume:
         raise UsageError("Resuming needs the folder of the run; give --out.")
-    run.field.train()
-    try:
-        reason = train(run, [*watchers, *monitors])
-    except DivergedError as error:
-        kept = folder / CHECKPOINT if folder is not None and (folder / CHECKPOINT).exists() else None
-        raise DivergedError(error.step, error.reason, None if kept is None else str(kept)) from None
+    spec = job.field if isinstance(job.field, FieldSpec) else None
+    while True:
+        result = Fit(run.field, spec, job.signal.layout)
+        watchers: list[Monitor] = [_evaluations(job, budget, eval_every)]
+        if folder is not None:
+            watchers += [Snapshots(folder / SNAPSHOTS)] if snapshots else []
+            watchers.append(Checkpoint(folder / CHECKPOINT, result, settings))
+        run.field.train()
+        try:
+            reason = train(run, [*watchers, *monitors])
+            break
+        except DivergedError as error:
+            run = _again(job, run, error, start, init, folder)
+            restarting(run.restarts[-1])
     run.field.eval()
     result.metrics = {name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]}
-    result.record = record_of(job, run, settings, reason) | {"init": None if init is None else str(init), "half": half}
+    said = {"init": None if init is None else str(init), "half": half, "restarts": run.restarts}
+    result.record = record_of(job, run, settings, reason) | said
     if half:
         round_to_half(run.field)
         result.metrics = job.signal.evaluate(result.predict)
@@ -135,3 +146,15 @@ def run_job(
         result.save(folder / MODEL, half=half)
         write_json(folder / RECORD, result.record)
     return result
+
+
+def _again(job: Job, run: Run, error: DivergedError, start: dict[str, Tensor], init: str | Path | None, folder: Path | None) -> Run:
+    """The next try; what the failed one has recorded goes, and its checkpoint once the next one has its own."""
+    try:
+        again = restarted(job, run, error, start, init)
+    except DivergedError as last:
+        kept = folder / CHECKPOINT if folder is not None and (folder / CHECKPOINT).exists() else None
+        raise DivergedError(last.step, last.reason, None if kept is None else str(kept)) from None
+    if folder is not None:
+        shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
+    return again

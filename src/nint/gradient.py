@@ -15,6 +15,7 @@ from nint.arithmetic import fast_matmul
 from nint.cost import Cost
 from nint.ntk.products import forward_rows, row_chunks
 from nint.objectives import Objective, PointLoss
+from nint.precision import Forward
 from nint.samplers.base import Feedback, Selection
 from nint.signals.base import RowSubset
 
@@ -31,6 +32,7 @@ def accumulate_gradient(
     chunk_size: int,
     cost: Cost,
     want_coord_gradient: bool = False,
+    forward: Forward | None = None,
 ) -> Feedback:
     """Adds the gradient of the selection's objective to `.grad` of the parameters.
 
@@ -43,6 +45,7 @@ def accumulate_gradient(
         chunk_size: Points at a time.
         cost: Meter of points forwarded and backwarded.
         want_coord_gradient: Also return d objective / d coords.
+        forward: Another way to call the network, with a graph (`nint.compiled.Forwards`).
 
     Cost: b forwards and b backwards; a joint objective whose graphs do not fit costs b forwards more.
     """
@@ -50,9 +53,16 @@ def accumulate_gradient(
     indices = selection.indices
     cost.forward += len(indices)
     cost.backward += len(indices)
+    call = field if forward is None else forward
     if isinstance(objective, PointLoss):
-        return _separable(field, coords, values, indices, objective, loss, chunk_size, want_coord_gradient)
-    return _joint(field, coords, values, indices, objective, loss, chunk_size, cost, want_coord_gradient)
+        prediction, point_loss, slopes = _separable(call, coords, values, indices, objective, loss, chunk_size, want_coord_gradient)
+    else:
+        per_point = _graph_bytes_per_point(field)
+        prediction, point_loss, slopes = _joint(
+            call, coords, values, indices, objective, loss, chunk_size, per_point, cost, want_coord_gradient
+        )
+    gradient = {name: p.grad for name, p in field.named_parameters() if p.grad is not None}
+    return Feedback(prediction, point_loss, _joined(slopes) if slopes else None, gradient)
 
 
 def _inputs(coords: Any, rows: Tensor, want_coord_gradient: bool) -> Tensor:
@@ -60,45 +70,50 @@ def _inputs(coords: Any, rows: Tensor, want_coord_gradient: bool) -> Tensor:
     return x.detach().requires_grad_(True) if want_coord_gradient else x
 
 
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 def _separable(
-    field: nn.Module, coords: Any, values: Any, indices: Tensor, objective: PointLoss, loss: PointLoss, chunk_size: int, want: bool
-) -> Feedback:
+    forward: Forward, coords: Any, values: Any, indices: Tensor, objective: PointLoss, loss: PointLoss, chunk_size: int, want: bool
+) -> tuple[Tensor, Tensor, list[Tensor]]:
     total = len(indices)
     predictions, losses, slopes = [], [], []
     for part in row_chunks(total, chunk_size):
         rows = indices[part]
         x, y = _inputs(coords, rows, want), values[rows]
-        prediction = field(x)
+        prediction = forward(x)
         point_loss = objective.point_loss(prediction, y)
         (point_loss.sum() / total).backward()
         predictions.append(prediction.detach())
         losses.append(point_loss.detach() if objective is loss else loss.point_loss(prediction.detach(), y))
         if want:
             slopes.append(x.grad)
-    return _feedback(field, torch.cat(predictions), torch.cat(losses), slopes)
+    return _joined(predictions), _joined(losses), slopes
 
 
 def _joint(
-    field: nn.Module,
+    forward: Forward,
     coords: Any,
     values: Any,
     indices: Tensor,
     objective: Objective,
     loss: PointLoss,
     chunk_size: int,
+    graph_bytes_per_point: int,
     cost: Cost,
     want: bool,
-) -> Feedback:
+) -> tuple[Tensor, Tensor, list[Tensor]]:
     parts = list(row_chunks(len(indices), chunk_size))
-    keep = len(indices) * _graph_bytes_per_point(field) <= _KEPT_GRAPH_BYTES
+    keep = len(indices) * graph_bytes_per_point <= _KEPT_GRAPH_BYTES
     inputs, graphs = [], []
     if keep:
         for part in parts:
             inputs.append(_inputs(coords, indices[part], want))
-            graphs.append(field(inputs[-1]))
-        prediction = torch.cat([graph.detach() for graph in graphs])
+            graphs.append(forward(inputs[-1]))
+        prediction = _joined([graph.detach() for graph in graphs])
     else:
-        prediction = forward_rows(field, RowSubset(coords, indices), chunk_size)
+        prediction = forward_rows(forward, RowSubset(coords, indices), chunk_size)
         cost.forward += len(indices)
     y = values[indices]
     leaf = prediction.requires_grad_(True)
@@ -107,19 +122,14 @@ def _joint(
     slopes = []
     for number, part in enumerate(parts):
         x = inputs[number] if keep else _inputs(coords, indices[part], want)
-        graph = graphs[number] if keep else field(x)
+        graph = graphs[number] if keep else forward(x)
         graph.backward(cotangent[part])
         if keep:
             graphs[number] = None
         if want:
             slopes.append(x.grad)
     prediction = leaf.detach()
-    return _feedback(field, prediction, loss.point_loss(prediction, y), slopes)
-
-
-def _feedback(field: nn.Module, prediction: Tensor, point_loss: Tensor, slopes: list[Tensor]) -> Feedback:
-    gradient = {name: p.grad for name, p in field.named_parameters() if p.grad is not None}
-    return Feedback(prediction, point_loss, torch.cat(slopes) if slopes else None, gradient)
+    return prediction, loss.point_loss(prediction, y), slopes
 
 
 def _graph_bytes_per_point(field: nn.Module) -> int:

@@ -9,21 +9,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from nint import schedules
+from nint import recipes, schedules
+from nint.batches import batch_of, named_settings, sized, with_batch
+from nint.budgets import Budget
 from nint.devices import resolve_device
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
 from nint.objectives import make_loss
 from nint.optimizers import OPTIMIZERS
+from nint.precision import check_precision
 from nint.samplers import SAMPLERS
-from nint.samplers.base import BatchSampler, Sampler
+from nint.samplers.base import Sampler
 from nint.settings import split_text
-from nint.signals.base import KindDefaults, Signal
+from nint.signals.base import Signal
 from nint.signals.open import open_signal
-
-LARGE_POOL = 2**22
-LARGE_BATCH = 2**15
-LARGE_CANDIDATES = 2**17
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +43,12 @@ class Job:
         chunk_size: Points at a time; None chooses for the device.
         signal_options: How the signal was read.
         notes: What was chosen for the user, in sentences.
+        recipe: Which recipe chose what the user has not named.
+        warm_up: Share of the run in which the learning rate rises, in [0, 1).
+        by_clock: Under a budget of seconds, whether the learning rate follows the share of them that is used, so that it ends with them.
+        chosen: What the recipe chose, by name, where the user has named nothing.
+        score_precision: Of forwards that only score points: "float32" or "bf16" (`nint.precision`).
+        compile: Whether to compile the network (`nint.compiled`).
     """
 
     signal: Signal
@@ -59,6 +64,12 @@ class Job:
     chunk_size: int | None = None
     signal_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    recipe: str = "paper"
+    warm_up: float = 0.0
+    by_clock: bool = False
+    chosen: dict[str, Any] = dataclasses.field(default_factory=dict)
+    score_precision: str = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.lr is not None and not (math.isfinite(self.lr) and self.lr > 0):
@@ -70,6 +81,9 @@ class Job:
             raise UsageError(f"total_steps={self.total_steps} must be at least 1.")
         if not 0 <= self.seed < 2**62:
             raise UsageError(f"seed={self.seed} must be a whole number of at least 0.")
+        recipes.check_recipe(self.recipe)
+        schedules.check_warm_up(self.warm_up)
+        check_precision(self.score_precision)
         make_loss(self.loss)
         OPTIMIZERS.parse(self.optimizer)
 
@@ -79,6 +93,13 @@ class Job:
         if self.lr is not None:
             return self.lr
         return self.field.default_lr if isinstance(self.field, FieldSpec) else 1e-4
+
+    @property
+    def rate_source(self) -> str:
+        """Who chose the learning rate."""
+        if self.lr is None:
+            return "its own default" if isinstance(self.field, FieldSpec) else "the default of modules"
+        return "the recipe's" if "lr" in self.chosen else "as given"
 
     def build_field(self) -> nn.Module:
         """The network at its start weights, which depend on the seed alone."""
@@ -94,124 +115,118 @@ class Job:
             "input": self.signal.name,
             "options": self.signal_options,
             "content": self.signal.fingerprint(),
+            "recipe": self.recipe,
             "field": FIELDS.text(self.field) if isinstance(self.field, FieldSpec) else type(self.field).__name__,
             "sampler": SAMPLERS.text(self.sampler),
             "optimizer": OPTIMIZERS.text(OPTIMIZERS.parse(self.optimizer)),
             "lr": self.rate,
             "lr_schedule": self.lr_schedule,
+            "warm_up": self.warm_up,
             "loss": self.loss,
             "total_steps": self.total_steps,
             "seed": self.seed,
             "device": self.device.type,
+            "score_precision": self.score_precision,
+            "compile": self.compile,
         }
 
 
 def make_job(
     source: Any,
     *,
-    field: str | FieldSpec | nn.Module = "siren",
-    sampler: str | Sampler = "nint",
+    recipe: str = "paper",
+    budget: Budget | int | None = None,
+    field: str | FieldSpec | type[FieldSpec] | nn.Module | None = None,
+    sampler: str | Sampler | type[Sampler] | None = None,
     batch_share: float | None = None,
     batch_size: int | None = None,
-    optimizer: str = "adam",
+    optimizer: str | None = None,
     lr: float | None = None,
-    lr_schedule: str = "constant",
+    lr_schedule: str | None = None,
+    warm_up: float | None = None,
     loss: str = "l2",
     total_steps: int | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
     chunk_size: int | None = None,
+    score_precision: str = "float32",
+    compile: bool = False,
     **signal_options: Any,
 ) -> Job:
     """Reads the source and checks every setting; nothing is written and nothing is trained.
 
-    What is not said is chosen by the kind of signal (`Signal.defaults`): batch share, omega_0, total_steps.
+    What is not said is chosen by the recipe, and what that leaves open by the kind of signal (`Signal.defaults`).
 
     Args:
         source: As for `nint.fit`.
-        field: Text form, spec or module.
+        recipe: "default" or "paper".
+        budget: What the run will have, or a number of steps; the default recipe's learning rate decays to its end.
+        field: Text form, spec, class or module.
         sampler: Text form, class or sampler.
         batch_share: Short for the sampler's setting.
         batch_size: Short for the sampler's setting.
         optimizer: Text form.
-        lr: Learning rate; None is the field's own.
+        lr: Learning rate.
         lr_schedule: "constant", "cosine" or "exponential".
+        warm_up: Share of the run in which the learning rate rises, in [0, 1).
         loss: "l2", "l1" or "huber".
         total_steps: What schedules read.
         seed: Seed.
         device: "auto", "cpu", "cuda" or "mps".
         chunk_size: Points at a time.
+        score_precision: Of forwards that only score points: "float32", or "bf16" for their large products.
+        compile: Compile the network with `torch.compile`, off the training clock; needs a C++ compiler (on CUDA: triton).
         **signal_options: `kind`, `hold_out` and the options of the kind's loader (images: max_side).
 
     Raises:
         UsageError: says what is wrong and what would be right.
     """
     # Settings are checked before the file is read: they are quicker to be wrong.
-    chosen: Sampler = SAMPLERS.parse(sampler)
-    chosen = _with_batch(chosen, batch_share, batch_size)
+    recipes.check_recipe(recipe)
+    check_precision(score_precision)
+    budget = Budget(steps=budget) if isinstance(budget, int) else budget
+    picked = None if sampler is None else with_batch(SAMPLERS.parse(sampler), batch_share, batch_size)
     network = FIELDS.parse(field) if isinstance(field, (str, type)) else field
     resolved = resolve_device(device) if isinstance(device, str) else device
     signal = open_signal(source, **signal_options)
-    named = _named(sampler) | {key for key, value in (("batch_share", batch_share), ("batch_size", batch_size)) if value is not None}
-    chosen, notes = _sized(chosen, named, signal)
+
+    choice = recipes.choose(recipe, signal, network, optimizer)
+    theirs = choice.recipe
+    field_form, sampler_form = (theirs.field if field is None else field), (theirs.sampler if sampler is None else sampler)
+    picked = with_batch(SAMPLERS.parse(sampler_form), batch_share, batch_size) if picked is None else picked
+    named = named_settings(sampler_form) | {k for k, v in (("batch_share", batch_share), ("batch_size", batch_size)) if v is not None}
+    share = recipes.share_of(theirs, SAMPLERS.name_of(picked), signal)
+    picked, sizing = sized(picked, named, signal, share, bounded=recipe != "paper")
+    wishes = {"omega_0": signal.defaults.omega_0, "first_bias": signal.defaults.first_bias, "weight_scale": theirs.weight_scale}
+    network, granted = _with_wishes(FIELDS.parse(field_form) if network is None else network, field_form, wishes)
+    given = {"optimizer": optimizer, "lr": lr, "lr_schedule": lr_schedule, "warm_up": warm_up, "total_steps": total_steps}
+    steps = recipes.steps_of(recipe, theirs, signal, budget)
+    filled = {key: steps if key == "total_steps" else getattr(theirs, key) for key, value in given.items() if value is None}
+    parts = {"field": theirs.field if field is None else None, "sampler": theirs.sampler if sampler is None else None}
     return Job(
         signal=signal,
-        field=_with_defaults(network, field, signal.defaults),
-        sampler=chosen,
-        optimizer=optimizer,
-        lr=lr,
-        lr_schedule=lr_schedule,
+        field=network,
+        sampler=picked,
         loss=loss,
-        total_steps=signal.defaults.total_steps if total_steps is None else total_steps,
         seed=seed,
         device=resolved,
         chunk_size=chunk_size,
+        score_precision=score_precision,
+        compile=compile,
         signal_options={key: value for key, value in signal_options.items() if value is not None},
-        notes=notes,
+        notes=(*choice.notes, *sizing),
+        recipe=recipe,
+        by_clock=recipe != "paper" and total_steps is None,
+        chosen={key: value for key, value in (parts | granted | batch_of(picked, named) | filled).items() if value is not None},
+        **given | filled,
     )
 
 
-def _with_batch(sampler: Sampler, batch_share: float | None, batch_size: int | None) -> Sampler:
-    given = {key: value for key, value in (("batch_share", batch_share), ("batch_size", batch_size)) if value is not None}
-    if not given:
-        return sampler
-    if len(given) == 2:
-        raise UsageError("--batch-share and --batch-size both set the batch; give one of them.")
-    if not isinstance(sampler, BatchSampler):
-        flag = "--" + next(iter(given)).replace("_", "-")
-        raise UsageError(f"Sampler '{SAMPLERS.name_of(sampler)}' has no batch share; leave {flag} out or choose another sampler.")
-    return dataclasses.replace(sampler, **given)
-
-
-def _named(sampler: Any) -> set[str]:
-    """Settings that the user has chosen: those in the text; of a ready sampler, all."""
-    if isinstance(sampler, str):
-        return set(split_text(sampler)[1])
-    return {field.name for field in dataclasses.fields(sampler)} if isinstance(sampler, Sampler) else set()
-
-
-def _sized(sampler: Sampler, named: set[str], signal: Signal) -> tuple[Sampler, tuple[str, ...]]:
-    """The sampler with the batch that suits the signal, where the user has not chosen one."""
-    if not isinstance(sampler, BatchSampler):
-        return sampler, ()
-    chosen = bool(named & {"batch_share", "batch_size"})
-    points = len(signal.pool(torch.device("cpu")))
-    if points > LARGE_POOL and sampler.works_on_subpools and "candidates" not in named:
-        batch = sampler.count(0, 1, points) if chosen else LARGE_BATCH
-        candidates = max(LARGE_CANDIDATES, 2 * batch)
-        note = f"{points:,} points are many: each batch of {batch:,} is chosen among {candidates:,} random ones (candidates)."
-        size = {} if chosen else {"batch_size": batch}
-        return dataclasses.replace(sampler, candidates=candidates, **size), (note,)
-    if chosen or "candidates" in named:
-        return sampler, ()
-    return dataclasses.replace(sampler, batch_share=signal.defaults.batch_share), ()
-
-
-def _with_defaults(network: FieldSpec | nn.Module, given: Any, defaults: KindDefaults) -> FieldSpec | nn.Module:
-    """The network with the settings of the signal's kind that it has and the user has not chosen."""
+def _with_wishes(network: FieldSpec | nn.Module, given: Any, wishes: dict[str, Any]) -> tuple[FieldSpec | nn.Module, dict[str, Any]]:
+    """The network with the settings that recipe and kind wish for, where it has them and the user has not chosen them; and those."""
     if not isinstance(given, (str, type)) or not isinstance(network, FieldSpec):
-        return network
+        return network, {}
     named = split_text(given)[1] if isinstance(given, str) else {}
     has = {field.name for field in dataclasses.fields(network)}
-    wanted = {"omega_0": defaults.omega_0, "first_bias": defaults.first_bias}
-    return dataclasses.replace(network, **{k: v for k, v in wanted.items() if v is not None and k in has and k not in named})
+    granted = {key: value for key, value in wishes.items() if value is not None and key in has and key not in named}
+    return dataclasses.replace(network, **granted), granted

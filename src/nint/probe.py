@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.compiled import Forwards
 from nint.cost import Cost
 from nint.ntk.products import Params, forward_rows, jvp_rows, resolve_chunk_size, trainable, vjp_rows
 from nint.objectives import PointLoss
@@ -25,14 +26,30 @@ class Probe:
         loss: The run's own loss; g is its gradient.
         chunk_size: Points at a time; None chooses for the device.
         cost: Meter to add to; a new one if None.
+        precision: Of the forwards behind `prediction`, "float32" or "bf16"; gradients, J^T u and J v stay float32.
+        forwards: How to call the network, shared with another probe; instead of `precision`.
+
+    Raises:
+        UsageError: for a bad chunk size or an unknown precision.
     """
 
-    def __init__(self, field: nn.Module, pool: Pool, loss: PointLoss, chunk_size: int | None = None, cost: Cost | None = None) -> None:
+    def __init__(
+        self,
+        field: nn.Module,
+        pool: Pool,
+        loss: PointLoss,
+        chunk_size: int | None = None,
+        cost: Cost | None = None,
+        *,
+        precision: str = "float32",
+        forwards: Forwards | None = None,
+    ) -> None:
         self._field = field
         self.pool = pool
         self.loss = loss
         self.chunk_size = resolve_chunk_size(chunk_size, pool.device)
         self.cost = Cost() if cost is None else cost
+        self.forwards = Forwards(field, precision) if forwards is None else forwards
         self._prediction: Tensor | None = None
 
     def __len__(self) -> int:
@@ -67,7 +84,7 @@ class Probe:
     def prediction(self) -> Tensor:
         """`[n, d_out]`, no graph. Cost: n forwards, once a step."""
         if self._prediction is None:
-            self._prediction = forward_rows(self._field, self.coords, self.chunk_size)
+            self._prediction = forward_rows(self.forwards.scoring, self.coords, self.chunk_size)
             self.cost.forward += len(self)
         return self._prediction
 
@@ -83,7 +100,7 @@ class Probe:
         """J^T u for u `[n, d_out]`. Cost: n forwards and n backwards."""
         self.cost.forward += len(self)
         self.cost.backward += len(self)
-        return vjp_rows(self._field, self.coords, lambda _, rows: cotangent[rows], self.chunk_size)
+        return vjp_rows(self._field, self.coords, lambda _, rows: cotangent[rows], self.chunk_size, self.forwards.training)
 
     def gradient(self) -> Params:
         """J^T g: the parameter gradient of the loss summed over the pool.
@@ -100,7 +117,7 @@ class Probe:
                 kept[rows] = prediction
             return self.loss.point_gradient(prediction, self.values[rows])
 
-        result = vjp_rows(self._field, self.coords, cotangent, self.chunk_size)
+        result = vjp_rows(self._field, self.coords, cotangent, self.chunk_size, self.forwards.training)
         self._prediction = kept
         self.cost.forward += len(self)
         self.cost.backward += len(self)
@@ -129,4 +146,4 @@ class Probe:
             value_range=self.pool.value_range,
             epoch=self.epoch if epoch is None else epoch,
         )
-        return Probe(self._field, pool, self.loss, self.chunk_size, self.cost)
+        return Probe(self._field, pool, self.loss, self.chunk_size, self.cost, forwards=self.forwards)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from nint.errors import UsageError
 
-OURS = ("model.safetensors", "checkpoint.safetensors", "run.json", "snapshots")
+TENSORBOARD = "tensorboard"
+OURS = ("model.safetensors", "checkpoint.safetensors", "run.json", "snapshots", TENSORBOARD)
 PICTURES = ("reconstruction.png", "error.png", "selection.png", "curve.png")
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a folder has the files of a run."""
-    return any((folder / name).exists() for name in OURS)
+    """Whether a folder has the files of a run; a log alone may be a comparison's."""
+    return any((folder / name).exists() for name in OURS if name != TENSORBOARD)
 
 
 def claim(folder: Path, *, resume: bool, force: bool) -> None:
@@ -40,6 +41,9 @@ def claim(folder: Path, *, resume: bool, force: bool) -> None:
             raise UsageError(
                 f"{folder} holds another run; choose another --out, or add --resume to go on with it or --force to replace it."
             )
+        from nint.reporting.html.place import remove_stale
+
+        remove_stale(folder)
         for name in (*OURS, *PICTURES):
             target = folder / name
             if target.is_dir():

@@ -11,16 +11,19 @@ import re
 
 from nint.errors import UsageError, nearest
 
-SHARE_SCHEDULES = ("constant", "linear", "step", "cosine")
+SHARE_SCHEDULES = ("constant", "linear", "step", "cosine", "growing")
 LR_SCHEDULES = ("constant", "cosine", "exponential")
 INTERVALS = ("dense", "every-K", "incremental", "decremental")
+
+_WARM_UP_START = 0.05
 
 
 def batch_share(schedule: str, share: float, step: int, total_steps: int) -> float:
     """Share of the pool to train on at a step.
 
     Args:
-        schedule: "constant", "linear", "step" (ten stages) or "cosine".
+        schedule: "constant"; "linear", "step" (ten stages) or "cosine", which grow to all points; or "growing", from a quarter of the
+            share to seven quarters, so that a run costs what it costs with a constant share.
         share: Initial share in (0, 1].
         step: 0-based step; later than `total_steps` counts as the end.
         total_steps: Length that the schedule is laid out for.
@@ -35,6 +38,8 @@ def batch_share(schedule: str, share: float, step: int, total_steps: int) -> flo
         return min(share + stage * (1 - share) / 10, 1.0)
     if schedule == "cosine":
         return 1 - (1 - share) * (1 + math.cos(math.pi * progress)) / 2
+    if schedule == "growing":
+        return min(share * (0.25 + 1.5 * progress), 1.0)
     raise UsageError(f"There is no share schedule called '{schedule}'.{nearest(schedule, SHARE_SCHEDULES)}")
 
 
@@ -70,13 +75,36 @@ def scores_at(interval: str, step: int, total_steps: int) -> bool:
     raise UsageError(f"There is no interval called '{interval}'; use dense, every-5 (any number), incremental or decremental.")
 
 
-def learning_rate(schedule: str, rate: float, step: int, total_steps: int) -> float:
-    """Learning rate at a step: constant, cosine to 0, or exponential 0.1^(step/total_steps)."""
-    progress = min(step / max(total_steps, 1), 1.0)
-    if schedule == "constant":
-        return rate
+def learning_rate(schedule: str, rate: float, step: int, total_steps: int, warm_up: float = 0.0) -> float:
+    """Learning rate at a step: a linear warm-up over a share of total_steps, then the schedule over the rest of them.
+
+    Args:
+        schedule: "constant", "cosine" to 0, or "exponential" to a tenth.
+        rate: The highest rate.
+        step: 0-based step; later than `total_steps` counts as the end.
+        total_steps: Length that the schedule is laid out for.
+        warm_up: Share of it, in [0, 1).
+    """
+    return rate_at(schedule, rate, min(step / max(total_steps, 1), 1.0), warm_up)
+
+
+def rate_at(schedule: str, rate: float, progress: float, warm_up: float = 0.0) -> float:
+    """Learning rate once a share `progress` of the run, in [0, 1], is over; the other arguments are those of `learning_rate`.
+
+    The warm-up starts at a twentieth of the rate, so that the first step is not for nothing.
+    """
+    if schedule not in LR_SCHEDULES:
+        raise UsageError(f"There is no learning-rate schedule called '{schedule}'.{nearest(schedule, LR_SCHEDULES)}")
+    if progress < warm_up:
+        return rate * (_WARM_UP_START + (1 - _WARM_UP_START) * progress / warm_up)
+    if warm_up > 0:
+        progress = min((progress - warm_up) / (1 - warm_up), 1.0)
     if schedule == "cosine":
         return rate * (1 + math.cos(math.pi * progress)) / 2
-    if schedule == "exponential":
-        return rate * 0.1**progress
-    raise UsageError(f"There is no learning-rate schedule called '{schedule}'.{nearest(schedule, LR_SCHEDULES)}")
+    return rate * 0.1**progress if schedule == "exponential" else rate
+
+
+def check_warm_up(warm_up: float) -> None:
+    """Raises UsageError unless `warm_up` is a share in [0, 1)."""
+    if not 0 <= warm_up < 1:
+        raise UsageError(f"warm_up={warm_up} must be a share of the run from 0 to less than 1, for example 0.02.")

@@ -67,6 +67,7 @@ class Teacher:
         loss: "l2", "l1", "huber" or a `PointLoss`: the loss of your loop, whose gradient is g.
         chunk_size: Points at a time when scoring; None chooses for the device.
         value_range: Lowest and highest possible value.
+        precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.precision`).
 
     Raises:
         UsageError: where shapes do not fit, or the sampler needs what the pool does not have.
@@ -86,6 +87,7 @@ class Teacher:
         loss: str | PointLoss = "l2",
         chunk_size: int | None = None,
         value_range: tuple[float, float] = (0.0, 1.0),
+        precision: str = "float32",
     ) -> None:
         if total_steps < 1:
             raise UsageError(f"total_steps={total_steps} must be at least 1.")
@@ -101,7 +103,7 @@ class Teacher:
         self.cost = Cost()
         self.wants_coord_gradient = "coord_gradient" in self.sampler.needs
         pool = _checked_pool(Pool(coords, values, grid, value_range))
-        self.probe = Probe(field, pool, self.loss, chunk_size, self.cost)
+        self.probe = Probe(field, pool, self.loss, chunk_size, self.cost, precision=precision)
         require_pointwise(field)
         apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may share a coordinate
         require_pointwise_behaviour(field, pool.coords[torch.tensor(apart, device=pool.device)], pool.out_features)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import nint
-from nint.bench import compare
+from nint.bench import lanes
 from nint.bench.compare import run_comparison
 from nint.bench.plan import make_plan
 from nint.bench.records import read
@@ -64,7 +64,7 @@ def test_samplers_of_a_seed_start_from_the_same_weights_and_seeds_differ(camera,
         starts.setdefault((FIELDS.text(job.field), job.seed), []).append((type(job.sampler).__name__, weights))
         return run
 
-    monkeypatch.setattr(compare, "build_run", build)
+    monkeypatch.setattr(lanes, "build_run", build)
     run_comparison(plan_of(camera, fields=["siren", "finer"]), tmp_path)
     assert len(starts) == 4
     for group in starts.values():
@@ -77,21 +77,23 @@ def test_samplers_of_a_seed_start_from_the_same_weights_and_seeds_differ(camera,
 def test_a_run_of_a_comparison_is_the_run_that_fit_makes(camera, tmp_path):
     results = run_comparison(plan_of(camera, steps=45), tmp_path).results
     for result in results:
-        alone = nint.fit(camera, field="siren:size=2x16", sampler=result.sampler, budget=45, total_steps=45, lr=1e-3, seed=result.seed)
+        alone = nint.fit(
+            camera, field="siren:size=2x16", sampler=result.sampler, budget=45, total_steps=45, lr=1e-3, seed=result.seed, recipe="paper"
+        )
         assert result.record["psnr"] == alone.metrics["psnr"]
         assert result.record["units"] == alone.record["units"]
 
 
 def test_runs_take_turns_in_blocks_and_each_has_its_own_clock(camera, tmp_path, monkeypatch):
     order = []
-    step = compare.train_step
+    step = lanes.train_step
 
     def counted(run):
         order.append(type(run.teacher.sampler).__name__)
         step(run)
 
-    monkeypatch.setattr(compare, "train_step", counted)
-    monkeypatch.setattr(compare, "BLOCK_SECONDS", 1e9)
+    monkeypatch.setattr(lanes, "train_step", counted)
+    monkeypatch.setattr(lanes, "BLOCK_SECONDS", 1e9)
     start = time.perf_counter()
     results = run_comparison(plan_of(camera, samplers=["uniform", "full"], steps=45, seeds=1), tmp_path).results
     elapsed = time.perf_counter() - start
@@ -187,7 +189,7 @@ def finished(camera, tmp_path):
 def rerun(camera, folder, monkeypatch, **changes):
     """Resumes with changes; returns (comparison, jobs that were built, warm-ups included)."""
     built = []
-    monkeypatch.setattr(compare, "build_run", lambda job, budget: built.append((job.seed, job.sampler)) or build_run(job, budget))
+    monkeypatch.setattr(lanes, "build_run", lambda job, budget: built.append((job.seed, job.sampler)) or build_run(job, budget))
     return run_comparison(plan_of(camera, **changes), folder, resume=True), built
 
 
@@ -316,7 +318,7 @@ def test_a_plan_names_samplers_and_fields_in_full(camera):
 
 def test_a_plan_without_samplers_takes_every_one_that_the_signal_allows(camera):
     everything = list(plan_of(camera, samplers=[]).samplers)
-    assert everything[:5] == ["nint", "nint-reference", "full", "uniform", "int"]
+    assert everything[:6] == ["nint", "nint-fast", "nint-reference", "full", "uniform", "int"]
     assert {"evos", "egra"} <= set(everything)
     assert set(everything) <= set(plan_of(camera, samplers=["all"]).samplers)
     assert len(plan_of(camera, fields=["all"]).fields) >= 8

@@ -164,11 +164,12 @@ def test_a_run_is_not_overwritten_unless_asked(cli, tmp_path: Path):
 def test_resuming_with_other_settings_lists_them(cli, tmp_path: Path):
     noise(tmp_path / "a.png")
     noise(tmp_path / "b.png", (9, 8))
-    assert cli("fit", "a.png", *QUICK, "--quiet").code == 0
+    quick = (*QUICK, "--recipe", "paper")
+    assert cli("fit", "a.png", *quick, "--quiet").code == 0
     before = contents(tmp_path)
-    outcome = cli("fit", "a.png", *QUICK, "--resume", "--seed", "3", "--lr", "0.5", "--sampler", "uniform")
+    outcome = cli("fit", "a.png", *quick, "--resume", "--seed", "3", "--lr", "0.5", "--sampler", "uniform")
     refused(outcome, "seed was 0, now 3", "lr was 0.0001, now 0.5", "sampler was nint, now uniform")
-    refused(cli("fit", "b.png", *QUICK, "--resume", "--out", "nint-out/a"), "input was a.png, now b.png")
+    refused(cli("fit", "b.png", *quick, "--resume", "--out", "nint-out/a"), "input was a.png, now b.png")
     assert contents(tmp_path) == before
 
 

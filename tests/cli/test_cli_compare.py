@@ -30,7 +30,7 @@ def test_a_comparison_prints_its_tables_and_writes_its_files(capsys, tmp_path):
     code, text, complaint = call(capsys, *WORDS, "--lr", "1e-3", "--targets", "6", "50", "--out", out, "--threads", "1")
     assert (code, complaint) == (0, "")
     assert "sample:camera, 32x32 grey image" in text
-    assert "siren:size=2x16, learning rate 0.001 (from --lr)" in text
+    assert "siren:size=2x16, learning rate 0.001 (as given)" in text
     assert "schedules read 20 total steps" in text
     assert "4: samplers 2, fields 1, seeds 2" in text
     assert "6 dB     uniform" in text

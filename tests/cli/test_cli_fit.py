@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-TINY = ("sample:camera", "--max-side", "32", "--size", "2x16", "--no-pictures", "--device", "cpu")
+TINY = ("sample:camera", "--max-side", "32", "--size", "2x16", "--no-pictures", "--device", "cpu", "--recipe", "paper")
 
 KEYS = {
     "settings",
@@ -156,7 +156,7 @@ def test_another_model_is_the_start(cli, tmp_path: Path, fitted: Path):
 
 
 def test_short_options_are_the_settings_of_the_text_forms(cli):
-    words = ("sample:camera", "--max-side", "16", "--steps", "1", "--no-pictures", "--json", "-", "--quiet")
+    words = ("sample:camera", "--max-side", "16", "--steps", "1", "--no-pictures", "--json", "-", "--quiet", "--recipe", "paper")
     short = cli("fit", *words, "--field", "finer:omega_0=20", "--size", "1x8", "--batch-share", "0.5", "--out", "a")
     long = cli("fit", *words, "--field", "finer:omega_0=20,size=1x8", "--sampler", "nint:batch_share=0.5", "--out", "b")
     assert short.code == long.code == 0

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from nint.cli.interrupts import Interrupts
 
-TINY = ("sample:camera", "--max-side", "32", "--size", "2x16", "--no-pictures", "--device", "cpu", "--threads", "1")
+TINY = ("sample:camera", "--max-side", "32", "--size", "2x16", "--no-pictures", "--device", "cpu", "--threads", "1", "--recipe", "paper")
 FOREVER = ("--steps", "1000000", "--eval-every", "1000000")
 
 

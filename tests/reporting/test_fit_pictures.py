@@ -66,7 +66,7 @@ def test_pictures_of_part_of_an_image(tmp_path, options):
     image = np.dstack([ramp(channels=3), np.full((24, 32), 255, np.uint8)])
     image[4:12, 8:20, 3] = 0
     signal = open_signal(image if "transparent" in options else image[..., :3], **options)
-    fit = nint.fit(signal, field="siren:size=1x8", sampler="uniform", budget=3, out=tmp_path / "out")
+    fit = nint.fit(signal, recipe="paper", field="siren:size=1x8", sampler="uniform", budget=3, out=tmp_path / "out")
     names = {path.name for path in write_pictures(tmp_path / "out", signal, fit)}
     assert names == {"reconstruction.png", "error.png", "selection.png", "curve.png"}
     for shot in load_snapshots(tmp_path / "out" / "snapshots"):

@@ -8,9 +8,7 @@ thrown away.
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +16,13 @@ from typing import Any
 import torch
 
 from nint.bench import folder
+from nint.bench.lanes import Lane, interleave, warm_up
 from nint.bench.plan import Plan
 from nint.bench.records import RunResult, append, plain, read
 from nint.bench.watch import CheckpointSnapshots, Quality
-from nint.budgets import Budget
-from nint.build import build_run
-from nint.engine import Monitor, Run, train, train_step
-from nint.errors import NintError
+from nint.engine import Monitor
 from nint.job import Job
-from nint.record import record_of
-
-BLOCK_STEPS = 20
-BLOCK_SECONDS = 2.0
-WARM_UP_STEPS = 3
+from nint.monitors.tensorboard import TensorBoard, summary_writer
 
 Progress = Callable[[float, str], None]
 """(runs finished so far, fractions counted, what is running)."""
@@ -69,6 +61,7 @@ def run_comparison(
     command: str = "",
     resume: bool = False,
     force: bool = False,
+    tensorboard: bool = False,
     progress: Progress = lambda done, what: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Comparison:
@@ -80,12 +73,15 @@ def run_comparison(
         command: The exact command, for the records.
         resume: Keep the runs that are there, and do not repeat those with the same settings. Failed ones are tried again.
         force: Remove the comparison that is there.
+        tensorboard: Log every run to its own folder in `out`/tensorboard.
         progress: Told after each block.
         interrupted: Asked after each block; true stops, and the runs under way are lost.
 
     Raises:
         UsageError: for a folder that cannot be used.
     """
+    if tensorboard:
+        summary_writer()  # refused here where it is not installed, and not by each run
     folder.claim(out, resume=resume, force=force)
     path = out / folder.RECORDS
     earlier, problems = read(path)
@@ -105,9 +101,11 @@ def run_comparison(
         for sampler in missing:
             if (field, sampler) not in warm and not interrupted():
                 progress(len(results), f"warming up {sampler} on {field}")
-                _warm_up(plan.job(field, sampler, seed))
+                warm_up(plan.job(field, sampler, seed))
                 warm.add((field, sampler))
-        for result in _run_group(plan, out, seed, field, missing, facts, lambda d, what: progress(len(results) + d, what), interrupted):
+        for result in _run_group(
+            plan, out, seed, field, missing, facts, lambda d, what: progress(len(results) + d, what), interrupted, tensorboard
+        ):
             append(path, result)
             results[seed, field, result.sampler] = result
         if interrupted():
@@ -129,80 +127,6 @@ def identity(plan: Plan, job: Job) -> dict[str, Any]:
     }
 
 
-def _warm_up(job: Job) -> None:
-    try:
-        train(build_run(job, Budget(steps=WARM_UP_STEPS)))
-    except Exception:  # the run itself fails in the same way and is reported then
-        return
-
-
-class _Lane:
-    """One run of a group, advanced block by block until it ends or fails."""
-
-    def __init__(self, plan: Plan, job: Job, snapshots: Path | None) -> None:
-        self.plan, self.job = plan, job
-        self.run: Run | None = None
-        self.reason: str | None = None
-        self.error: str | None = None
-        self.monitors: list[Monitor] = [Quality(plan)]
-        if snapshots is not None:
-            self.monitors.append(CheckpointSnapshots(snapshots, plan))
-        start = time.perf_counter()
-        with self._reporting():
-            self.run = build_run(job, plan.budget)
-            self.run.field.train()
-        self.setup_seconds = time.perf_counter() - start
-
-    @property
-    def ended(self) -> bool:
-        return self.error is not None or self.reason is not None
-
-    @property
-    def share(self) -> float:
-        """How much of the budget is used."""
-        if self.ended or self.run is None:
-            return 1.0
-        budget = self.plan.budget
-        return self.run.clock.training_s / budget.seconds if self.plan.in_seconds else self.run.step / budget.steps
-
-    def advance(self) -> None:
-        """A block of steps."""
-        run, start = self.run, time.perf_counter()
-        with self._reporting():
-            for _ in range(BLOCK_STEPS):
-                train_step(run)
-                for monitor in self.monitors:
-                    monitor.after_step(run)
-                reason = run.stop_reason()
-                if reason is not None:
-                    for monitor in self.monitors:
-                        monitor.finish(run, reason)
-                    self.reason = reason
-                    return
-                if time.perf_counter() - start >= BLOCK_SECONDS:
-                    return
-
-    def result(self, field: str, sampler: str, facts: dict[str, Any]) -> RunResult:
-        """The record of a run that ended; a failed one has what is known of it."""
-        settings = self.job.settings()
-        record: dict[str, Any] = {"settings": settings, "steps": 0, "curve": []}
-        if self.run is not None and self.run.curve:
-            record = record_of(self.job, self.run, settings, self.error or self.reason or "")
-            del record["peak_memory_bytes"]  # of the process, which holds all runs of the group
-        elif self.run is not None:
-            record["steps"] = self.run.step
-        record |= {"setup_seconds": self.setup_seconds, "identity": identity(self.plan, self.job), **facts}
-        return RunResult(field, sampler, self.job.seed, self.error, plain(record))
-
-    @contextmanager
-    def _reporting(self) -> Iterator[None]:
-        """Turns any failure of a run, a plug-in's included, into its `error`, so that the others go on."""
-        try:
-            yield
-        except Exception as error:
-            self.error = str(error) if isinstance(error, NintError) else f"{type(error).__name__}: {error}"
-
-
 def _run_group(
     plan: Plan,
     out: Path,
@@ -212,22 +136,24 @@ def _run_group(
     facts: dict[str, Any],
     progress: Progress,
     interrupted: Callable[[], bool],
+    tensorboard: bool,
 ) -> Iterator[RunResult]:
     """Runs the samplers of one field and seed in turn; yields each result as it ends."""
     facts = facts | {"interleaved_with": samplers}
     lanes = {}
     for sampler in samplers:
-        place = folder.snapshots(out, field, sampler) if seed == 0 else None
-        if place is not None:
+        job = plan.job(field, sampler, seed)
+        at = () if plan.in_seconds else plan.checkpoints
+        monitors: list[Monitor] = [Quality(plan.metric, every=plan.every, every_seconds=plan.every_seconds, at=at)]
+        if seed == 0:
+            place = folder.snapshots(out, field, sampler)
             folder.clear(place)
-        lanes[sampler] = _Lane(plan, plan.job(field, sampler, seed), place)
-    while lanes:
-        for sampler, lane in list(lanes.items()):
-            if interrupted():
-                return
-            if not lane.ended:
-                lane.advance()
-            if lane.ended:
-                del lanes[sampler]
-                yield lane.result(field, sampler, facts)
-            progress(sum(other.share for other in lanes.values()), f"{field}, seed {seed}: {sampler}")
+            monitors.append(CheckpointSnapshots(place, plan.checkpoints, plan.in_seconds))
+        if tensorboard:
+            monitors.append(TensorBoard(folder.log(out, field, sampler, seed)))
+        lanes[sampler] = Lane(job, plan.budget, monitors)
+    for sampler, lane in interleave(lanes, interrupted):
+        if lane.ended:
+            record = lane.record() | {"identity": identity(plan, lane.job), **facts}
+            yield RunResult(field, sampler, seed, lane.error, plain(record))
+        progress(sum(other.share for other in lanes.values()), f"{field}, seed {seed}: {sampler}")

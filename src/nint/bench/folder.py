@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from nint.errors import UsageError
-from nint.rundir import check_writable, holds_run
+from nint.rundir import TENSORBOARD, check_writable, holds_run
 
 RECORDS = "runs.jsonl"
 TABLE = "table.md"
@@ -40,15 +40,24 @@ def claim(out: Path, *, resume: bool, force: bool) -> None:
             raise UsageError(
                 f"{out} holds another comparison; choose another --out, or add --resume to go on with it or --force to replace it."
             )
+        from nint.reporting.html.place import remove_stale
+
+        remove_stale(out)
         for name in (RECORDS, TABLE, *PICTURES):
             for path in out.glob(name):
                 path.unlink()
-        shutil.rmtree(out / RUNS, ignore_errors=True)
+        for name in (RUNS, TENSORBOARD):
+            shutil.rmtree(out / name, ignore_errors=True)
 
 
 def snapshots(out: Path, field: str, sampler: str) -> Path:
     """Where the snapshots of a pairing lie (those of seed 0)."""
     return out / RUNS / slug(field) / slug(sampler)
+
+
+def log(out: Path, field: str, sampler: str, seed: int) -> Path:
+    """Where the TensorBoard log of a run lies."""
+    return out / TENSORBOARD / slug(field) / slug(sampler) / f"seed-{seed}"
 
 
 def clear(place: Path) -> None:

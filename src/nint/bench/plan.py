@@ -13,6 +13,7 @@ from nint.budgets import Budget
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.job import Job, make_job
+from nint.recipes import choose, steps_of
 from nint.registry import Registry
 from nint.samplers import SAMPLERS, BatchSampler, Sampler
 from nint.samplers.base import check_needs
@@ -40,7 +41,9 @@ class Plan:
         targets: Values of the leading metric to reach.
         eval_every: Steps between evaluations; None spreads about a hundred over the budget.
         lr: Learning rate of every field; None is each field's own default.
-        options: Further settings of every job: lr_schedule, optimizer, loss, device, chunk_size.
+        options: Further settings of every job: lr_schedule, warm_up, optimizer, loss, device, chunk_size.
+        recipe: Who chooses what nobody names.
+        named_steps: The total_steps that was asked for, if any.
     """
 
     signal: Signal
@@ -54,6 +57,8 @@ class Plan:
     eval_every: int | None
     lr: float | None
     options: dict[str, Any]
+    recipe: str = "paper"
+    named_steps: int | None = None
 
     @property
     def metric(self) -> str:
@@ -86,13 +91,25 @@ class Plan:
         """The job of one run."""
         return make_job(
             self.signal,
+            recipe=self.recipe,
+            budget=self.budget,
             field=_named(FIELDS, field, self.fields[field]),
             sampler=_named(SAMPLERS, sampler, self.samplers[sampler]),
             lr=self.lr,
-            total_steps=self.total_steps,
+            total_steps=self.total_steps if self.recipe == "paper" else self.named_steps,
             seed=seed,
             **self.options,
         )
+
+    def rates(self) -> dict[str, str]:
+        """Field -> its learning rate and who chose it: "0.0001 (its own default)"."""
+        jobs = [self.job(text, next(iter(self.samplers)), 0) for text in self.fields]
+        return {text: f"{job.rate:g} ({job.rate_source})" for text, job in zip(self.fields, jobs, strict=True)}
+
+    @property
+    def lr_schedule(self) -> str:
+        """Course of the learning rate of every run."""
+        return self.job(next(iter(self.fields)), next(iter(self.samplers)), 0).lr_schedule
 
     def groups(self) -> Iterator[tuple[int, str]]:
         """(seed, field) of each group whose samplers run interleaved, seed by seed, so that every field has a result early."""
@@ -122,6 +139,7 @@ def make_plan(
     checkpoints: tuple[float, ...] = (),
     targets: tuple[float, ...] = (),
     eval_every: int | None = None,
+    recipe: str = "paper",
     **options: Any,
 ) -> Plan:
     """Reads the source and checks every setting; nothing is written and nothing is trained.
@@ -141,7 +159,8 @@ def make_plan(
         checkpoints: Steps or seconds at which quality is tabled; none is a tenth, a quarter, half and all of the budget.
         targets: Values of the leading metric; none is 25, 28, 30 and 35 dB where it is PSNR.
         eval_every: Steps between evaluations.
-        **options: lr_schedule, optimizer, loss, device, chunk_size, as in `nint.fitting.make_job`.
+        recipe: Who chooses what nobody names: "paper" or "default".
+        **options: lr_schedule, warm_up, optimizer, loss, device, chunk_size, as in `nint.fitting.make_job`.
 
     Raises:
         UsageError: says what is wrong and what would be right.
@@ -160,12 +179,14 @@ def make_plan(
         fields=_fields(fields, size),
         budget=budget,
         seeds=seeds,
-        total_steps=total_steps if total_steps is not None else steps or signal.defaults.total_steps,
+        total_steps=total_steps if total_steps is not None else steps or steps_of(recipe, choose(recipe, signal).recipe, signal, budget),
         checkpoints=_checkpoints(checkpoints, budget),
         targets=tuple(sorted(set(targets))) or (PSNR_TARGETS if signal.metrics[0] == "psnr" else ()),
         eval_every=eval_every,
         lr=lr,
         options=options,
+        recipe=recipe,
+        named_steps=total_steps,
     )
     for field in plan.fields:
         for sampler in plan.samplers:
@@ -191,10 +212,7 @@ def _samplers(texts: tuple[str, ...] | list[str], batch_share: float | None, poo
 
 def _fields(texts: tuple[str, ...] | list[str], size: str | None) -> dict[str, FieldSpec]:
     found: dict[str, FieldSpec] = {}
-    wanted: list[str] = []
-    for text in texts:
-        wanted += FIELDS.names() if text == "all" else [text]
-    for text in wanted:
+    for text in (name for asked in texts for name in (FIELDS.names() if asked == "all" else [asked])):
         spec = FIELDS.parse(text)
         if size is not None and not _gives(text, "size"):
             spec = dataclasses.replace(spec, size=size)

@@ -52,14 +52,19 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value), parse_constant=lambda _: None)
 
 
-def append(path: Path, result: RunResult) -> None:
-    """Adds a line, on disk before this returns.
+def append_line(path: Path, value: Any) -> None:
+    """Adds one line of JSON to a file, on disk before this returns.
+
+    Args:
+        path: The file; it and its folder are made if needed.
+        value: Without infinities and NaN.
 
     Raises:
         UsageError: where the file cannot be written.
     """
-    line = json.dumps(plain(dataclasses.asdict(result)), allow_nan=False)
+    line = json.dumps(value, allow_nan=False)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab+") as file:
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
@@ -70,6 +75,15 @@ def append(path: Path, result: RunResult) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def append(path: Path, result: RunResult) -> None:
+    """Adds a line, on disk before this returns.
+
+    Raises:
+        UsageError: where the file cannot be written.
+    """
+    append_line(path, plain(dataclasses.asdict(result)))
 
 
 def read(path: Path) -> tuple[list[RunResult], list[str]]:

@@ -1,11 +1,11 @@
-"""What watches a run of a comparison, with its clock stopped: quality about a hundred times, pictures at the checkpoints."""
+"""What watches a run of a benchmark, with its clock stopped: quality at given points and regularly, pictures at the checkpoints."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
-from nint.bench.plan import Plan
 from nint.engine import Run
 from nint.errors import DivergedError
 from nint.monitors.base import BaseMonitor
@@ -14,24 +14,44 @@ from nint.monitors.snapshots import Snapshots
 
 
 class Quality(BaseMonitor):
-    """Evaluates every so many steps (or training seconds), at checkpoint steps and at the end.
+    """Evaluates every so many steps or training seconds, at given points and at the end.
 
-    Under a budget of seconds an evaluation is due after the first step that ends past a multiple of `plan.every_seconds`.
+    What is due by the clock is measured after the first step that ends past it: a multiple of `every_seconds`, or a point of `at_seconds`.
+
+    Args:
+        metric: The leading metric.
+        every: Steps between evaluations.
+        every_seconds: Training seconds between evaluations.
+        at: Further steps.
+        at_seconds: Further training seconds.
 
     Raises:
         DivergedError: where the leading metric is no number.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._metric, self._every, self._every_seconds = plan.metric, plan.every, plan.every_seconds
-        self._at = frozenset() if plan.in_seconds else frozenset(plan.checkpoints)
-        self._due = self._every_seconds or math.inf
+    def __init__(
+        self,
+        metric: str,
+        *,
+        every: int | None = None,
+        every_seconds: float | None = None,
+        at: Iterable[float] = (),
+        at_seconds: Iterable[float] = (),
+    ) -> None:
+        self._metric, self._every, self._every_seconds = metric, every, every_seconds
+        self._at = frozenset(at)
+        self._due = every_seconds or math.inf
+        self._seconds = sorted(at_seconds)
 
     def after_step(self, run: Run) -> None:
+        now = run.clock.training_s
         due = run.step in self._at or (self._every is not None and run.step % self._every == 0)
-        if run.clock.training_s >= self._due:
+        if now >= self._due:
             due = True
-            self._due = (run.clock.training_s // self._every_seconds + 1) * self._every_seconds
+            self._due = (now // self._every_seconds + 1) * self._every_seconds
+        if self._seconds and now >= self._seconds[0]:
+            due = True
+            self._seconds = [point for point in self._seconds if point > now]
         if due:
             self._evaluate(run)
 
@@ -46,12 +66,18 @@ class Quality(BaseMonitor):
 
 
 class CheckpointSnapshots(Snapshots):
-    """Snapshots after the first step, at each checkpoint and at the end: the columns of the picture of selected points."""
+    """Snapshots after the first step, at each checkpoint and at the end: the columns of the picture of selected points.
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    Args:
+        folder: Where to write.
+        checkpoints: Steps, or training seconds.
+        in_seconds: Which of them.
+    """
+
+    def __init__(self, folder: Path, checkpoints: Iterable[float], in_seconds: bool) -> None:
         super().__init__(folder)
-        self._in_seconds = plan.in_seconds
-        self._left = [0.0, *plan.checkpoints]
+        self._in_seconds = in_seconds
+        self._left = [0.0, *sorted(checkpoints)]
 
     def after_step(self, run: Run) -> None:
         now = run.clock.training_s if self._in_seconds else run.step

@@ -16,6 +16,7 @@ from nint.fields import FIELDS, FieldSpec
 from nint.job import Job
 from nint.optimizers import OPTIMIZERS
 from nint.samplers import SAMPLERS
+from nint.settings import value_text
 
 
 def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int, notes: tuple[str, ...] = ()) -> None:
@@ -32,19 +33,22 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
     """
     sampler, probe, optimizer = job.sampler, trial.teacher.probe, OPTIMIZERS.parse(job.optimizer)
     parameters = sum(p.numel() for p in trial.field.parameters())
+    papers = ("defaults", f"of {job.signal.layout.kind} signals: {job.signal.defaults.source}")
+    defaults = [papers] if job.recipe == "paper" else []  # a recipe of its own says itself what it chose
     start = f", goes on after step {trial.step:,}" if trial.step else ""
     show.facts(
         [
             ("signal", f"{job.signal.name}, {job.signal.layout.describe()}, {len(probe):,} points"),
+            ("recipe", recipe_text(job)),
             ("field", f"{_field_text(job)}, {parameters:,} parameters"),
             ("sampler", every_setting(sampler, SAMPLERS.name_of(sampler))),
             ("batch", _batch_text(job, trial)),
-            ("learning rate", f"{job.rate:g} {job.lr_schedule}, {_rate_source(job)}"),
+            ("learning rate", f"{job.rate:g} {_course(job)}, {_rate_source(job)}"),
             ("optimizer", every_setting(optimizer, OPTIMIZERS.name_of(optimizer))),
             ("loss", job.loss),
-            ("budget", f"{budget_text(budget, job.total_steps)}; seed {job.seed}{start}"),
+            ("budget", f"{budget_text(budget, job.total_steps, job.by_clock)}; seed {job.seed}{start}"),
             ("device", f"{job.device} ({device_name(job.device)}), {_threads()}, chunks of {probe.chunk_size:,} points"),
-            ("defaults", f"of {job.signal.layout.kind} signals: {job.signal.defaults.source}"),
+            *defaults,
             ("output", str(folder)),
             *(("note", said) for said in (*job.signal.report(), *job.notes, trial.teacher.sampler.note(probe), *notes)),
             ("estimate", _estimate(trial, budget, every)),
@@ -52,13 +56,29 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
     )
 
 
-def budget_text(budget: Budget, total_steps: int) -> str:
-    """ "300 steps or 60 s, whichever comes first; schedules laid out for 5,000 steps"."""
+def recipe_text(job: Job) -> str:
+    """ "default: sampler=nint-fast, batch_share=0.02, ...", with what it chose, or "paper"."""
+    if job.recipe == "paper":
+        return "paper"
+    chosen = ", ".join(f"{name}={value_text(value)}" for name, value in job.chosen.items())
+    return f"{job.recipe} chose {chosen or 'nothing, because everything is named'}"
+
+
+def budget_text(budget: Budget, total_steps: int, by_clock: bool = False) -> str:
+    """ "300 steps or 60 s, whichever comes first; schedules laid out for 5,000 steps".
+
+    Args:
+        budget: When the run stops.
+        total_steps: What schedules read.
+        by_clock: Whether the learning rate follows the seconds of the budget.
+    """
     limits = [f"{budget.psnr:g} dB"] if budget.psnr is not None else []
     steps = budget.steps if budget.steps is not None or budget.seconds is not None else total_steps
     limits += [f"{steps:,} steps"] if steps is not None else []
     limits += [f"{budget.seconds:g} s of training"] if budget.seconds is not None else []
     joined = limits[0] if len(limits) == 1 else f"{', '.join(limits[:-1])} or {limits[-1]}, whichever comes first"
+    if by_clock and budget.seconds is not None:
+        return f"{joined}; the learning rate is laid out for them"
     return joined if steps == total_steps else f"{joined}; schedules are laid out for {total_steps:,} steps"
 
 
@@ -74,9 +94,13 @@ def _batch_text(job: Job, trial: Run) -> str:
     return f"{counts[0]:,} points a step, growing to {counts[1]:,}"
 
 
+def _course(job: Job) -> str:
+    return f"{job.lr_schedule} after a rise over {job.warm_up:.3g} of the run" if job.warm_up else job.lr_schedule
+
+
 def _rate_source(job: Job) -> str:
     if job.lr is not None:
-        return "as given"
+        return job.rate_source
     source = job.field.lr_source if isinstance(job.field, FieldSpec) else ""
     return f"the network's own default ({source})" if source else "the network's own default"
 

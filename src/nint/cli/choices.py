@@ -9,14 +9,19 @@ from nint.errors import UsageError
 from nint.settings import split_text
 
 if TYPE_CHECKING:
+    from nint.budgets import Budget
     from nint.cli.fit import FitOptions
     from nint.job import Job
 
 _MOST_THREADS = 1024
 
 
-def job_of(options: FitOptions) -> Job:
+def job_of(options: FitOptions, budget: Budget) -> Job:
     """Reads the input and checks every setting; nothing is written.
+
+    Args:
+        options: Those of the command line.
+        budget: When the run will stop.
 
     Raises:
         UsageError: says what is wrong and what would be right.
@@ -25,20 +30,25 @@ def job_of(options: FitOptions) -> Job:
     from nint.job import make_job
 
     for key in ("batch_share", "batch_size"):
-        with_setting(options.sampler, key, getattr(options, key))
+        with_setting(options.sampler or "", key, getattr(options, key))
     return make_job(
         options.input,
-        field=with_setting(options.field, "size", options.size),
+        recipe=options.recipe,
+        budget=budget,
+        field=with_setting(options.field or "siren", "size", options.size),
         sampler=options.sampler,
         batch_share=options.batch_share,
         batch_size=options.batch_size,
         optimizer=options.optimizer,
         lr=options.lr,
         lr_schedule=options.lr_schedule,
+        warm_up=options.warm_up,
         loss=options.loss,
         total_steps=options.total_steps,
         seed=options.seed,
         device=options.device,
+        score_precision=options.score_precision,
+        compile=options.compile,
         **signal_options(options),
     )
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,9 +25,11 @@ class CompareOptions(SignalOptions):
         seeds: runs of each pairing, with the seeds 0, 1, ...
         size: hidden layers x width of every field whose text form gives none
         batch_share: share of the points in a batch, of every sampler that has one and whose text form gives none
-        lr: learning rate of every field, the paper's is 1e-4 (default: each field's own)
-        lr_schedule: constant, cosine or exponential
-        optimizer: text form of the optimizer
+        recipe: who chooses what is left out, default or paper
+        lr: learning rate of every field, the paper's is 1e-4 (default: the recipe's, or each field's own)
+        lr_schedule: constant, cosine or exponential (default: the recipe's, which is constant in the paper's)
+        warm_up: share of the run in which the learning rate rises (default: the recipe's)
+        optimizer: text form of the optimizer (default: the recipe's)
         loss: l2, l1 or huber
         total_steps: what schedules read (default: the budget's steps, or 5000 with --seconds)
         checkpoints: steps (or seconds, with --seconds) at which quality is tabled (default: 10, 25, 50 and 100 % of the budget)
@@ -38,6 +38,8 @@ class CompareOptions(SignalOptions):
         threads: CPU threads
         force: replace the comparison in OUT
         resume: go on with the comparison in OUT; finished runs are kept
+        html: also write OUT/report.html, one page that opens without a network (needs nint[report])
+        tensorboard: also log every run to OUT/tensorboard for TensorBoard (needs nint[tensorboard])
     """
 
     input: Annotated[str, *positional("INPUT")]
@@ -49,9 +51,11 @@ class CompareOptions(SignalOptions):
     seeds: Annotated[int, *whole("N")] = 3
     size: Annotated[str | None, *text("LxH")] = None
     batch_share: Annotated[float | None, *number("SHARE")] = None
+    recipe: Annotated[str, *text("default|paper")] = "paper"
     lr: Annotated[float | None, *number("RATE")] = None
-    lr_schedule: Annotated[str, *text("SCHEDULE")] = "constant"
-    optimizer: Annotated[str, *text("OPTIMIZER")] = "adam"
+    lr_schedule: Annotated[str | None, *text("SCHEDULE")] = None
+    warm_up: Annotated[float | None, *number("SHARE")] = None
+    optimizer: Annotated[str | None, *text("OPTIMIZER")] = None
     loss: Annotated[str, *text("LOSS")] = "l2"
     total_steps: Annotated[int | None, *whole("N")] = None
     checkpoints: Annotated[tuple[float, ...], *several("STEP")] = ()
@@ -60,6 +64,8 @@ class CompareOptions(SignalOptions):
     threads: Annotated[int | None, *whole("N")] = None
     force: Annotated[bool, *flag()] = False
     resume: Annotated[bool, *flag()] = False
+    html: Annotated[bool, *flag()] = False
+    tensorboard: Annotated[bool, *flag()] = False
 
 
 def run(options: CompareOptions) -> int:
@@ -68,6 +74,7 @@ def run(options: CompareOptions) -> int:
     from nint.bench.plan import make_plan
     from nint.cli.choices import use_threads
     from nint.cli.interrupts import Interrupts
+    from nint.cli.progress import runs_bar
     from nint.cli.show import Show
     from nint.reporting.compare_pictures import write_pictures
     from nint.reporting.compare_table import failures, write_markdown
@@ -80,8 +87,10 @@ def run(options: CompareOptions) -> int:
         "seeds",
         "size",
         "batch_share",
+        "recipe",
         "lr",
         "lr_schedule",
+        "warm_up",
         "optimizer",
         "loss",
         "total_steps",
@@ -96,10 +105,21 @@ def run(options: CompareOptions) -> int:
         signal_options=signal_options(options),
         **{name: getattr(options, name) for name in same},
     )
+    if options.html:
+        from nint.reporting.html.place import check_target
+
+        check_target(out)
     show.facts(_facts(plan))
-    with Interrupts() as interrupts, _progress_bar(plan.runs) as progress:
+    with Interrupts() as interrupts, runs_bar(plan.runs) as progress:
         comparison = run_comparison(
-            plan, out, command=command, resume=options.resume, force=options.force, progress=progress, interrupted=interrupts
+            plan,
+            out,
+            command=command,
+            resume=options.resume,
+            force=options.force,
+            tensorboard=options.tensorboard,
+            progress=progress,
+            interrupted=interrupts,
         )
     for problem in comparison.problems:
         print(f"nint: {problem}", file=sys.stderr)
@@ -109,6 +129,11 @@ def run(options: CompareOptions) -> int:
             show.line(f"failed: {line}")
         written = [write_markdown(comparison, out / TABLE), *write_pictures(comparison, out)]
         show.line(f"{out}: runs.jsonl, {', '.join(path.name for path in written)}")
+        if options.html:
+            from nint.cli.report import show_report
+            from nint.reporting.html.page import write_report
+
+            show_report(write_report(out, original=plan.signal), show)
     if comparison.interrupted:
         again = command if options.resume else f"{command.replace(' --force', '')} --resume"
         show.line(f"Stopped after {len(comparison.results)} of {plan.runs} runs; go on with: {again}")
@@ -118,12 +143,11 @@ def run(options: CompareOptions) -> int:
 
 def _facts(plan: Any) -> list[tuple[str, str]]:
     budget = f"{plan.budget.seconds:g} training seconds" if plan.in_seconds else f"{plan.budget.steps:,} steps"
-    rates = {text: plan.lr if plan.lr is not None else spec.default_lr for text, spec in plan.fields.items()}
-    whose = "its own default" if plan.lr is None else "from --lr"
     return [
         ("input", f"{plan.signal.name}, {plan.signal.layout.describe()}"),
+        ("recipe", plan.recipe),
         ("samplers", "  ".join(plan.samplers)),
-        ("fields", "\n".join(f"{text}, learning rate {rate:g} ({whose})" for text, rate in rates.items())),
+        ("fields", "\n".join(f"{text}, learning rate {rate}" for text, rate in plan.rates().items())),
         ("budget", f"{budget} each; schedules read {plan.total_steps:,} total steps"),
         ("runs", f"{plan.runs:,}: samplers {len(plan.samplers)}, fields {len(plan.fields)}, seeds {plan.seeds}"),
     ]
@@ -137,21 +161,3 @@ def _show_tables(comparison: Any) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
     for table in rich_tables(comparison):
         console.print(table)
-
-
-@contextmanager
-def _progress_bar(runs: int) -> Iterator[Callable[[float, str], None]]:
-    """Runs done, what is running, and the time left; nothing where standard error is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(),
-        TextColumn("{task.completed:.1f} of {task.total} runs"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=runs)
-        yield lambda done, what: bar.update(task, completed=done, description=what)

@@ -7,7 +7,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from nint.cli.models import model_path
 from nint.cli.parsing import command_line, flag, number, positional, text, whole
@@ -18,6 +18,7 @@ from nint.errors import UsageError
 if TYPE_CHECKING:
     from nint.budgets import Budget
     from nint.cli.show import Show
+    from nint.engine import Monitor
     from nint.fitted import Fit
     from nint.job import Job
 
@@ -30,38 +31,45 @@ class FitOptions(SignalOptions):
 
     Attributes:
         input: file, or sample:NAME (nint list samples)
+        recipe: who chooses what is left out: default (the fastest way to a good fit that was measured) or paper
         out: folder for the model, its checkpoint, record and pictures; nint-out/NAME if left out
-        field: network, as NAME:SETTING=VALUE,... (nint list fields)
+        field: network, as NAME:SETTING=VALUE,... (nint list fields); siren if left out
         size: hidden layers x width of the network, short for its setting size
-        sampler: which points to train on, as NAME:SETTING=VALUE,... (nint list samplers)
+        sampler: which points to train on, as NAME:SETTING=VALUE,... (nint list samplers); the recipe's if left out
         batch_share: share of the points in a batch, short for the sampler's setting batch_share
         batch_size: points in a batch, short for the sampler's setting batch_size
         steps: stop after this many steps
         seconds: stop after this much training time
         psnr: stop at this quality in dB
-        total_steps: length that schedules are laid out for, and the most steps without --steps or --seconds; 5000 for images
-        lr: learning rate; the network's own default if left out
-        lr_schedule: course of the learning rate over total_steps
-        optimizer: adam or sgd, with settings as NAME:SETTING=VALUE,...
+        total_steps: length that schedules are laid out for, and the most steps without --steps or --seconds; the recipe's if left out
+        lr: learning rate; the recipe's, or the network's own default, if left out
+        lr_schedule: course of the learning rate over the run; the recipe's if left out
+        warm_up: share of the run in which the learning rate rises; the recipe's if left out
+        optimizer: adam, muon or sgd, with settings as NAME:SETTING=VALUE,...; the recipe's if left out
         loss: l2, l1 or huber
         seed: of the start weights and of the sampler
         device: auto, cpu, cuda or mps
         threads: CPU threads; PyTorch's own choice if left out
+        score_precision: of forwards that only score points: float32, or bf16 for their large products
+        compile: compile the network first (torch.compile; needs a C++ compiler), apart from the training time
         resume: go on with the run in the output folder
         force: replace the run in the output folder
         init: model whose weights to start from
         eval_every: steps between evaluations; about fifty over the run if left out
         half: store the model in half precision
         json: also write the record to this file (- is standard output)
+        tensorboard: also log to OUT/tensorboard for TensorBoard (needs nint[tensorboard])
         no_pictures: draw no pictures of the result
+        html: also write OUT/report.html, one page that opens without a network (needs nint[report])
         quiet: print nothing but errors
     """
 
     input: Annotated[str, *positional("INPUT")]
+    recipe: Annotated[str, *text("default|paper")] = "default"
     out: Annotated[str | None, *text("DIR")] = None
-    field: Annotated[str, *text("FIELD")] = "siren"
+    field: Annotated[str | None, *text("FIELD")] = None
     size: Annotated[str | None, *text("LAYERSxWIDTH")] = None
-    sampler: Annotated[str, *text("SAMPLER")] = "nint"
+    sampler: Annotated[str | None, *text("SAMPLER")] = None
     batch_share: Annotated[float | None, *number("SHARE")] = None
     batch_size: Annotated[int | None, *whole("N")] = None
     steps: Annotated[int | None, *whole("N")] = None
@@ -69,19 +77,24 @@ class FitOptions(SignalOptions):
     psnr: Annotated[float | None, *number("DB")] = None
     total_steps: Annotated[int | None, *whole("N")] = None
     lr: Annotated[float | None, *number("RATE")] = None
-    lr_schedule: Annotated[str, *text("constant|cosine|exponential")] = "constant"
-    optimizer: Annotated[str, *text("OPTIMIZER")] = "adam"
+    lr_schedule: Annotated[str | None, *text("constant|cosine|exponential")] = None
+    warm_up: Annotated[float | None, *number("SHARE")] = None
+    optimizer: Annotated[str | None, *text("OPTIMIZER")] = None
     loss: Annotated[str, *text("LOSS")] = "l2"
     seed: Annotated[int, *whole("N")] = 0
     device: Annotated[str, *text("DEVICE")] = "auto"
     threads: Annotated[int | None, *whole("N")] = None
+    score_precision: Annotated[str, *text("float32|bf16")] = "float32"
+    compile: Annotated[bool, *flag()] = False
     resume: Annotated[bool, *flag()] = False
     force: Annotated[bool, *flag()] = False
     init: Annotated[str | None, *text("MODEL")] = None
     eval_every: Annotated[int | None, *whole("N")] = None
     half: Annotated[bool, *flag()] = False
     json: Annotated[str | None, *text("FILE")] = None
+    tensorboard: Annotated[bool, *flag()] = False
     no_pictures: Annotated[bool, *flag()] = False
+    html: Annotated[bool, *flag()] = False
     quiet: Annotated[bool, *flag()] = False
 
 
@@ -97,12 +110,17 @@ def run(options: FitOptions) -> int:
         raise UsageError(f"--eval-every {options.eval_every} must be a whole number of at least 1.")
     budget = Budget(steps=options.steps, seconds=options.seconds, psnr=options.psnr)
     use_threads(options.threads)
-    job, folder = job_of(options), folder_of(options)
+    job, folder = job_of(options, budget), folder_of(options)
     init = None if options.init is None else model_path(options.init)
     check_target(options.json, options.force)
+    if options.html:
+        from nint.reporting.html.place import check_target as check_report
+
+        check_report(folder)
     # The record alone belongs on standard output where it is asked for there.
     show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
     every = options.eval_every or default_eval_every(budget, job.total_steps)
+    logs = _logs(folder) if options.tensorboard else []
     _prepare(options, job, budget, folder, init, show, every)
 
     with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:
@@ -116,8 +134,9 @@ def run(options: FitOptions) -> int:
                 init=init,
                 eval_every=options.eval_every,
                 half=options.half,
-                monitors=[bar],
+                monitors=[bar, *logs],
                 interrupted=interrupts,
+                restarting=lambda restart: _tell(restart, options.quiet),
             )
         except KeyboardInterrupt:
             kept = (folder / "checkpoint.safetensors").exists()
@@ -128,10 +147,22 @@ def run(options: FitOptions) -> int:
     if not (options.no_pictures or stopped_early):
         _draw_pictures(folder, job, fit)
     _summary(show, folder, job, fit)
+    if options.html:
+        from nint.cli.report import show_report
+        from nint.reporting.html.page import write_report
+
+        show_report(write_report(folder, original=job.signal), show)
     if stopped_early:
         print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {_how_to_resume(options)}", file=sys.stderr)
         return interrupts.exit_code
     return 0
+
+
+def _tell(restart: dict[str, Any], quiet: bool) -> None:
+    from nint.restarts import sentence
+
+    if not quiet:
+        print(f"nint: {sentence(restart)}", file=sys.stderr)
 
 
 def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: Path | None, show: Show, every: int) -> None:
@@ -155,6 +186,13 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: 
         show.line()
 
 
+def _logs(folder: Path) -> list[Monitor]:
+    from nint.monitors.tensorboard import TensorBoard
+    from nint.rundir import TENSORBOARD
+
+    return [TensorBoard(folder / TENSORBOARD)]
+
+
 def _draw_pictures(folder: Path, job: Job, fit: Fit) -> None:
     try:
         from nint.reporting.fit_pictures import write_pictures
@@ -176,6 +214,7 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
         [
             *((metric_label(name), metric(name, value)) for name, value in fit.metrics.items()),
             ("steps", f"{record['steps']:,} ({record['stopped']})"),
+            *(("restarts", _restarts_text(record["restarts"])) for _ in record["restarts"][:1]),
             ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} chose the points"),
             ("work", f"{record['units']:,.1f} forwards over all points"),
             ("peak memory", memory(record["peak_memory_bytes"])),
@@ -184,6 +223,11 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             ("", _command("inspect", folder)),
         ]
     )
+
+
+def _restarts_text(restarts: list[dict[str, Any]]) -> str:
+    steps = ", ".join(f"{restart['step']:,}" for restart in restarts)
+    return f"{len(restarts)}, having diverged at step {steps}; learning rate {restarts[-1]['lr']:g} in the end"
 
 
 def _command(*words: object) -> str:

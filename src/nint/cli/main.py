@@ -16,6 +16,8 @@ COMMANDS = {
     "decode": ("nint.cli.decode:DecodeOptions", "write a fitted signal at any size"),
     "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against a file"),
     "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
+    "bench": ("nint.cli.bench:BenchOptions", "the paper's tables and figures, ours beside the published numbers"),
+    "report": ("nint.cli.report:ReportOptions", "one HTML page about a fit, a comparison or a benchmark"),
     "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file says of itself"),
     "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and samples"),
     "assets": ("nint.cli.assets:AssetsOptions", "list optional files, such as the weights of LPIPS, or get one"),

@@ -28,6 +28,11 @@ def positional(metavar: str) -> tuple[Any, ...]:
     return Positional, *_value(metavar, _text)
 
 
+def positionals(metavar: str) -> tuple[Any, ...]:
+    """Annotations of any number of texts that are given without the name of an option."""
+    return Positional, arg(metavar=f"{metavar} ...", help_behavior_hint="")
+
+
 def text(metavar: str) -> tuple[Any, ...]:
     """Annotations of an option that takes any text but an empty one."""
     return _value(metavar, _text)
@@ -89,7 +94,9 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
 def command_line(options: Any, name: str) -> str:
     """The shortest command that gives these options, ready for a shell."""
     places = _positionals(type(options))
-    words, named = ["nint", name, *(str(getattr(options, place)) for place in places)], []
+    given = [getattr(options, place) for place in places]
+    words = ["nint", name, *(str(word) for value in given for word in (value if isinstance(value, tuple) else (value,)))]
+    named: list[str] = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if field.name not in places and value != field.default:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from nint.cli.words import metric, metric_label
@@ -45,7 +47,9 @@ class ProgressBar(BaseMonitor):
 
     def start(self, run: Run) -> None:
         if self._bar is not None:
-            self._seen.append((time.monotonic(), run.step))
+            if self._task is not None:  # a run that starts again after it has diverged
+                self._bar.remove_task(self._task)
+            self._seen = deque([(time.monotonic(), run.step)])
             self._task = self._bar.add_task(f"step {run.step:,}", total=1.0)
             self._draw(run)
 
@@ -107,3 +111,21 @@ def describe(run: Run, rate: float) -> str:
         bound = "ETA at most" if run.budget.psnr is not None else "ETA"
         parts.append(f"{bound} {hours}:{rest // 60:02}:{rest % 60:02}")
     return "  ".join(parts)
+
+
+@contextmanager
+def runs_bar(runs: int) -> Iterator[Callable[[float, str], None]]:
+    """Runs done, what is running, and the time left; nothing where standard error is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(),
+        TextColumn("{task.completed:.1f} of {task.total} runs"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=runs)
+        yield lambda done, what: bar.update(task, completed=done, description=what)

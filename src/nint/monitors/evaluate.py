@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from nint.engine import Run, check_weights
 from nint.fitted import predict_rows
+from nint.flops import forward_flops
 from nint.monitors.base import BaseMonitor
 
-NOT_METRICS = ("step", "training_seconds", "selection_seconds", "units", "loss")
+NOT_METRICS = ("step", "training_seconds", "selection_seconds", "units", "flops", "loss")
 """What a row of a curve holds besides the signal's metrics."""
 
 
 class Evaluate(BaseMonitor):
     """Adds a row to `run.curve` every `every` steps and at the end.
 
-    A row holds step, training_seconds, selection_seconds, units (work in forwards over the pool), loss (of the last batch,
-    before its update) and the signal's metrics.
+    A row holds step, training_seconds, selection_seconds, units (work in forwards over the pool), flops (the same work in
+    floating-point operations: units x points of the pool x `forward_flops`), loss (of the last batch, before its update) and the
+    signal's metrics.
 
     Args:
         every: Steps between evaluations.
@@ -52,6 +54,7 @@ def evaluate(run: Run) -> dict[str, float]:
             "training_seconds": run.clock.training_s,
             "selection_seconds": run.clock.selection_s,
             "units": run.units,
+            "flops": run.units * len(run.teacher.probe) * forward_flops(run.field),
             "loss": run.loss,
             **metrics,
         }

@@ -18,6 +18,7 @@ from torch.func import functional_call
 from nint.arithmetic import fast_matmul
 from nint.errors import UsageError
 from nint.ntk.check import require_pointwise
+from nint.precision import Forward
 
 Params = dict[str, Tensor]
 
@@ -41,11 +42,11 @@ def row_chunks(n: int, chunk_size: int) -> Iterator[slice]:
 
 
 @fast_matmul
-def forward_rows(field: nn.Module, coords: Any, chunk_size: int) -> Tensor:
+def forward_rows(field: Forward, coords: Any, chunk_size: int) -> Tensor:
     """Predictions `[n, d_out]` without a graph.
 
     Args:
-        field: The network.
+        field: The network, or another way to call it (`nint.compiled.Forwards`).
         coords: `[n, d_in]`, read by slices.
         chunk_size: Points at a time.
     """
@@ -68,6 +69,7 @@ def vjp_rows(
     coords: Any,
     cotangent: Callable[[Tensor, slice], Tensor],
     chunk_size: int,
+    forward: Forward | None = None,
 ) -> Params:
     """J^T u, summed over all points.
 
@@ -77,6 +79,7 @@ def vjp_rows(
         cotangent: (prediction of the rows `[m, d_out]`, the rows) -> u of the rows `[m, d_out]`. Taking the prediction lets
             the loss gradient be formed from the same forward.
         chunk_size: Points at a time.
+        forward: Another way to call the network, with a graph.
 
     Cost: one forward and one backward per point.
     """
@@ -87,7 +90,7 @@ def vjp_rows(
     total = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in named}
     for rows in row_chunks(len(coords), chunk_size):
         with torch.enable_grad():
-            prediction = field(coords[rows])
+            prediction = (field if forward is None else forward)(coords[rows])
         if not prediction.requires_grad:
             raise UsageError("The network's output does not depend on its trainable parameters, so its tangent kernel is zero.")
         grads = torch.autograd.grad(prediction, leaves, cotangent(prediction.detach(), rows), allow_unused=True)

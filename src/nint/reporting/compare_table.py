@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nint.bench.compare import BLOCK_STEPS, Comparison
+from nint.bench.compare import Comparison
+from nint.bench.lanes import BLOCK_STEPS
 from nint.files import write_atomically
 from nint.reporting.compare_numbers import Cell, TableData, tables
 
@@ -65,7 +66,7 @@ def notes(comparison: Comparison) -> list[str]:
     found = [
         f"Budget {budget}; {seeds}; all samplers of a field and seed start from the same weights. "
         f"Schedules read {plan.total_steps:,} total steps.",
-        f"Learning rate, {plan.options.get('lr_schedule', 'constant')}: " + "; ".join(_rates(comparison)) + ".",
+        f"Learning rate, {plan.lr_schedule}: " + "; ".join(_rates(comparison)) + ".",
         "Bold is best and underlined second best of a field's samplers; the marks do not ask whether a difference exceeds the spread "
         "over seeds.",
         f"Quality is that of the parameters after the update, {_evaluations(comparison)}; nothing is interpolated, so a target is found "
@@ -93,7 +94,7 @@ def _rates(comparison: Comparison) -> list[str]:
     plan = comparison.plan
     if plan.lr is not None:
         return [f"{plan.lr:g} for every field"]
-    return [f"{text} {spec.default_lr:g} (its own default)" for text, spec in plan.fields.items()]
+    return [f"{text} {rate}" for text, rate in plan.rates().items()]
 
 
 def _evaluations(comparison: Comparison) -> str:

@@ -25,6 +25,7 @@ RED = (0.84, 0.07, 0.07)
 
 COLOURS = {
     "nint": "#d55e00",
+    "nint-fast": "#332288",
     "nint-reference": "#e69f00",
     "full": "#000000",
     "uniform": "#8c8c8c",
@@ -34,9 +35,9 @@ COLOURS = {
     "egra": "#56b4e9",
     "soft-mining": "#882255",
 }
-"""Built-in sampler -> colour: Okabe and Ito's palette, told apart by colour-blind eyes, with grey and wine for its yellow."""
+"""Built-in sampler -> colour: Okabe and Ito's palette, told apart by colour-blind eyes, with grey, wine and indigo for its yellow."""
 
-_OTHERS = ("#332288", "#999933", "#44aa99", "#aa4499", "#661100", "#6699cc")
+_OTHERS = ("#117733", "#999933", "#44aa99", "#aa4499", "#661100", "#6699cc")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 2)))
 
 LABELS = {

@@ -8,6 +8,7 @@ SAMPLERS = Registry(
     "sampler",
     {
         "nint": "nint.samplers.nint:Nint",
+        "nint-fast": "nint.samplers.nint_fast:NintFast",
         "nint-reference": "nint.samplers.nint_reference:NintReference",
         "full": "nint.samplers.full:Full",
         "uniform": "nint.samplers.uniform:Uniform",

@@ -132,7 +132,7 @@ class BatchSampler(Sampler):
     """
 
     batch_share: float = setting(0.2, "share of the pool in each batch", symbol="B", above=0, at_most=1)
-    schedule: str = setting("constant", "how the batch share grows to all points over the run", choices=SHARE_SCHEDULES)
+    schedule: str = setting("constant", "how the batch share grows over the run", choices=SHARE_SCHEDULES)
     batch_size: int | None = setting(None, "points in each batch, instead of a share", at_least=1)
     candidates: int | None = setting(None, "choose among this many random points instead of all", at_least=1)
 

@@ -161,6 +161,11 @@ class ShapeSignal(Signal):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
+    @property
+    def placed(self) -> Mesh | Cloud:
+        """The shape itself, in the field's coordinates."""
+        return self._shape
+
     @cached_property
     def truth(self) -> Truth:
         """The signed distance in the field's coordinates."""

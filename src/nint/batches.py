@@ -1,0 +1,78 @@
+"""How many points a sampler takes, where the user has not said it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from nint.errors import UsageError
+from nint.samplers import SAMPLERS
+from nint.samplers.base import BatchSampler, Sampler
+from nint.settings import split_text
+from nint.signals.base import Signal
+
+LARGE_POOL = 2**22
+LARGE_BATCH = 2**15
+LARGE_CANDIDATES = 2**17
+SMALL_BATCH = 2**11
+
+
+def with_batch(sampler: Sampler, batch_share: float | None, batch_size: int | None) -> Sampler:
+    """The sampler with the batch that the user has given apart from its text form.
+
+    Raises:
+        UsageError: where both are given, or the sampler has no batch share.
+    """
+    given = {key: value for key, value in (("batch_share", batch_share), ("batch_size", batch_size)) if value is not None}
+    if not given:
+        return sampler
+    if len(given) == 2:
+        raise UsageError("--batch-share and --batch-size both set the batch; give one of them.")
+    if not isinstance(sampler, BatchSampler):
+        flag = "--" + next(iter(given)).replace("_", "-")
+        raise UsageError(f"Sampler '{SAMPLERS.name_of(sampler)}' has no batch share; leave {flag} out or choose another sampler.")
+    return dataclasses.replace(sampler, **given)
+
+
+def named_settings(sampler: Any) -> set[str]:
+    """Settings that the user has chosen: those in the text; of a ready sampler, all."""
+    if isinstance(sampler, str):
+        return set(split_text(sampler)[1])
+    return {field.name for field in dataclasses.fields(sampler)} if isinstance(sampler, Sampler) else set()
+
+
+def sized(sampler: Sampler, named: set[str], signal: Signal, share: float, bounded: bool = False) -> tuple[Sampler, tuple[str, ...]]:
+    """The sampler with the batch that suits the signal, where the user has not chosen one, and sentences on it.
+
+    Args:
+        sampler: Of any kind; those without a batch stay as they are.
+        named: Settings that the user has chosen.
+        signal: Whose points.
+        share: Share of the points that is wanted.
+        bounded: Take at least `SMALL_BATCH` points, or all, and at most `LARGE_BATCH`.
+    """
+    if not isinstance(sampler, BatchSampler):
+        return sampler, ()
+    chosen = bool(named & {"batch_share", "batch_size"})
+    points = len(signal.pool(torch.device("cpu")))
+    if points > LARGE_POOL and sampler.works_on_subpools and "candidates" not in named:
+        batch = sampler.count(0, 1, points) if chosen else LARGE_BATCH
+        candidates = max(LARGE_CANDIDATES, 2 * batch)
+        note = f"{points:,} points are many: each batch of {batch:,} is chosen among {candidates:,} random ones (candidates)."
+        size = {} if chosen else {"batch_size": batch}
+        return dataclasses.replace(sampler, candidates=candidates, **size), (note,)
+    if chosen or "candidates" in named:
+        return sampler, ()
+    least, most = min(SMALL_BATCH, points), LARGE_BATCH
+    if bounded and not least <= share * points <= most:
+        return dataclasses.replace(sampler, batch_size=least if share * points < least else most), ()
+    return dataclasses.replace(sampler, batch_share=share), ()
+
+
+def batch_of(sampler: Sampler, named: set[str]) -> dict[str, Any]:
+    """The settings of the batch that the user has not chosen."""
+    if not isinstance(sampler, BatchSampler) or named & {"batch_share", "batch_size"}:
+        return {}
+    return {"batch_share": sampler.batch_share} if sampler.batch_size is None else {"batch_size": sampler.batch_size}

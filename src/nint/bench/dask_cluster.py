@@ -1,0 +1,62 @@
+"""Workers of a running Dask cluster. What a run keeps comes back as bytes, since they may share no files with this machine.
+
+Runs are independent jobs on Dask's own executor. Inputs that are files must lie under the same path for the workers.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+from nint.bench.work import work
+from nint.errors import UsageError
+
+_CONNECT_S = 10
+
+
+class DaskCluster:
+    """Workers of a running cluster. Dask itself moves the runs of a worker that has died to another.
+
+    Args:
+        address: Of the scheduler, such as "tcp://127.0.0.1:8786".
+        threads: CPU threads of PyTorch in each run. A worker process runs one at a time, whatever its number of threads.
+
+    Attributes:
+        slots: Runs at a time.
+        died: What a future raises when Dask gives a run up, because several workers have died with it.
+        shares_files: Whether workers see this machine's files: not known, so no.
+
+    Raises:
+        UsageError: where Dask is not installed, nothing answers, or the cluster has no workers.
+    """
+
+    shares_files = False
+
+    def __init__(self, address: str, threads: int) -> None:
+        try:
+            from distributed import Client, KilledWorker
+        except ImportError:
+            raise UsageError("--scheduler needs the package distributed; pip install 'nint[cluster]'.") from None
+        self._threads = threads
+        self.died: tuple[type[BaseException], ...] = (KilledWorker,)
+        try:
+            self._client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"No Dask scheduler answers at {address}; start one with 'dask scheduler' and give its address.") from error
+        try:
+            self.slots = len(self._client.nthreads())
+            if not self.slots:
+                raise UsageError(f"The Dask scheduler at {address} has no workers; start some with 'dask worker {address}'.")
+            self._executor = self._client.get_executor(pure=False)
+        except BaseException:
+            self._client.close()
+            raise
+
+    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future:
+        """Starts a run; see `nint.bench.work.work`."""
+        return self._executor.submit(work, spec, threads=self._threads, place=place, facts=facts)
+
+    def close(self) -> None:
+        """Takes back the runs that have not begun. The cluster ends those that have; what they give is dropped."""
+        self._executor.shutdown(wait=False)
+        self._client.close()

@@ -1,0 +1,198 @@
+"""Running what a store does not hold yet: interleaved in this process, or as independent jobs of worker processes or a cluster."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from typing import Any, Protocol
+
+from nint.bench.inputs import content_of
+from nint.bench.lanes import sentence
+from nint.bench.runs import RunSpec, merged
+from nint.bench.store import Store
+from nint.bench.work import Progress, failure, run_group, unpack
+from nint.checkpoint import MODEL
+from nint.errors import UsageError
+
+_POLL_S = 0.2
+_DEATHS = 3
+"""Worker processes that one run may take with it; all but the first of them run nothing else meanwhile."""
+
+
+class Workers(Protocol):
+    """Where jobs run: a pool of processes or a cluster."""
+
+    slots: int
+    died: tuple[type[BaseException], ...]
+    shares_files: bool
+
+    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future: ...
+    def close(self) -> None: ...
+
+
+def run_all(
+    specs: Iterable[RunSpec],
+    store: Store,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    threads: int | None = None,
+    command: str = "",
+    progress: Progress = lambda done, what: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> None:
+    """Runs what the store does not hold, writing each run into it as it ends. A run that failed is there with its error.
+
+    Args:
+        specs: The runs.
+        store: Where they go.
+        workers: 1: the runs of a group take turns in this process, which then compares their times fairly. More: processes, a run each.
+        scheduler: Address of a Dask scheduler whose workers run them instead.
+        threads: CPU threads of each run; None leaves this process as it is, and gives each of several processes its share of the
+            cores (one core, on a cluster).
+        command: For the records.
+        progress: Told how many of the missing runs are finished, and what is running.
+        interrupted: Asked every block of steps; true stops, and the runs under way are lost.
+
+    Raises:
+        UsageError: for budgets of seconds where runs would share cores, inputs that have changed, or a cluster that cannot be used.
+    """
+    wanted = missing(specs, store)
+    check_parallel(wanted, workers, scheduler)
+    if not wanted or interrupted():
+        return
+    facts = {"command": command, "launch": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+    if workers == 1 and scheduler is None:
+        _run_here(wanted, store, threads, facts, progress, interrupted)
+        return
+    pool = _workers(min(workers, len(wanted)), scheduler, threads)
+    try:
+        _run_on(pool, wanted, store, facts, progress, interrupted)
+    finally:
+        pool.close()
+
+
+def missing(specs: Iterable[RunSpec], store: Store) -> list[RunSpec]:
+    """The runs that the store does not hold, each once: never run, failed, or not kept where they are to be.
+
+    Raises:
+        UsageError: where a finished run was made from another file of the same name.
+    """
+    found, records = [], store.records()
+    for spec in merged(specs):
+        record = records.get(spec.key)
+        if record is None or record.get("error") is not None or (spec.keep and not (store.place(spec.key) / MODEL).exists()):
+            found.append(spec)
+            continue
+        now, then = content_of(spec.input), record.get("input_content")
+        if now is not None and then is not None and now != then:
+            raise UsageError(f"{spec.input} is not the file that the runs in {store.folder} were made from; choose another --out.")
+    return found
+
+
+def check_parallel(specs: Iterable[RunSpec], workers: int, scheduler: str | None) -> None:
+    """Refuses what cannot run side by side.
+
+    Raises:
+        UsageError: for less than one worker, two kinds of them, or budgets of seconds.
+    """
+    if workers < 1:
+        raise UsageError(f"--workers {workers} must be at least 1.")
+    if workers > 1 and scheduler is not None:
+        raise UsageError("--workers starts processes here and --scheduler uses those of a cluster; give one of them.")
+    alone = workers == 1 and scheduler is None
+    if not alone and any(spec.seconds is not None for spec in specs):
+        option = "--scheduler" if scheduler is not None else f"--workers {workers}"
+        raise UsageError(
+            f"{option} is for budgets of steps: runs with a budget of seconds would share cores and memory and so time each other; "
+            "run those one after another, without it."
+        )
+
+
+def _run_here(
+    specs: list[RunSpec],
+    store: Store,
+    threads: int | None,
+    facts: dict[str, Any],
+    progress: Progress,
+    interrupted: Callable[[], bool],
+) -> None:
+    import torch
+
+    groups: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        groups.setdefault(spec.group or f"alone/{spec.key}", []).append(spec)
+    done, warm = 0, set()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        for group in groups.values():
+            tell = lambda part, what, done=done: progress(done + part, what)  # noqa: E731
+            for record in run_group(group, store.place, warm, facts=facts, progress=tell, interrupted=interrupted):
+                store.append(record)
+            if interrupted():
+                return
+            done += len(group)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _workers(workers: int, scheduler: str | None, threads: int | None) -> Workers:
+    if scheduler is not None:
+        from nint.bench.dask_cluster import DaskCluster
+
+        return DaskCluster(scheduler, threads or 1)
+
+    from nint.bench.pool import ProcessPool
+
+    return ProcessPool(workers, threads or max((os.cpu_count() or 1) // workers, 1))
+
+
+def _run_on(
+    pool: Workers,
+    specs: list[RunSpec],
+    store: Store,
+    facts: dict[str, Any],
+    progress: Progress,
+    interrupted: Callable[[], bool],
+) -> None:
+    waiting, flying = deque(specs), {}
+    deaths: Counter[str] = Counter()
+    while waiting or flying:
+        if interrupted():
+            return
+        # A run that was there when a worker died runs alone from then on, so that it cannot take others with it again.
+        while waiting and len(flying) < pool.slots and not (flying and _any_died(deaths, [waiting[0], *flying.values()])):
+            spec = waiting.popleft()
+            place = str(store.place(spec.key)) if pool.shares_files else None
+            flying[pool.submit(spec.to_json(), place=place, facts=facts)] = spec
+        progress(len(specs) - len(waiting) - len(flying), f"{len(flying)} at a time")
+        finished, _ = wait(flying, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        for future in finished:
+            spec = flying.pop(future)
+            try:
+                outcome = future.result()
+            except pool.died:
+                deaths[spec.key] += 1
+                if deaths[spec.key] < _DEATHS:
+                    waiting.appendleft(spec)
+                else:
+                    words = f"its worker process died {_DEATHS} times, most likely because it ran out of memory"
+                    store.append(failure(spec, words, facts))
+                continue
+            except CancelledError:
+                raise UsageError("The cluster has dropped the runs; finished ones are kept, and the same command goes on.") from None
+            except Exception as error:
+                store.append(failure(spec, sentence(error), facts))
+                continue
+            if outcome is not None:
+                unpack(outcome["files"], store.place(spec.key))
+                store.append(outcome["record"])
+    progress(len(specs), "")
+
+
+def _any_died(deaths: Counter[str], specs: Iterable[RunSpec]) -> bool:
+    return any(deaths[spec.key] for spec in specs)

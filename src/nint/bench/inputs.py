@@ -1,0 +1,202 @@
+"""What the paper's experiments are run on: data sets as people have them on disk, else samples that say that they are."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nint.bench.datasets import TITLES, search
+from nint.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from nint.bench.runs import RunSpec
+    from nint.signals.base import Signal
+
+_PHOTOS = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle", "retina", "ihc", "hubble")
+_SAMPLES = {
+    "kodak": tuple(f"sample:{name}" for name in _PHOTOS),
+    "div2k": tuple(f"sample:{name}" for name in (*_PHOTOS[3:], *_PHOTOS[:3])),
+    "ffhq": ("sample:retina", "sample:hubble", "sample:astronaut"),
+    "speech": ("sample:chirp",),
+    "meshes": ("sample:torus", "sample:sphere", "sample:box"),
+}
+_IMAGES = ("kodak", "div2k", "ffhq")
+_OWN_NAMES = {"bunny": ("bun_zipper",), "dragon": ("dragon_vrip",), "buddha": ("happy_vrip",)}
+"""Files of the Stanford repository that are not called like what they show."""
+
+
+@dataclass
+class Inputs:
+    """Where the inputs of the experiments lie.
+
+    Attributes:
+        data: The folder that was searched; None where there is none.
+        found: Data set ("kodak", "div2k", "ffhq", "large", "speech", "meshes") -> paths in order.
+        remarks: Sentences about what stands in for what; grows as inputs are asked for.
+    """
+
+    data: str | None = None
+    found: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def search(cls, data: str | Path | None = None) -> Inputs:
+        """Looks through a folder and everything below it.
+
+        Raises:
+            UsageError: for a folder that is missing or cannot be read, or in which nothing is known.
+        """
+        if data is None:
+            return cls(remarks=["No --data: every input is one of nint's samples, not the paper's data."])
+        found = search(Path(data))
+        if not any(found.values()):
+            raise UsageError(f"--data {data} holds none of the data sets that are looked for: {'; '.join(TITLES.values())}.")
+        return cls(str(data), found)
+
+    @property
+    def sample_only(self) -> bool:
+        """Whether every input is one of nint's samples."""
+        return not any(self.found.values())
+
+    def images(self, dataset: str, count: int) -> list[str]:
+        """Up to `count` images of "kodak", "div2k" or "ffhq"; a remark says where there are fewer."""
+        if dataset not in _IMAGES:
+            raise UsageError(f"There is no data set of images called '{dataset}'.{nearest(dataset, _IMAGES)}")
+        return self._some(dataset, count)
+
+    def speech(self, count: int) -> list[str]:
+        """Up to `count` clips of speech; a remark says where there are fewer."""
+        return self._some("speech", count)
+
+    def image(self, name_hint: str) -> str:
+        """One image.
+
+        Args:
+            name_hint: "kodim04", "div2k/02" (the file, else the third of the data set), "ffhq". Where it is missing, another one of the
+                data set stands in for it, always the same, and a remark says so.
+        """
+        folder, _, stem = name_hint.lower().rpartition("/")
+        dataset = folder or next((name for name in _IMAGES if stem.startswith(name)), "kodak")
+        if dataset not in _IMAGES:
+            raise UsageError(f"There is no data set of images called '{dataset}'.{nearest(dataset, _IMAGES)}")
+        paths = self._paths(dataset)
+        for path in self.found.get(dataset, ()):
+            if Path(path).stem.lower() == stem:
+                return path
+        number = re.search(r"\d+$", stem)
+        chosen = paths[(int(number[0]) - (dataset == "kodak") if number else 0) % len(paths)]
+        if stem != dataset or not self.found.get(dataset):
+            self._remark(f"{_short(chosen)} stands in for {name_hint}.")
+        return chosen
+
+    def mesh(self, name: str = "armadillo") -> str:
+        """One mesh; where it is missing, another stands in for it, and a remark says so."""
+        paths = self._paths("meshes")
+        for wanted in (name.lower(), *_OWN_NAMES.get(name.lower(), ())):
+            close = [path for path in self.found.get("meshes", ()) if wanted in Path(path).stem.lower()]
+            if close:
+                return min(close, key=lambda path: (len(Path(path).stem), path))
+        self._remark(f"{_short(paths[0])} stands in for the mesh {name}.")
+        return paths[0]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"data": self.data, "found": {name: list(paths) for name, paths in self.found.items()}}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Inputs:
+        """What `to_json` gave, whether or not the files are still there.
+
+        Raises:
+            UsageError: for anything else.
+        """
+        try:
+            found = {str(name): tuple(map(str, paths)) for name, paths in values["found"].items()}
+            return cls(values["data"], found) if any(found.values()) else cls.search()
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"This does not name inputs: {error}.") from error
+
+    def _some(self, dataset: str, count: int) -> list[str]:
+        paths = self._paths(dataset)
+        if len(paths) < count:
+            self._remark(f"Of {count} inputs from {TITLES[dataset]}, {len(paths)} are there and used.")
+        return list(paths[:count])
+
+    def _paths(self, dataset: str) -> tuple[str, ...]:
+        paths = self.found.get(dataset, ())
+        if paths:
+            return paths
+        if dataset == "ffhq" and self.found.get("large"):
+            self._remark(
+                f"No {TITLES[dataset]} in {self.data}: another large image, {Path(self.found['large'][0]).name}, stands in for them."
+            )
+            return self.found["large"]
+        if self.data is not None:
+            self._remark(f"No {TITLES[dataset]} in --data: samples of nint's stand in for them.")
+        return _installed(dataset)
+
+    def _remark(self, sentence: str) -> None:
+        if sentence not in self.remarks:
+            self.remarks.append(sentence)
+
+
+def _short(path: str) -> str:
+    return path if path.startswith("sample:") else Path(path).name
+
+
+def _installed(dataset: str) -> tuple[str, ...]:
+    from nint.signals.samples import PREFIX, sample_names
+
+    known = set(sample_names())
+    return tuple(sample for sample in _SAMPLES[dataset] if sample.removeprefix(PREFIX) in known)
+
+
+def read_signal(spec: RunSpec) -> Signal:
+    """The signal of a run: opened, and an image cut to a square where the run asks for one. Cached for runs that share it.
+
+    Raises:
+        UsageError: where it cannot be read, or `square` does not fit it.
+    """
+    return _read(spec.input, spec.square, spec.options)
+
+
+@functools.lru_cache(maxsize=8)
+def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...]) -> Signal:
+    from nint.signals.image import ImageSignal
+    from nint.signals.open import open_signal
+
+    if square is None:
+        return open_signal(source, **dict(options))
+    whole = open_signal(source)
+    if not isinstance(whole, ImageSignal):
+        raise UsageError(f"square={square} is for images; {source} is of kind {whole.layout.kind}.")
+    return ImageSignal.from_array(_square(whole.array, square, whole.name), whole.name, **dict(options))
+
+
+def _square(pixels: Any, side: int, name: str) -> Any:
+    """The largest centred square of an image, resized to a side with Lanczos."""
+    import numpy as np
+    from PIL import Image
+
+    if pixels.dtype != np.uint8:
+        raise UsageError(f"{name} has {pixels.dtype.itemsize * 8} bits a channel; square={side} takes images of 8 bits.")
+    if side < 1:
+        raise UsageError(f"square={side} must be at least 1.")
+    height, width = pixels.shape[:2]
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    image = Image.fromarray(pixels[top : top + edge, left : left + edge])
+    return np.asarray(image if edge == side else image.resize((side, side), Image.Resampling.LANCZOS))
+
+
+@functools.lru_cache(maxsize=1024)
+def content_of(source: str) -> str | None:
+    """16 hex digits of a file's bytes; None for a sample, a folder and a file that is not there."""
+    if source.startswith("sample:") or not os.path.isfile(source):
+        return None
+    with open(source, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,153 @@
+"""One independent run as plain data, so that it can travel to another process or machine and be recognised when it is there already."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from nint.budgets import Budget
+from nint.errors import UsageError
+
+if TYPE_CHECKING:
+    from nint.job import Job
+
+_SAMPLE = "sample:"
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Everything that decides one run.
+
+    Attributes:
+        input: A path or "sample:NAME".
+        field: Text form of the network; empty leaves it to the recipe.
+        sampler: Text form of the sampler; empty leaves it to the recipe.
+        recipe: "paper" or "default".
+        seed: Of the start weights and of the sampler.
+        steps: Budget in steps; this or `seconds`.
+        seconds: Budget in training seconds.
+        evaluate_at: Steps (or training seconds) after which every metric is measured in any case.
+        eval_every: Further evaluations every so many steps (or training seconds); None is none.
+        square: Images: centre-cropped to a square and resized to this side.
+        options: Options of the input's kind, as (name, value) pairs.
+        settings: Further settings of the job, as (name, value) pairs: lr, lr_schedule, optimizer, total_steps, loss, device.
+            Without total_steps, schedules read the budget's steps (under a budget of seconds the kind's own number), or what another
+            recipe than the paper's chooses.
+        keep: Keep the model and the snapshots at `evaluate_at`.
+        group: Runs of one group are interleaved; it does not change the result. Empty: a group of its own.
+
+    Raises:
+        UsageError: unless there is one budget, and for values that JSON cannot carry.
+    """
+
+    input: str
+    field: str = "siren"
+    sampler: str = "nint"
+    recipe: str = "paper"
+    seed: int = 0
+    steps: int | None = None
+    seconds: float | None = None
+    evaluate_at: tuple[float, ...] = ()
+    eval_every: float | None = None
+    square: int | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
+    keep: bool = False
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.seconds is None):
+            raise UsageError("A run needs one budget: steps or seconds.")
+        if not isinstance(self.input, str):
+            raise UsageError(f"A run's input must be a path or sample:NAME, not a {type(self.input).__name__}.")
+        for name in ("options", "settings"):
+            pairs = getattr(self, name)
+            pairs = pairs.items() if isinstance(pairs, dict) else pairs
+            object.__setattr__(self, name, tuple((str(key), _hashable(value)) for key, value in pairs))
+        object.__setattr__(self, "evaluate_at", tuple(self.evaluate_at))
+        try:
+            json.dumps(dataclasses.asdict(self), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"A run must be plain data that JSON can carry: {error}.") from error
+
+    @property
+    def key(self) -> str:
+        """16 hex digits that differ wherever the result may differ.
+
+        Of a file only its name and its folder's count, so that results are found again where the data lie elsewhere.
+        """
+        plain = {name: value for name, value in dataclasses.asdict(self).items() if name not in ("group", "keep")}
+        plain["input"] = self.input_name
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def input_name(self) -> str:
+        """The sample, or "folder/file"."""
+        return self.input if self.input.startswith(_SAMPLE) else "/".join(PurePath(self.input).parts[-2:])
+
+    @property
+    def title(self) -> str:
+        """One line for a person: "kodak/kodim04.png nint siren seed 0"."""
+        parts = [self.input_name, self.sampler or "recipe's sampler", self.field or "recipe's field", f"seed {self.seed}"]
+        return " ".join(parts if self.recipe == "paper" else [*parts, f"recipe {self.recipe}"])
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(steps=self.steps, seconds=self.seconds)
+
+    def job(self) -> Job:
+        """Reads the input (once a process for runs that share it) and checks every setting.
+
+        Raises:
+            UsageError: says what is wrong and what would be right.
+        """
+        from nint.bench.inputs import read_signal
+        from nint.job import make_job
+
+        settings = dict(self.settings)
+        if self.recipe == "paper":
+            settings.setdefault("total_steps", self.steps)
+        return make_job(
+            read_signal(self),
+            recipe=self.recipe,
+            budget=self.budget,
+            field=self.field or None,
+            sampler=self.sampler or None,
+            seed=self.seed,
+            **settings,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunSpec:
+        """What `to_json` gave.
+
+        Raises:
+            UsageError: for anything else.
+        """
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise UsageError(f"This is not a run: {error}.") from error
+
+
+def merged(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Each run once, in the order in which they come; it is kept where any of its copies is."""
+    found: dict[str, RunSpec] = {}
+    for spec in specs:
+        known = found.setdefault(spec.key, spec)
+        if spec.keep and not known.keep:
+            found[spec.key] = dataclasses.replace(known, keep=True)
+    return list(found.values())
+
+
+def _hashable(value: Any) -> Any:
+    """A value as an argument of a cached function; lists become tuples."""
+    return tuple(_hashable(item) for item in value) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,82 @@
+"""Where finished runs lie: one line each in `runs.jsonl`, from which every table and figure is made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nint.bench.records import append_line, plain
+from nint.errors import UsageError
+
+RECORDS = "runs.jsonl"
+RUNS = "runs"
+_NEEDED = ("step", "training_seconds", "units")
+"""What a row of a curve must have; tables cannot do without it."""
+
+
+class Store:
+    """Finished and failed runs in a folder.
+
+    Args:
+        folder: The folder; made when something is written.
+
+    Attributes:
+        problems: One sentence for each line that could not be read; its run is repeated when it is wanted.
+
+    Raises:
+        UsageError: where the file is there and cannot be read.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.problems: list[str] = []
+        self._records: dict[str, dict[str, Any]] = {}
+        self._read()
+
+    @property
+    def path(self) -> Path:
+        return self.folder / RECORDS
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Key of a run -> its record; of one that was written twice the last. A failed run has its `error`."""
+        return dict(self._records)
+
+    def place(self, key: str) -> Path:
+        """Where a kept run's model.safetensors and step-*.npz lie."""
+        return self.folder / RUNS / key
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Adds a record, on disk before this returns; infinities and NaN become null.
+
+        Raises:
+            UsageError: where the file cannot be written.
+        """
+        record = plain(record)
+        append_line(self.path, record)
+        self._keep(record)
+
+    def _keep(self, record: dict[str, Any]) -> None:
+        self._records.pop(record["key"], None)
+        self._records[record["key"]] = record
+
+    def _read(self) -> None:
+        if not self.path.exists():
+            return
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except OSError as error:
+            raise UsageError(f"Cannot read {self.path}: {error.strerror or error}.") from error
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                if not (isinstance(record["key"], str) and isinstance(record["spec"], dict)):
+                    raise TypeError
+                [row[name] + 0.0 for row in record["curve"] for name in _NEEDED]
+                record.setdefault("error", None)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                self.problems.append(f"Line {number} of {self.path} cannot be read and is left out; its run is repeated if it is needed.")
+                continue
+            self._keep(record)

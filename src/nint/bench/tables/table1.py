@@ -1,0 +1,13 @@
+"""Table 1: images after a fixed number of iterations."""
+
+from nint.bench.tables.base import Table
+from nint.bench.tables.rows import AUTHORS_OWN, ours, paper_rows
+
+TABLE = Table(
+    name="table1",
+    caption="Images: quality after a fixed number of iterations, for every sampling strategy.",
+    task="images",
+    inputs=("kodak", "div2k"),
+    rows=(*paper_rows("table1"), *AUTHORS_OWN, *ours()),
+    runs_of="images",
+)

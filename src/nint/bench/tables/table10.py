@@ -1,0 +1,12 @@
+"""Table 10: a large image."""
+
+from nint.bench.tables.base import Table
+from nint.bench.tables.rows import ours, paper_rows
+
+TABLE = Table(
+    name="table10",
+    caption="Large images: quality after a fixed number of iterations, and what 30 dB takes.",
+    task="large",
+    inputs=("ffhq",),
+    rows=(*paper_rows("table10"), *ours()),
+)

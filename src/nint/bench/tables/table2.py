@@ -1,0 +1,13 @@
+"""Table 2: what a PSNR takes on images."""
+
+from nint.bench.tables.base import Table
+from nint.bench.tables.rows import AUTHORS_OWN, ours, paper_rows
+
+TABLE = Table(
+    name="table2",
+    caption="Images: iterations, seconds and FLOPs to a PSNR, for every sampling strategy.",
+    task="images",
+    inputs=("kodak", "div2k"),
+    rows=(*paper_rows("table2"), *AUTHORS_OWN, *ours()),
+    runs_of="images",
+)

@@ -1,0 +1,15 @@
+"""Table 8: batch share, scoring interval and batch schedule of NINT."""
+
+from nint.bench.tables.base import Table
+from nint.bench.tables.rows import paper_rows
+
+TABLE = Table(
+    name="table8",
+    caption="Batch share, scoring interval and batch schedule of NINT on images: what a quality takes.",
+    task="images",
+    inputs=("kodak", "div2k"),
+    rows=paper_rows(
+        "table8", notes={"nint:interval=every-5": 'the paper\'s "dense2": every other step by its text, every fifth by its code.'}
+    ),
+    runs_of="images",
+)

@@ -1,0 +1,156 @@
+"""Running specs where one stands: a group interleaved in this process, or one spec as a job that travels to another."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+import torch
+
+from nint.bench import folder
+from nint.bench.inputs import content_of
+from nint.bench.lanes import Lane, interleave, sentence, warm_up
+from nint.bench.records import plain
+from nint.bench.runs import RunSpec
+from nint.bench.watch import CheckpointSnapshots, Quality
+from nint.checkpoint import MODEL
+from nint.engine import Monitor
+from nint.fields import FieldSpec
+from nint.fitted import Fit
+from nint.job import Job
+
+Progress = Callable[[float, str], None]
+"""(runs finished so far, fractions counted, what is running)."""
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def run_group(
+    specs: Sequence[RunSpec],
+    place: Callable[[str], Path],
+    warm: set[Any],
+    *,
+    facts: dict[str, Any],
+    progress: Progress = lambda done, what: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Iterator[dict[str, Any]]:
+    """Runs specs in turn, a block of steps each, and yields the record of each as it ends.
+
+    Args:
+        specs: The runs.
+        place: Key of a run -> folder for what is kept of it.
+        warm: Kinds of runs that this process has warmed up; grows. The others run a few steps first that are thrown away.
+        facts: What every record is to say besides: command, launch.
+        progress: Told after each block; counts the runs of this group.
+        interrupted: Asked before each block; true stops, and the runs under way are lost.
+    """
+    lanes: dict[str, Lane] = {}
+    kinds = {spec.key: spec for spec in specs}
+    ended = 0
+    for spec in specs:
+        if interrupted():
+            return
+        progress(ended, f"preparing {spec.title}")
+        try:
+            job = spec.job()
+        except Exception as error:  # a missing file, a setting that cannot be, a plug-in: the others go on
+            ended += 1
+            yield failure(spec, sentence(error), facts)
+            continue
+        if (kind := _kind(spec)) not in warm:
+            warm_up(job)
+            warm.add(kind)
+        lanes[spec.key] = Lane(job, spec.budget, _monitors(spec, job, place(spec.key)))
+    facts = facts | {"interleaved_with": [kinds[key].title for key in lanes]}
+    for key, lane in interleave(lanes, interrupted):
+        spec = kinds[key]
+        if lane.ended:
+            ended += 1
+            record = lane.record()
+            if spec.keep and lane.error is None:
+                _keep(lane, record, place(key) / MODEL)
+            yield _identified(spec, record, lane.error, facts)
+        progress(ended + sum(other.share for other in lanes.values()), spec.title)
+
+
+def work(
+    spec: dict[str, Any],
+    *,
+    threads: int,
+    place: str | None = None,
+    facts: dict[str, Any] | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> dict[str, Any] | None:
+    """One run as a job of an executor: plain data in, plain data out.
+
+    Args:
+        spec: `RunSpec.to_json()`.
+        threads: CPU threads of PyTorch.
+        place: Folder for what is kept of the run, where the caller sees the same files; else the files come back in the result.
+        facts: As in `run_group`.
+        interrupted: As in `run_group`.
+
+    Returns:
+        {"record": the run's record, "files": name -> bytes}; None where it was interrupted.
+    """
+    run = RunSpec.from_json(spec)
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as temporary:  # runs in threads of one process would share PyTorch's settings
+        torch.set_num_threads(threads)
+        target = Path(temporary if place is None else place)
+        records = list(run_group([run], lambda key: target, _WARM, facts=facts or {}, interrupted=interrupted))
+        if not records:
+            return None
+        files = {path.name: path.read_bytes() for path in Path(temporary).iterdir() if path.is_file()}
+        return {"record": plain(records[0]), "files": files}
+
+
+_WARM: set[Any] = set()
+"""What jobs of this worker process have warmed up."""
+
+
+def failure(spec: RunSpec, error: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """The record of a run of which nothing is known but why it failed."""
+    return _identified(spec, {"settings": {}, "steps": 0, "curve": []}, error, facts)
+
+
+def unpack(files: dict[str, bytes], place: Path) -> None:
+    """Writes the files that came back with a result."""
+    from nint.files import write_atomically
+
+    if files:
+        place.mkdir(parents=True, exist_ok=True)
+        folder.clear(place)
+    for name, content in files.items():
+        write_atomically(place / PurePath(name).name, lambda path, content=content: path.write_bytes(content) and None)
+
+
+def _monitors(spec: RunSpec, job: Job, place: Path) -> list[Monitor]:
+    in_seconds, every = spec.seconds is not None, spec.eval_every
+    metric = job.signal.metrics[0]
+    if in_seconds:
+        monitors: list[Monitor] = [Quality(metric, every_seconds=every, at_seconds=spec.evaluate_at)]
+    else:
+        monitors = [Quality(metric, every=None if every is None else max(round(every), 1), at=spec.evaluate_at)]
+    if spec.keep:
+        folder.clear(place)
+        monitors.append(CheckpointSnapshots(place, spec.evaluate_at, in_seconds))
+    return monitors
+
+
+def _keep(lane: Lane, record: dict[str, Any], path: Path) -> None:
+    run, job = lane.run, lane.job
+    metrics = {name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]}
+    Fit(run.field, job.field if isinstance(job.field, FieldSpec) else None, job.signal.layout, metrics, record).save(path)
+
+
+def _identified(spec: RunSpec, record: dict[str, Any], error: str | None, facts: dict[str, Any]) -> dict[str, Any]:
+    named = {"key": spec.key, "spec": spec.to_json(), "error": error, "input_content": content_of(spec.input)}
+    return named | record | facts
+
+
+def _kind(spec: RunSpec) -> Any:
+    """What decides which code a run is the first to use."""
+    return (PurePath(spec.input).suffix, spec.field, spec.sampler, spec.recipe, spec.square, spec.options, spec.settings)
