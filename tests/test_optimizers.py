@@ -85,7 +85,8 @@ def test_the_rest_moves_as_adam_moves_it():
     hidden = {name for name, p in field.named_parameters() if is_hidden_matrix(p)}
     assert hidden == {"1.linear.weight", "2.linear.weight"}
     both = OPTIMIZERS.parse("muon:beta1=0.8,beta2=0.9,eps=1e-6").build(field.parameters(), 1.0)
-    adam = torch.optim.Adam([p for name, p in twin.named_parameters() if name not in hidden], lr=1.0, betas=(0.8, 0.9), eps=1e-6)
+    rest = [p for name, p in twin.named_parameters() if name not in hidden]
+    adam = torch.optim.Adam(rest, lr=1.0, betas=(0.8, 0.9), eps=1e-6, fused=True)
     for step in range(4):
         for rate_of in (both, adam):
             for group in rate_of.param_groups:

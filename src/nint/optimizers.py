@@ -38,7 +38,7 @@ class Adam(OptimizerSpec):
     eps: float = setting(1e-8, "added to the denominator", above=0)
 
     def build(self, parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=lr, betas=(self.beta1, self.beta2), eps=self.eps)
+        return _adam(list(parameters), lr, (self.beta1, self.beta2), self.eps)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Muon(OptimizerSpec):
             )
             parts.append((muon, self.ratio))
         if rest:
-            parts.append((torch.optim.Adam(rest, lr=lr, betas=(self.beta1, self.beta2), eps=self.eps), 1.0))
+            parts.append((_adam(rest, lr, (self.beta1, self.beta2), self.eps), 1.0))
         return Joined(parts, lr)
 
 
@@ -151,6 +151,12 @@ class Joined(torch.optim.Optimizer):
         for group, part, rate, state in zip(self.param_groups, self.parts, rates, states, strict=True):
             group["lr"] = rate
             part.load_state_dict(state)
+
+
+def _adam(parameters: list[nn.Parameter], lr: float, betas: tuple[float, float], eps: float) -> torch.optim.Adam:
+    """Adam as one kernel where torch has it: a third of the time of its loop, which counts where a step takes milliseconds."""
+    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, eps=eps, fused=fused or None)
 
 
 def has_muon() -> bool:

@@ -135,12 +135,15 @@ def allot(weight: Tensor, size: Tensor, total: int, rng: torch.Generator) -> Ten
 
 def _expected(weight: Tensor, size: Tensor, total: int) -> Tensor:
     """Expected number of points of each cell, size x min(level x weight, 1) with the level that makes `total` of them, `[c]`."""
-    lightest, order = torch.sort(weight.double())
-    points = size.take(order)
-    held = torch.cumsum(points, 0)
-    # If all but the k lightest cells are full, these k share what is left, at that level. Of all k the right one has the highest.
-    level = ((held - held[-1] + total) / torch.cumsum(lightest * points, 0).clamp(min=1e-300)).max()
-    return (level * weight.double()).clamp(max=1) * size
+    weight = weight.double()
+    level = total / (weight * size).sum()
+    if bool(level * weight.max() > 1):  # some cells would get more than they have
+        lightest, order = torch.sort(weight)
+        points = size.take(order)
+        held = torch.cumsum(points, 0)
+        # If all but the k lightest cells are full, these k share what is left, at that level. Of all k the right one has the highest.
+        level = ((held - held[-1] + total) / torch.cumsum(lightest * points, 0).clamp(min=1e-300)).max()
+    return (level * weight).clamp(max=1) * size
 
 
 def _rounded(expected: Tensor, total: int, offset: Tensor) -> Tensor:
