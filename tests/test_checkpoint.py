@@ -22,7 +22,7 @@ from nint.signals.base import KindDefaults, Pool, Signal
 from nint.signals.image import ImageLayout
 
 PIXELS = picture(10, 12)
-BUILT_IN = ["nint", "nint-reference", "full", "uniform", "int", "evos", "expansive", "egra", "soft-mining"]
+BUILT_IN = ["nint", "nint-fast", "nint-reference", "full", "uniform", "int", "evos", "expansive", "egra", "soft-mining"]
 WRAPPED = ["nint:candidates=60", "int:candidates=60", "uniform:batch_size=20,candidates=60"]
 
 

@@ -26,7 +26,7 @@ from nint.signals.base import KindDefaults
 from nint.signals.image import ImageSignal
 
 FIELD = "siren:size=2x12"
-ALL = ["nint", "nint-reference", "full", "uniform", "int", "evos", "expansive", "egra", "soft-mining"]
+ALL = ["nint", "nint-fast", "nint-reference", "full", "uniform", "int", "evos", "expansive", "egra", "soft-mining"]
 
 
 def photo(rows=9, columns=11):

@@ -16,7 +16,7 @@ from nint.samplers.uniform import Uniform
 from nint.signals.base import GridCoords, Pool
 from nint.teacher import Teacher
 
-SAMPLERS = ["nint", "nint-reference", "int", "uniform", "full"]
+SAMPLERS = ["nint", "nint-fast", "nint-reference", "int", "uniform", "full"]
 N = 120
 
 

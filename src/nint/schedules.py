@@ -13,6 +13,8 @@ from nint.errors import UsageError, nearest
 
 SHARE_SCHEDULES = ("constant", "linear", "step", "cosine", "growing")
 LR_SCHEDULES = ("constant", "cosine", "exponential")
+_STAGES = 16
+"""Of "growing": few, because a library may write new code for each new size of a product (oneDNN does, which doubled the time)."""
 INTERVALS = ("dense", "every-K", "incremental", "decremental")
 
 _WARM_UP_START = 0.05
@@ -22,8 +24,8 @@ def batch_share(schedule: str, share: float, step: int, total_steps: int) -> flo
     """Share of the pool to train on at a step.
 
     Args:
-        schedule: "constant"; "linear", "step" (ten stages) or "cosine", which grow to all points; or "growing", from a quarter of the
-            share to seven quarters, so that a run costs what it costs with a constant share.
+        schedule: "constant"; "linear", "step" (ten stages) or "cosine", which grow to all points; or "growing", in
+            sixteen stages from a quarter of the share to seven quarters, so that a run costs what it costs with a constant share.
         share: Initial share in (0, 1].
         step: 0-based step; later than `total_steps` counts as the end.
         total_steps: Length that the schedule is laid out for.
@@ -39,7 +41,8 @@ def batch_share(schedule: str, share: float, step: int, total_steps: int) -> flo
     if schedule == "cosine":
         return 1 - (1 - share) * (1 + math.cos(math.pi * progress)) / 2
     if schedule == "growing":
-        return min(share * (0.25 + 1.5 * progress), 1.0)
+        stage = min(int(_STAGES * progress), _STAGES - 1) / (_STAGES - 1)
+        return min(share * (0.25 + 1.5 * stage), 1.0)
     raise UsageError(f"There is no share schedule called '{schedule}'.{nearest(schedule, SHARE_SCHEDULES)}")
 
 

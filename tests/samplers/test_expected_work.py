@@ -25,6 +25,8 @@ CERTAIN = 55
         "nint:interval=every-7",
         "nint:interval=decremental,refresh_interval=3",
         "nint:random_share=1",
+        "nint-fast",
+        "nint-fast:schedule=cosine",
         "nint-reference",
         "nint-reference:interval=every-3",
         "nint-reference:decay_rate=0,interval=decremental",

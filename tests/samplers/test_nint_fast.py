@@ -102,7 +102,8 @@ def test_points_are_drawn_by_the_error_of_their_cell(name, xi, power, share, uns
     state = with_map(sampler.init(probe, 1000, rng()), unseen=unseen)
     size, place = state.cells.size.tolist(), place_of(state, probe).numpy()
     weight = density([float(e) for e in state.error], size, xi, power)
-    np.testing.assert_allclose(sampler.density(state).numpy(), weight, rtol=2e-5, atol=2e-6)
+    held = np.array(size) > 0
+    np.testing.assert_allclose(sampler.density(state).numpy()[held], np.array(weight)[held], rtol=2e-5, atol=2e-6)
     expected = expected_counts(weight, size, int(share * len(probe)))
     assert_drawn_as_expected(sampler, state, probe, (np.array(expected) / np.maximum(size, 1))[place])
 
@@ -158,7 +159,7 @@ def test_batch_size(size):
 
 def test_a_cell_gives_each_point_once_before_any_again_while_the_map_changes():
     probe, generator = probe_on(GridCoords((16, 20))), rng()
-    sampler = NintFast(batch_share=0.23, points_per_cell=10)
+    sampler = NintFast(batch_share=0.23, points_per_cell=10, random_share=0.3, power=2.0)
     state, losses = sampler.init(probe, 100, generator), torch.rand(320, generator=rng(1)) ** 4
     given, place = torch.zeros(320, dtype=torch.long), place_of(state, probe)
     for step in range(60):
@@ -261,7 +262,7 @@ def advanced(sampler, probe, steps=5, generator=None):
 
 @pytest.mark.parametrize("points", [300, 90, 2000])
 def test_the_map_outlives_redrawn_points(points):
-    sampler = NintFast(batch_share=0.5, points_per_cell=10)
+    sampler = NintFast(batch_share=0.5, points_per_cell=10, random_share=0.3, power=2.0)
     state = advanced(sampler, probe_on(torch.rand(300, 2, generator=rng(1))))
     redrawn = probe_on(torch.rand(points, 2, generator=rng(2)) * 1.4 - 0.2, epoch=1)  # some lie outside
     selection, after = sampler.select(state, 5, redrawn, rng())
@@ -397,6 +398,9 @@ def loop(teacher, steps, rate=5e-3):
     return chosen
 
 
+LIVELY = "nint-fast:random_share=0.3,power=2,points_per_cell=15,memory=0.8"
+
+
 def waves(n=300):
     coords = torch.rand(n, 2, generator=rng(4)) * 2 - 1
     return coords, torch.sin(3 * coords[:, :1] + 2 * coords[:, 1:])
@@ -415,7 +419,7 @@ def test_a_loop_is_led_to_where_the_error_is():
     coords, _ = waves(1500)
     busy = coords[:, 0] > 0
     noise = torch.randn(1500, 1, generator=rng(5))  # which nobody learns so soon
-    teacher = Teacher(Foreign(), coords, noise * busy[:, None], "nint-fast:random_share=0.3,power=2", total_steps=120)
+    teacher = Teacher(Foreign(), coords, noise * busy[:, None], LIVELY, total_steps=120)
     chosen = torch.stack(loop(teacher, 120))
     assert busy[chosen[0]].float().mean() == pytest.approx(0.5, abs=0.04)
     error = (teacher.field(coords) - noise * busy[:, None]).detach().square()[:, 0]
