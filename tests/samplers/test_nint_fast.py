@@ -490,9 +490,9 @@ def test_bad_settings_are_refused_in_one_sentence(text, part):
 
 
 def test_text_form():
-    sampler = SAMPLERS.parse("nint-fast:random_share=0.45,points_per_cell=7")
-    assert sampler == NintFast(random_share=0.45, points_per_cell=7)
-    assert SAMPLERS.text(sampler) == "nint-fast:random_share=0.45,points_per_cell=7"
+    sampler = SAMPLERS.parse("nint-fast:random_share=0.123,points_per_cell=77")
+    assert sampler == NintFast(random_share=0.123, points_per_cell=77)
+    assert SAMPLERS.text(sampler) == "nint-fast:random_share=0.123,points_per_cell=77"
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear"])

@@ -138,9 +138,9 @@ def _check_package(metric: str) -> None:
 def _si_snr(p: np.ndarray, t: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):  # infinity becomes NaN
         p, t = p - p.mean(), t - t.mean()
-        heard = (p @ t) / (t @ t) * t
+        heard = (p * t).sum() / (t * t).sum() * t  # not p @ t: NumPy's BLAS threads go on spinning beside the training
         noise = p - heard
-    signal_power, noise_power = float(heard @ heard), float(noise @ noise)
+    signal_power, noise_power = float((heard * heard).sum()), float((noise * noise).sum())
     if math.isnan(noise_power):
         return math.nan
     if noise_power == 0:

@@ -42,7 +42,7 @@ def psnr(prediction: Any, target: Any) -> float:
     for start in range(0, left.size, _CHUNK):  # in chunks, so that a large image is not copied to float64 as a whole
         part = slice(start, start + _CHUNK)
         error = np.clip(left[part].astype(np.float64), 0, 1) - right[part]
-        total += float(error @ error)
+        total += float(np.square(error, out=error).sum())  # not a product: NumPy's BLAS threads go on spinning beside the training
     if total == 0:
         return math.inf
     return 10 * math.log10(left.size / total) if math.isfinite(total) else math.nan
