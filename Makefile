@@ -16,7 +16,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/nint fit sample:astronaut --max-side 256 --sampler nint --size 5x128 --lr 1e-3 --lr-schedule cosine --steps 450 --total-steps 450 --out demo --force
+	$(BIN)/nint fit sample:astronaut --max-side 256 --size 5x128 --seconds 20 --out demo --force
 	@echo "Look at demo/reconstruction.png, demo/error.png, demo/selection.png and demo/curve.png"
 
 test: $(VENV)/.installed-test

@@ -78,6 +78,19 @@ class Suite:
         """Writes the files of a part, from the store alone."""
         return self.parts[name].write(self.store, self.scale, self.inputs, self.seeds, self.store.folder, {"command": command})
 
+    def write_claims(self, command: str) -> Path:
+        """Writes claims.md: what the tables and figures of this suite say of the paper's claims, beside what the paper's own say."""
+        from nint.reporting.bench_claims import write_claims
+
+        facts = {"command": command}
+        tables = {
+            name: part.data(self.store, self.scale, self.inputs, self.seeds, facts).measured()
+            for name, part in self.parts.items()
+            if hasattr(part, "data")
+        }
+        about = f"`{command}`: {' '.join(self.scale.about)} A claim without a number of its own is judged by a threshold that it names."
+        return write_claims(tables, self.store.folder, about)
+
     def failed(self) -> list[tuple[RunSpec, str]]:
         """Runs that failed, with the reason."""
         records = self.store.records()

@@ -92,6 +92,7 @@ def run(options: BenchOptions) -> int:
             written = suite.write(name, command)
             _show_table(suite, name, command)
             show.line(f"{out}: {', '.join(path.name for path in written) or f'nothing could be written for {name}'}")
+    show.line(f"{out}: {suite.write_claims(command).name}, what this says of the paper's claims")
     failed = suite.failed()
     for spec, error in failed:
         show.line(f"failed: {spec.title}: {error}")
