@@ -23,9 +23,7 @@ from nint.samplers.base import Selection
 
 CPU = torch.device("cpu")
 
-with (
-    warnings.catch_warnings()
-):  # a warning as an error while the builder imports it leaves it half imported
+with warnings.catch_warnings():  # a warning as an error while the builder imports it leaves it half imported
     warnings.simplefilter("ignore")
     pytest.importorskip("setuptools", reason="torch.compile builds with setuptools")
 

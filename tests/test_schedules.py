@@ -18,7 +18,8 @@ def oracle_share(schedule: str, share: Fraction, t: int, total: int) -> float:
     if schedule == "step":
         return float(min(share + math.floor(Fraction(t) / Fraction(total, 10)) * (1 - share) / 10, Fraction(1)))
     if schedule == "growing":
-        return float(min(share * (Fraction(1, 4) + Fraction(3, 2) * Fraction(t, total)), Fraction(1)))
+        stage = math.floor(Fraction(16 * t, total))  # 0 to 15
+        return float(min(share * (Fraction(1, 4) + Fraction(3, 2) * Fraction(stage, 15)), Fraction(1)))
     return float(1 - (1 - share) * Fraction(1 + math.cos(math.pi * t / total)) / 2)
 
 
@@ -57,7 +58,7 @@ def test_share_at_every_step(schedule, total, share):
         ("linear", 0.2, 0.6, 0.2 + 0.8 * 4999 / 5000),
         ("step", 0.2, 0.6, 0.92),
         ("cosine", 0.2, 0.6, 1 - 0.4 * (1 + math.cos(math.pi * 0.9998))),
-        ("growing", 0.05, 0.2, 0.05 + 0.3 * 4999 / 5000),
+        ("growing", 0.05, 0.2 * (0.25 + 1.5 * 8 / 15), 0.35),
     ],
 )
 def test_share_at_the_ends(schedule, first, middle, last):
@@ -69,6 +70,11 @@ def test_step_has_ten_stages_that_change_at_tenths():
     shares = [round(batch_share("step", 0.2, t, 5000), 9) for t in range(5000)]
     assert sorted(set(shares)) == [0.2, 0.28, 0.36, 0.44, 0.52, 0.6, 0.68, 0.76, 0.84, 0.92]
     assert [t for t in range(1, 5000) if shares[t] != shares[t - 1]] == list(range(500, 5000, 500))
+
+
+def test_growing_has_sixteen_stages():
+    shares = [batch_share("growing", 0.2, t, 1600) for t in range(1600)]
+    assert [t for t in range(1, 1600) if shares[t] != shares[t - 1]] == list(range(100, 1600, 100))
 
 
 @pytest.mark.parametrize("schedule", SHARE_SCHEDULES)

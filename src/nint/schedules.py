@@ -41,7 +41,7 @@ def batch_share(schedule: str, share: float, step: int, total_steps: int) -> flo
     if schedule == "cosine":
         return 1 - (1 - share) * (1 + math.cos(math.pi * progress)) / 2
     if schedule == "growing":
-        stage = min(int(_STAGES * progress), _STAGES - 1) / (_STAGES - 1)
+        stage = min(_STAGES * step // max(total_steps, 1), _STAGES - 1) / (_STAGES - 1)
         return min(share * (0.25 + 1.5 * stage), 1.0)
     raise UsageError(f"There is no share schedule called '{schedule}'.{nearest(schedule, SHARE_SCHEDULES)}")
 

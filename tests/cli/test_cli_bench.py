@@ -73,7 +73,7 @@ def test_runs_are_made_once_and_written(capsys, tmp_path, monkeypatch):
     code, text, complaint = call(capsys, "table1", "fig1", "--scale", "smoke", "--seeds", 2, "--threads", 1)
     assert (code, complaint) == (0, "")
     out = tmp_path / "nint-bench" / "smoke"
-    assert {path.name for path in out.iterdir()} == {"runs.jsonl", "runs", "inputs.json", "table1.md", "fig1.md"}
+    assert {path.name for path in out.iterdir()} == {"runs.jsonl", "runs", "inputs.json", "table1.md", "fig1.md", "claims.md"}
     assert "No --data: every input is one of nint's samples" in text
     assert "nint-bench/smoke: table1.md" in text
     records = lines_of(out)
