@@ -1,7 +1,5 @@
 """Compiled and eager networks agree, and compiling leaves no trace but speed."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -22,10 +20,6 @@ from nint.objectives import L2
 from nint.samplers.base import Selection
 
 CPU = torch.device("cpu")
-
-with warnings.catch_warnings():  # a warning as an error while the builder imports it leaves it half imported
-    warnings.simplefilter("ignore")
-    pytest.importorskip("setuptools", reason="torch.compile builds with setuptools")
 
 
 def missing() -> str:
