@@ -16,13 +16,16 @@ CLAIMS_FILE = "claims.md"
 
 
 def figure_rows(folder: Path) -> dict[str, dict[str, float | None]]:
-    """The "rows" of every figure's JSON in a folder, put together; a file that cannot be read is left out."""
+    """The "rows" of every figure's JSON in a folder, put together.
+
+    Of a cell that two have the first counts; a file that cannot be read is left out.
+    """
     found: dict[str, dict[str, float | None]] = {}
     for path in sorted([*folder.glob("fig*.json"), *folder.glob("scoring.json")]):
         try:
             rows = json.loads(path.read_text(encoding="utf-8")).get("rows", {})
             for row, values in rows.items():
-                found.setdefault(row, {}).update(values)
+                found[row] = {**values, **found.get(row, {})}
         except (OSError, ValueError, AttributeError, TypeError):
             continue
     return found
