@@ -21,20 +21,19 @@ import torch
 from machine import machine
 from torch import Tensor
 
-from nint.bench.inputs import read_signal
 from nint.bench.runs import RunSpec
 from nint.bench.targets import time_to_target
-from nint.budgets import Budget
-from nint.build import build_run
-from nint.engine import train_step
-from nint.job import make_job
 from nint.ntk.products import forward_rows
-from nint.objectives import L2
-from nint.probe import Probe
+from nint.probe.objectives import L2
+from nint.probe.probe import Probe
+from nint.runs.build import build_run
+from nint.runs.job import make_job
 from nint.samplers.base import Feedback, Sampler, Selection
 from nint.samplers.nint_fast import NintFast, NintFastState
 from nint.samplers.picker import Picker
 from nint.samplers.uniform import Uniform
+from nint.training.budgets import Budget
+from nint.training.engine import train_step
 
 TARGETS = (25.0, 28.0)
 _EVALUATIONS = 40
@@ -160,7 +159,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "cheap_selection.jsonl")
     options = parser.parse_args()
     for image in options.images:
-        source = read_signal(RunSpec(str(options.data / f"{image}.png"), square=options.side, steps=1))
+        source = RunSpec(str(options.data / f"{image}.png"), square=options.side, steps=1).signal()
         for name in options.only:
             sampler = VARIANTS[name](options.share)
             row = measure(source, name, sampler, options.share, options.units, options.optimizer, options.weight_scale, options.seed)

@@ -27,12 +27,12 @@ from machine import machine
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp
 
-from nint.budgets import Budget
-from nint.build import build_run
-from nint.engine import Run, train_step, warm_up
-from nint.heap import keep_freed_memory
-from nint.job import Job, make_job
+from nint.machine.malloc import keep_freed_memory
+from nint.runs.build import build_run
+from nint.runs.job import Job, make_job
 from nint.samplers.nint import Nint
+from nint.training.budgets import Budget
+from nint.training.engine import Run, train_step, warm_up
 
 GOAL = 0.45
 LATE_STEP = 1000

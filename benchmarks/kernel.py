@@ -21,15 +21,15 @@ from machine import machine
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp
 
-from nint.cost import Cost
 from nint.fields import FIELDS
-from nint.gradient import accumulate_gradient
-from nint.heap import keep_freed_memory
+from nint.machine.malloc import keep_freed_memory
 from nint.ntk.products import forward_rows, resolve_chunk_size
-from nint.objectives import L2
-from nint.probe import Probe
+from nint.probe.cost import Cost
+from nint.probe.objectives import L2
+from nint.probe.probe import Probe
 from nint.samplers import Selection
 from nint.signals import GridCoords, Pool
+from nint.training.gradient import accumulate_gradient
 
 
 def alternate(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

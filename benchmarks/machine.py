@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nint.arithmetic import matmul_backend
+from nint.machine.matmul import matmul_backend
 from nint.version import __version__
 
 

@@ -33,8 +33,8 @@ def score(side: int) -> dict[str, Any]:
     import torch
 
     from nint.fields import FIELDS
-    from nint.objectives import L2
-    from nint.probe import Probe
+    from nint.probe.objectives import L2
+    from nint.probe.probe import Probe
     from nint.scores.ntk import ntk_gradient_norm
     from nint.signals import GridCoords, Pool
 
@@ -86,7 +86,7 @@ def large(side: int, steps: int) -> list[dict[str, Any]]:
             image[row] = photo[row % photo.shape[0], columns]
         image.flush()
         del image
-        idle, _ = child_peak_mib([sys.executable, "-c", "import torch, nint.fitting, nint.signals.array, skimage"])
+        idle, _ = child_peak_mib([sys.executable, "-c", "import torch, nint.fitting, nint.signals.grid.array, skimage"])
         commands = {
             "fit": [*nint, "fit", str(path), "--steps", str(steps), "--size", "5x256", "--out", str(out), "--no-pictures"],
             "decode": [*nint, "decode", str(out), str(Path(folder) / "decoded.npy")],

@@ -28,16 +28,16 @@ from kernel import alternate
 from machine import machine
 from torch import Tensor
 
-from nint.arithmetic import fast_matmul
-from nint.cost import Cost
 from nint.fields import FIELDS
 from nint.fields.base import parse_size
-from nint.gradient import accumulate_gradient
-from nint.heap import keep_freed_memory
+from nint.machine.malloc import keep_freed_memory
+from nint.machine.matmul import fast_matmul
 from nint.ntk.products import chunk_size_for, forward_rows
-from nint.objectives import L2
+from nint.probe.cost import Cost
+from nint.probe.objectives import L2
 from nint.samplers import Selection
 from nint.signals import GridCoords
+from nint.training.gradient import accumulate_gradient
 
 ROWS = chunk_size_for(torch.device("cpu"))
 LARGE = 1024

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from machine import machine
 
-import nint.probe
-from nint.budgets import Budget
-from nint.build import build_run
-from nint.engine import train_step
-from nint.job import make_job
+import nint.probe.probe
+from nint.runs.build import build_run
+from nint.runs.job import make_job
 from nint.samplers import SAMPLERS
+from nint.training.budgets import Budget
+from nint.training.engine import train_step
 
 GOAL = 0.10
 SPENT = {"scoring": 0.0}
@@ -53,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
 
     for name in ("forward_rows", "vjp_rows", "jvp_rows"):
-        setattr(nint.probe, name, timed(getattr(nint.probe, name)))
+        setattr(nint.probe.probe, name, timed(getattr(nint.probe.probe, name)))
     runs, rows, prepared = {}, {}, {}
     for sampler in options.samplers:
         job = make_job(options.input, max_side=options.side, field=f"siren:size={options.size}", sampler=sampler)

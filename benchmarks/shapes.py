@@ -26,10 +26,10 @@ from machine import machine
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.signals.shape import ShapeSignal
-from nint.signals.shape_layout import ShapeLayout
-from nint.signals.shape_mesh import volume
-from nint.signals.shape_samples import torus
+from nint.mesh import volume
+from nint.signals.samples.shapes import torus
+from nint.signals.shape.layout import ShapeLayout
+from nint.signals.shape.signal import ShapeSignal
 
 RING, TUBE = 0.6, 0.3
 GOAL_S = 0.5

@@ -29,7 +29,7 @@ from time_to_quality_lines import read_lines
 from time_to_quality_race import race
 from time_to_quality_report import write_report
 
-from nint.devices import device_name, resolve_device
+from nint.machine.devices import device_name, resolve_device
 
 PARTS = ("large", "small", "samplers", "minute")
 

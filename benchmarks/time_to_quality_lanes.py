@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from nint.bench.records import plain
-from nint.budgets import Budget
-from nint.job import Job, make_job
-from nint.signals.image import ImageSignal
+from nint.runs.job import Job, make_job
+from nint.signals.image.loader import from_array
+from nint.signals.image.signal import ImageSignal
 from nint.signals.open import open_signal
+from nint.training.budgets import Budget
 
 EVALUATE_SHARE = 0.02  # of the lane's own training seconds so far: how far apart evaluations are
 EVALUATE_FLOOR_S = 0.02  # and at least so far
@@ -76,4 +77,4 @@ def square(image: str, side: int) -> ImageSignal:
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
     name = f"{Path(image.removeprefix('sample:')).stem}, central {edge}x{edge}"
-    return ImageSignal.from_array(array[top : top + edge, left : left + edge].copy(), name, max_side=side)
+    return from_array(array[top : top + edge, left : left + edge].copy(), name, max_side=side)

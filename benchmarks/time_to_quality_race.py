@@ -17,17 +17,17 @@ from time_to_quality_lanes import EVALUATE_FLOOR_S, EVALUATE_SHARE, Lane
 from time_to_quality_lines import append_line, crossing, key_of, read_lines
 
 from nint.bench.records import plain
-from nint.budgets import Budget
-from nint.build import build_run
-from nint.checkpoint import restore, save_checkpoint
-from nint.engine import Run, check_weights, train, train_step
 from nint.errors import DivergedError
 from nint.fields import FieldSpec
-from nint.fitted import Fit, predict_rows
-from nint.heap import keep_freed_memory
-from nint.job import Job
+from nint.machine.malloc import keep_freed_memory
 from nint.metrics.image import psnr
-from nint.restarts import restarted, start_weights
+from nint.runs.build import build_run
+from nint.runs.checkpoint import restore, save_checkpoint
+from nint.runs.job import Job
+from nint.runs.model import Fit, predict_rows
+from nint.runs.restarts import restarted, start_weights
+from nint.training.budgets import Budget
+from nint.training.engine import Run, check_weights, train, train_step
 
 CHECKPOINT_S = 120.0  # between checkpoints of a lane
 WARM_UP_STEPS = 2

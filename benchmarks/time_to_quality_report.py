@@ -10,7 +10,7 @@ from typing import Any
 from time_to_quality_goals import Line, average, goals, latest, races, seconds_to, share_of
 
 from nint.files import write_atomically
-from nint.reporting.plots import FAINT, INK, NORMAL, SMALL, new_figure, save
+from nint.plots.style import FAINT, INK, NORMAL, SMALL, new_figure, save
 
 TABLE, PLOT = "table.md", "curves.png"
 COLOURS = {"default": "#0072b2", "full": "#000000", "nint": "#d55e00", "nint-fast": "#009e73", "uniform": "#8c8c8c"}

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch as it is loaded, here and in every process that a test starts
+
 import pytest
 
 
@@ -16,3 +18,13 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ.pop(name, None)
         if value is not None:
             os.environ[name] = value
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """One CPU thread for every test: with more, a busy machine makes a test of 9 s take 440 s. What a test sets is put back."""
+    import torch
+
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(1)

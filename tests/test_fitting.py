@@ -12,18 +12,19 @@ from oracles.pictures import picture
 from torch import nn
 
 import nint
-from nint import batches, schedules
-from nint.budgets import Budget
-from nint.build import build_run
 from nint.errors import DivergedError, UsageError
 from nint.fields.siren import Siren
 from nint.files import load_tensors
 from nint.fitting import default_eval_every
-from nint.job import make_job
 from nint.monitors import BaseMonitor
+from nint.runs import batches
+from nint.runs.build import build_run
+from nint.runs.job import make_job
 from nint.samplers.nint import Nint
 from nint.signals.base import KindDefaults
-from nint.signals.image import ImageSignal
+from nint.signals.image.signal import ImageSignal
+from nint.training import learning_rate
+from nint.training.budgets import Budget
 
 FIELD = "siren:size=2x12"
 ALL = ["nint", "nint-fast", "nint-reference", "full", "uniform", "int", "evos", "expansive", "egra", "soft-mining"]
@@ -182,7 +183,7 @@ def test_a_time_budget_goes_beyond_total_steps():
 def test_schedules_read_total_steps_and_the_budget_only_stops():
     watch, whole = Watch(), Watch()
     quick(sampler="uniform:schedule=linear", lr_schedule="cosine", total_steps=40, budget=7, monitors=[watch])
-    assert watch.rates == [schedules.learning_rate("cosine", 1e-3, step, 40) for step in range(7)]
+    assert watch.rates == [learning_rate.learning_rate("cosine", 1e-3, step, 40) for step in range(7)]
     assert watch.rates[-1] > 0.9e-3  # a schedule of 7 steps would be near its end
     quick(sampler="uniform:schedule=linear", lr_schedule="cosine", total_steps=40, budget=12, monitors=[whole])
     assert watch.batches == whole.batches[:7]

@@ -155,6 +155,6 @@ def test_the_samplers_own_registry_takes_plug_ins(plugins):
 
 
 def test_a_plug_in_must_be_of_the_right_base(plugins):
-    plugins("budget", "nint.budgets:Budget", group="nint.samplers")
+    plugins("budget", "nint.training.budgets:Budget", group="nint.samplers")
     with pytest.raises(UsageError, match="derived from Sampler"):
         SAMPLERS.get("budget")

@@ -7,7 +7,8 @@ from fractions import Fraction
 import pytest
 
 from nint.errors import UsageError
-from nint.schedules import LR_SCHEDULES, SHARE_SCHEDULES, batch_share, check_interval, check_warm_up, learning_rate, rate_at, scores_at
+from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
+from nint.training.learning_rate import LR_SCHEDULES, check_warm_up, learning_rate, rate_at
 
 
 def oracle_share(schedule: str, share: Fraction, t: int, total: int) -> float:

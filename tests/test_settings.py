@@ -7,8 +7,8 @@ import pytest
 from nint import settings
 from nint.errors import UsageError
 from nint.fields import FIELDS
-from nint.optimizers import OPTIMIZERS
 from nint.samplers import SAMPLERS
+from nint.training.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from oracles.dense_ntk import ntk
 from torch import nn
 
 from nint.errors import UnsupportedFieldError, UsageError
-from nint.objectives import L1, Objective
+from nint.probe.objectives import L1, Objective
 from nint.samplers.base import Feedback, Sampler, Selection
 from nint.samplers.nint import Nint
 from nint.samplers.uniform import Uniform

@@ -308,8 +308,8 @@ def test_the_real_plan_pairs_every_lane():
 def test_the_plain_nint_step_does_what_the_engine_does():
     from dense_step import both
 
-    from nint.engine import train_step
-    from nint.job import make_job
+    from nint.runs.job import make_job
+    from nint.training.engine import train_step
 
     job = make_job(
         "sample:astronaut", max_side=16, field="siren:size=2x16", sampler="nint:batch_share=0.5,random_share=0", lr=1e-3, device="cpu"

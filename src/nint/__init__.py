@@ -17,21 +17,21 @@ from nint.version import __version__
 
 if TYPE_CHECKING:
     from nint import metrics, ntk
-    from nint.budgets import Budget
     from nint.errors import DivergedError, NintError, UnsupportedFieldError, UsageError
     from nint.fields import FIELDS, FieldSpec
-    from nint.fitted import Fit
     from nint.fitting import fit
+    from nint.runs.model import Fit
     from nint.samplers import SAMPLERS, BatchSampler, Feedback, Picker, Sampler, ScoredSampler, Selection
     from nint.signals import Signal
     from nint.signals.open import open_signal
     from nint.teacher import Batch, Teacher
+    from nint.training.budgets import Budget
 
 _HOMES = {
     # one call
     "fit": "nint.fitting",
-    "Fit": "nint.fitted",
-    "Budget": "nint.budgets",
+    "Fit": "nint.runs.model",
+    "Budget": "nint.training.budgets",
     "Signal": "nint.signals",
     "open_signal": "nint.signals.open",
     # the plug-in for someone else's loop

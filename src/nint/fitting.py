@@ -9,21 +9,21 @@ from typing import Any
 
 from torch import Tensor
 
-from nint.budgets import Budget
-from nint.build import build_run
-from nint.checkpoint import CHECKPOINT, MODEL, restore
-from nint.engine import Monitor, Run, train
 from nint.errors import DivergedError, UsageError
 from nint.fields import FieldSpec
 from nint.files import write_json
-from nint.fitted import Fit, round_to_half
-from nint.job import Job, make_job
 from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.snapshots import Snapshots
-from nint.record import record_of
-from nint.restarts import restarted, start_weights
-from nint.rundir import claim
+from nint.runs.build import build_run
+from nint.runs.checkpoint import CHECKPOINT, MODEL, restore
+from nint.runs.folder import claim
+from nint.runs.job import Job, make_job
+from nint.runs.model import Fit, round_to_half
+from nint.runs.record import record_of
+from nint.runs.restarts import restarted, start_weights
+from nint.training.budgets import Budget
+from nint.training.engine import Monitor, Run, train
 
 RECORD = "run.json"
 SNAPSHOTS = "snapshots"

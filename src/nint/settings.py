@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
+import operator
 import re
 import types
 import typing
@@ -176,3 +177,29 @@ def value_text(value: Any) -> str:
         return str(value)
     short = f"{value:.12g}"
     return short if float(short) == value else repr(float(value))
+
+
+def chosen(value: str, known: tuple[str, ...], label: str) -> str:
+    """A word, checked.
+
+    Raises:
+        UsageError: for a word that is not known; the nearest is named.
+    """
+    if value not in known:
+        raise UsageError(f"{label}={value} is not known.{nearest(str(value), known)}")
+    return value
+
+
+def whole(value: Any, label: str) -> int:
+    """A whole number of at least 1.
+
+    Raises:
+        UsageError: names the label and the value.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise UsageError(f"{label}={value} is out of range; it must be a whole number of at least 1.")
+    return number

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nint.cost import Cost
 from nint.errors import UsageError
 from nint.ntk.check import require_pointwise, require_pointwise_behaviour
-from nint.objectives import Objective, PointLoss, make_loss
-from nint.probe import Probe
+from nint.probe.cost import Cost
+from nint.probe.objectives import Objective, PointLoss, make_loss
+from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Feedback, Sampler, Selection, check_needs
 from nint.samplers.candidates import effective
@@ -67,7 +67,7 @@ class Teacher:
         loss: "l2", "l1", "huber" or a `PointLoss`: the loss of your loop, whose gradient is g.
         chunk_size: Points at a time when scoring; None chooses for the device.
         value_range: Lowest and highest possible value.
-        precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.precision`).
+        precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.machine.precision`).
 
     Raises:
         UsageError: where shapes do not fit, or the sampler needs what the pool does not have.

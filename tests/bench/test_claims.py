@@ -2,9 +2,9 @@
 
 import pytest
 
-from nint.bench.claims import CLAIMS, claim, claims_on
+from nint.bench.claims.claims import CLAIMS, claim, claims_on
+from nint.bench.claims.verdicts import Verdict, leads
 from nint.bench.published import published, published_tables
-from nint.bench.verdicts import Verdict, leads
 from nint.errors import UsageError
 
 VERDICTS = {

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import nint
-from nint.bench import lanes
-from nint.bench.compare import run_comparison
-from nint.bench.plan import make_plan
+from nint.bench import interleaved
+from nint.bench.compare.plan import make_plan
+from nint.bench.compare.run import run_comparison
 from nint.bench.records import read
-from nint.build import build_run
 from nint.errors import UsageError
 from nint.fields import FIELDS
+from nint.runs.build import build_run
 from nint.samplers import Sampler
 from nint.samplers.base import Selection
 from nint.signals.open import open_signal
@@ -64,7 +64,7 @@ def test_samplers_of_a_seed_start_from_the_same_weights_and_seeds_differ(camera,
         starts.setdefault((FIELDS.text(job.field), job.seed), []).append((type(job.sampler).__name__, weights))
         return run
 
-    monkeypatch.setattr(lanes, "build_run", build)
+    monkeypatch.setattr(interleaved, "build_run", build)
     run_comparison(plan_of(camera, fields=["siren", "finer"]), tmp_path)
     assert len(starts) == 4
     for group in starts.values():
@@ -86,14 +86,14 @@ def test_a_run_of_a_comparison_is_the_run_that_fit_makes(camera, tmp_path):
 
 def test_runs_take_turns_in_blocks_and_each_has_its_own_clock(camera, tmp_path, monkeypatch):
     order = []
-    step = lanes.train_step
+    step = interleaved.train_step
 
     def counted(run):
         order.append(type(run.teacher.sampler).__name__)
         step(run)
 
-    monkeypatch.setattr(lanes, "train_step", counted)
-    monkeypatch.setattr(lanes, "BLOCK_SECONDS", 1e9)
+    monkeypatch.setattr(interleaved, "train_step", counted)
+    monkeypatch.setattr(interleaved, "BLOCK_SECONDS", 1e9)
     start = time.perf_counter()
     results = run_comparison(plan_of(camera, samplers=["uniform", "full"], steps=45, seeds=1), tmp_path).results
     elapsed = time.perf_counter() - start
@@ -189,7 +189,7 @@ def finished(camera, tmp_path):
 def rerun(camera, folder, monkeypatch, **changes):
     """Resumes with changes; returns (comparison, jobs that were built, warm-ups included)."""
     built = []
-    monkeypatch.setattr(lanes, "build_run", lambda job, budget: built.append((job.seed, job.sampler)) or build_run(job, budget))
+    monkeypatch.setattr(interleaved, "build_run", lambda job, budget: built.append((job.seed, job.sampler)) or build_run(job, budget))
     return run_comparison(plan_of(camera, **changes), folder, resume=True), built
 
 

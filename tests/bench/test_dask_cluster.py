@@ -13,8 +13,8 @@ from nint.bench.execute import run_all
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import UsageError
-from nint.fitted import Fit
-from nint.reporting.snapshots import load_snapshots
+from nint.runs.model import Fit
+from nint.runs.snapshots import load_snapshots
 
 distributed = pytest.importorskip("distributed", reason="needs nint[cluster]")
 

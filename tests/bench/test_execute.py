@@ -12,15 +12,14 @@ import pytest
 import torch
 
 import nint
-from nint.bench import execute, lanes
+from nint.bench import execute, interleaved
 from nint.bench.execute import missing, run_all
-from nint.bench.inputs import read_signal
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
-from nint.build import build_run
 from nint.errors import UsageError
-from nint.fitted import Fit
-from nint.reporting.snapshots import load_snapshots
+from nint.runs.build import build_run
+from nint.runs.model import Fit
+from nint.runs.snapshots import load_snapshots
 
 FACTS = {"training_seconds", "selection_seconds"}
 
@@ -68,7 +67,7 @@ def test_a_run_is_the_run_that_fit_makes(reference):
     specs, store = reference
     for spec in specs:
         alone = nint.fit(
-            read_signal(spec), recipe="paper", field=spec.field, sampler=spec.sampler, seed=spec.seed, lr=1e-3, budget=25, total_steps=40
+            spec.signal(), recipe="paper", field=spec.field, sampler=spec.sampler, seed=spec.seed, lr=1e-3, budget=25, total_steps=40
         )
         record = store.records()[spec.key]
         assert record["error"] is None
@@ -92,11 +91,11 @@ def test_records_say_what_was_asked_and_hold_every_metric(reference):
 
 
 def test_groups_are_interleaved_and_warmed_up_first(tmp_path, monkeypatch):
-    order, steps = [], lanes.train_step
-    monkeypatch.setattr(lanes, "BLOCK_SECONDS", 1e9)
-    monkeypatch.setattr(lanes, "train_step", lambda run: order.append(type(run.teacher.sampler).__name__[0]) or steps(run))
+    order, steps = [], interleaved.train_step
+    monkeypatch.setattr(interleaved, "BLOCK_SECONDS", 1e9)
+    monkeypatch.setattr(interleaved, "train_step", lambda run: order.append(type(run.teacher.sampler).__name__[0]) or steps(run))
     warmed = []
-    monkeypatch.setattr(lanes, "train", lambda run: warmed.append(type(run.teacher.sampler).__name__[0]))
+    monkeypatch.setattr(interleaved, "train", lambda run: warmed.append(type(run.teacher.sampler).__name__[0]))
     run_all(several(), Store(tmp_path))
     assert warmed == ["N", "U"]  # once a kind of run, not once a run
     assert "".join(order) == ("N" * 20 + "U" * 20 + "N" * 5 + "U" * 5) * 2
@@ -111,7 +110,7 @@ def test_finished_runs_are_never_repeated_and_failed_ones_are(tmp_path, monkeypa
     assert "diverged" in errors[1]
     assert "missing.png" in errors[2]
     built = []
-    monkeypatch.setattr(lanes, "build_run", lambda job, budget: built.append(job.rate) or build_run(job, budget))
+    monkeypatch.setattr(interleaved, "build_run", lambda job, budget: built.append(job.rate) or build_run(job, budget))
     again = Store(tmp_path)
     assert missing(specs, again) == specs[1:]
     run_all(specs, again)
@@ -128,7 +127,7 @@ def test_the_same_run_of_two_experiments_runs_once_and_is_kept_where_one_asks(tm
     place = store.place(twice[0].key)
     kept = Fit.load(place / "model.safetensors")
     record = store.records()[twice[0].key]
-    assert kept.evaluate(read_signal(twice[0]))["psnr"] == pytest.approx(record["psnr"], abs=1e-4)
+    assert kept.evaluate(twice[0].signal())["psnr"] == pytest.approx(record["psnr"], abs=1e-4)
     assert [snapshot.step for snapshot in load_snapshots(place)] == [1, 7, 25]
     assert missing(twice, Store(tmp_path)) == []
     (place / "model.safetensors").unlink()

@@ -19,13 +19,13 @@ from nint.bench.figures.fig2 import POSITIONS
 from nint.bench.figures.scoring import scoring_cost
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.scales import SCALES
+from nint.bench.scales.scales import SCALES
 from nint.bench.store import Store
 from nint.bench.tables.table1 import TABLE as TABLE1
-from nint.fitted import Fit
 from nint.metrics import psnr
-from nint.reporting.plots import as_unit
-from nint.reporting.snapshots import load_snapshots
+from nint.plots.style import as_unit
+from nint.runs.model import Fit
+from nint.runs.snapshots import load_snapshots
 
 SMOKE = SCALES["smoke"]
 TINY = dataclasses.replace(

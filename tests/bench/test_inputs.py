@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nint.bench.inputs import Inputs, content_of, read_signal
+from nint.bench.inputs import Inputs, content_of
 from nint.bench.runs import RunSpec
 from nint.errors import UsageError
 from nint.signals.open import open_signal
@@ -154,24 +154,24 @@ def test_squares_are_cut_from_the_middle_and_resized(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 31, 3), dtype=np.uint8)
     path = tmp_path / "wide.png"
     Image.fromarray(pixels).save(path)
-    same = read_signal(RunSpec(input=str(path), steps=1, square=20))
+    same = RunSpec(input=str(path), steps=1, square=20).signal()
     assert np.array_equal(same.array, pixels[:, 5:25])
-    smaller = read_signal(RunSpec(input=str(path), steps=1, square=8))
+    smaller = RunSpec(input=str(path), steps=1, square=8).signal()
     expected = Image.fromarray(pixels).crop((5, 0, 25, 20)).resize((8, 8), Image.Resampling.LANCZOS)
     assert np.array_equal(smaller.array, np.asarray(expected))
     assert smaller.name == "wide.png"
-    larger = read_signal(RunSpec(input=str(path), steps=1, square=24, options=(("super_resolution", 2),)))
+    larger = RunSpec(input=str(path), steps=1, square=24, options=(("super_resolution", 2),)).signal()
     assert larger.layout.height == 24
     assert len(larger.pool("cpu")) == 12 * 12
 
 
 def test_what_is_no_image_has_no_square(tmp_path):
     with pytest.raises(UsageError, match="of kind audio"):
-        read_signal(RunSpec(input="sample:chirp", steps=1, square=8))
+        RunSpec(input="sample:chirp", steps=1, square=8).signal()
     Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 999).save(tmp_path / "deep.png")
     with pytest.raises(UsageError, match="16 bits"):
-        read_signal(RunSpec(input=str(tmp_path / "deep.png"), steps=1, square=4))
-    assert read_signal(RunSpec(input="sample:chirp", steps=1, options=(("duration", 0.5),))).layout.kind == "audio"
+        RunSpec(input=str(tmp_path / "deep.png"), steps=1, square=4).signal()
+    assert RunSpec(input="sample:chirp", steps=1, options=(("duration", 0.5),)).signal().layout.kind == "audio"
 
 
 def test_content_is_told_by_bytes(tmp_path):

@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 
 from nint.bench.figures import kernel_checks as checks
 from nint.fields import FIELDS
-from nint.objectives import make_loss
-from nint.probe import Probe
+from nint.probe.objectives import make_loss
+from nint.probe.probe import Probe
 from nint.signals.base import Pool
 
 N, CHANNELS = 23, 3

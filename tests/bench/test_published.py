@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nint.bench.claims.published_checks import KNOWN, Oddity, oddities, problems, published_rows
 from nint.bench.published import lower_is_better, published, published_tables, ratio_to_standard, row_parts
-from nint.bench.published_checks import KNOWN, Oddity, oddities, problems, published_rows
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.samplers import SAMPLERS

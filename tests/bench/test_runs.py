@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import pytest
 
 from nint.bench import inputs
 from nint.bench.runs import RunSpec, merged
-from nint.budgets import Budget
 from nint.errors import UsageError
 from nint.samplers.uniform import Uniform
+from nint.training.budgets import Budget
 
 SPEC = RunSpec(
     input="sample:camera",
@@ -107,8 +108,9 @@ def test_a_recipe_chooses_what_the_spec_leaves_open():
 
 def test_runs_that_share_a_signal_read_it_once(monkeypatch):
     opened = []
-    real = inputs._read.__wrapped__
-    monkeypatch.setattr(inputs, "_read", inputs.functools.lru_cache(lambda *asked: opened.append(asked) or real(*asked)))
+    real = inputs.read_signal.__wrapped__
+    cached = functools.lru_cache(lambda *asked: opened.append(asked) or real(*asked))
+    monkeypatch.setattr("nint.bench.runs.read_signal", cached)
     signals = [dataclasses.replace(SPEC, seed=seed, sampler="full").job().signal for seed in range(3)]
     assert len(opened) == 1
     assert all(signal is signals[0] for signal in signals)

@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from nint.bench.scales import SCALES, scale_named
-from nint.bench.sizes import Task, spread
+from nint.bench.scales.scales import SCALES, scale_named
+from nint.bench.scales.sizes import Task, spread
 from nint.errors import UsageError
 from nint.fields import parse_size
 

@@ -8,7 +8,7 @@ import pytest
 from nint.bench.execute import run_all
 from nint.bench.experiments import experiment
 from nint.bench.inputs import Inputs
-from nint.bench.scales import SCALES
+from nint.bench.scales.scales import SCALES
 from nint.bench.store import Store
 
 SMOKE = SCALES["smoke"]

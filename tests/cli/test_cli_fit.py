@@ -178,7 +178,7 @@ def test_threads_are_set_and_recorded(cli):
 
 
 def test_pictures_are_drawn_unless_refused(cli, tmp_path: Path):
-    pytest.importorskip("nint.reporting.fit_pictures")
+    pytest.importorskip("nint.report.pictures")
     words = [word for word in TINY if word != "--no-pictures"]
     assert cli("fit", *words, "--steps", 2, "--quiet").code == 0
     assert (tmp_path / "nint-out" / "camera" / "reconstruction.png").exists()
@@ -192,7 +192,7 @@ def test_a_note_of_the_sampler_is_shown(cli, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_numbers_that_json_does_not_know_become_null(cli, monkeypatch: pytest.MonkeyPatch):
-    from nint.signals.image import ImageSignal
+    from nint.signals.image.signal import ImageSignal
 
     monkeypatch.setattr(ImageSignal, "evaluate", lambda self, predict: {"psnr": math.inf, "ssim": 1.0})
     code, out, _ = cli("eval", _model(cli), "sample:camera", "--json", "-")

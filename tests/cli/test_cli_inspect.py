@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from nint.fields.siren import Siren
-from nint.fitted import Fit
-from nint.signals.array import ArrayLayout
-from nint.signals.audio import AudioLayout
-from nint.signals.image import ImageLayout
-from nint.signals.point_layout import PointsLayout
-from nint.signals.shape_layout import ShapeLayout
-from nint.signals.video import VideoLayout
-from nint.signals.volume import VolumeLayout
+from nint.runs.model import Fit
+from nint.signals.audio.signal import AudioLayout
+from nint.signals.grid.array import ArrayLayout
+from nint.signals.grid.video import VideoLayout
+from nint.signals.grid.volume import VolumeLayout
+from nint.signals.image.signal import ImageLayout
+from nint.signals.points.layout import PointsLayout
+from nint.signals.shape.layout import ShapeLayout
 
 SIZES = {
     "image": (ImageLayout(20, 30, 3, 16), 600, 48),

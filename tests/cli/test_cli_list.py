@@ -7,7 +7,7 @@ import pytest
 
 from nint.fields import FIELDS
 from nint.samplers import SAMPLERS
-from nint.signals.samples import sample_names
+from nint.signals.samples.images import sample_names
 
 
 @pytest.mark.parametrize(("what", "registry"), [("samplers", SAMPLERS), ("fields", FIELDS)])

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from nint.budgets import Budget
-from nint.build import build_run
 from nint.cli import estimate
 from nint.cli.announce import budget_text
 from nint.cli.estimate import Speed, seconds_for, steps_in, steps_to_go
 from nint.cli.progress import ProgressBar, describe, done_share, seconds_left
 from nint.cli.show import Show
-from nint.cli.words import duration, memory, metric, metric_label
-from nint.engine import train, train_step
-from nint.job import make_job
 from nint.monitors.evaluate import Evaluate
+from nint.report.words import duration, memory, metric, metric_label
+from nint.runs.build import build_run
+from nint.runs.job import make_job
 from nint.samplers import SAMPLERS
+from nint.training.budgets import Budget
+from nint.training.engine import train, train_step
 
 
 def a_run(budget: Budget, sampler: str = "uniform", total_steps: int = 100, side: int = 16):

@@ -84,7 +84,7 @@ DIVERGING = ("--steps", "20", "--optimizer", "adam", "--sampler", "full", "--war
 
 
 def test_restarts_are_told_and_kept(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from nint import engine
+    from nint.training import engine
 
     check, failed = engine._check, []
 

@@ -13,7 +13,7 @@ from nint.files import cache_folder, save_tensors
 from nint.metrics import lpips
 from nint.metrics.lpips_weights import FILE_NAME, SHAPES, VARIABLE, store_lpips_weights
 from nint.metrics.perceptual import why_no_lpips
-from nint.signals.image import ImageSignal
+from nint.signals.image.signal import ImageSignal
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "lpips"
 
@@ -206,7 +206,7 @@ def test_images_say_why_it_is_absent(monkeypatch, weights_file):
     assert signal.report() == ("LPIPS is not measured: no weights; `nint assets lpips` gets them.",)
     monkeypatch.setenv(VARIABLE, str(weights_file))
     assert "lpips" in signal.evaluate(predict)
-    monkeypatch.setattr("nint.signals.image._LPIPS_UP_TO", 32 * 40 - 1)
+    monkeypatch.setattr("nint.signals.image.signal._LPIPS_UP_TO", 32 * 40 - 1)
     assert "lpips" not in signal.evaluate(predict) and "more than 1,279 pixels" in signal.report()[0]
     small, _, predict = signal_and_prediction((31, 40, 3))
     assert "lpips" not in small.evaluate(predict) and "at least 32 pixels" in small.report()[0]

@@ -7,7 +7,7 @@ import torch
 from nint.errors import UsageError
 from nint.metrics import shape as module
 from nint.metrics.shape import chamfer, iou, surface_chamfer, surface_points
-from nint.signals.shape_samples import box, sphere
+from nint.signals.samples.shapes import box, sphere
 
 
 def test_doctests():

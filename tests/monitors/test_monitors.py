@@ -7,20 +7,20 @@ import pytest
 import torch
 from oracles.pictures import picture
 
-from nint.budgets import Budget
-from nint.build import build_run
-from nint.engine import train
 from nint.errors import DivergedError
 from nint.files import load_tensors
-from nint.fitted import Fit
-from nint.job import make_job
 from nint.monitors import BaseMonitor
 from nint.monitors import checkpoint as checkpoints
 from nint.monitors import snapshots as pictures
 from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate, evaluate
 from nint.monitors.snapshots import Snapshots, is_snapshot_step
-from nint.signals.image import ImageSignal
+from nint.runs.build import build_run
+from nint.runs.job import make_job
+from nint.runs.model import Fit
+from nint.signals.image.signal import ImageSignal
+from nint.training.budgets import Budget
+from nint.training.engine import train
 
 PIXELS = picture(8, 9)
 

@@ -13,23 +13,23 @@ import pytest
 from oracles.pictures import picture
 
 import nint
-from nint.bench import folder as folders
-from nint.bench.compare import run_comparison
-from nint.bench.plan import make_plan
-from nint.budgets import Budget
-from nint.build import build_run
+from nint.bench.compare import folder as folders
+from nint.bench.compare.plan import make_plan
+from nint.bench.compare.run import run_comparison
 from nint.cli.main import main
-from nint.engine import train
 from nint.errors import DivergedError, UsageError
-from nint.job import make_job
 from nint.monitors import BaseMonitor
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.plane import pictures, plane_of
 from nint.monitors.tensorboard import TensorBoard
-from nint.reporting.plots import with_points
-from nint.signals.audio import AudioSignal
-from nint.signals.video import VideoSignal
-from nint.signals.volume import VolumeSignal
+from nint.plots.style import with_points
+from nint.runs.build import build_run
+from nint.runs.job import make_job
+from nint.signals.audio.signal import AudioSignal
+from nint.signals.grid.video import VideoSignal
+from nint.signals.grid.volume import VolumeSignal
+from nint.training.budgets import Budget
+from nint.training.engine import train
 
 pytest.importorskip("tensorboard", reason="needs the extra nint[tensorboard]")
 
@@ -201,7 +201,7 @@ def test_a_run_that_goes_on_logs_nothing_twice(tmp_path):
     first = read(out / "tensorboard")
     with pytest.raises(Stop):  # steps 6 and 7 are logged, but no checkpoint has them
         nint.fit(PIXELS, budget=12, out=out, resume=True, monitors=[TensorBoard(out / "tensorboard"), Crash()], **settings)
-    done = nint.checkpoint.load_tensors(out / "checkpoint.safetensors")[1]["resume"]["step"]
+    done = nint.runs.checkpoint.load_tensors(out / "checkpoint.safetensors")[1]["resume"]["step"]
     fit = nint.fit(PIXELS, budget=12, out=out, resume=True, monitors=[TensorBoard(out / "tensorboard")], **settings)
     log = read(out / "tensorboard")
     assert done < 7

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import Feedback, Selection
 from nint.samplers.evos import Evos, EvosState
 from nint.signals.base import Pool

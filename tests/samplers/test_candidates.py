@@ -3,10 +3,10 @@ import torch
 
 from nint.errors import UsageError
 from nint.fields import FIELDS
+from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.samplers.candidates import Candidates
 from nint.teacher import Teacher
-from nint.tree import flatten, unflatten
 
 N = 4000
 

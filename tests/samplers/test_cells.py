@@ -9,8 +9,8 @@ from oracles.water_filling import expected_counts
 from scipy import stats
 from torch import nn
 
-from nint.objectives import L2
-from nint.probe import Probe
+from nint.probe.objectives import L2
+from nint.probe.probe import Probe
 from nint.samplers import cells as module
 from nint.samplers.cells import Boxes, Cells, _rounded, allot, averages, cut, sort_into
 from nint.signals.base import GridCoords, Pool

@@ -10,11 +10,11 @@ from oracles.pictures import grey_levels, picture, rows_of
 from scipy import stats
 from torch import nn
 
-from nint.objectives import L2
-from nint.probe import Probe
+from nint.probe.objectives import L2
+from nint.probe.probe import Probe
+from nint.runs.tree import flatten, unflatten
 from nint.samplers.egra import Egra, EgraState
 from nint.signals.base import GridCoords, Pool
-from nint.tree import flatten, unflatten
 
 FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed
 

@@ -10,8 +10,8 @@ from scipy import stats
 from torch import nn
 
 from nint.errors import UsageError
-from nint.objectives import L1, L2
-from nint.probe import Probe
+from nint.probe.objectives import L1, L2
+from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Feedback
 from nint.samplers.evos import Evos, crossover

@@ -7,13 +7,13 @@ import torch
 from oracles.evos import GREY, LAPLACE, drive, make_field, make_pool, oracle_evaluations, oracle_maps, rng
 from torch import nn
 
-from nint.gradient import accumulate_gradient
-from nint.objectives import L1, L2
-from nint.probe import Probe
+from nint.probe.objectives import L1, L2
+from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.evos import CrossFrequencyLoss, Evos
 from nint.scores.laplacian import grey_error
 from nint.signals.base import Pool
+from nint.training.gradient import accumulate_gradient
 
 # ---------------------------------------------------------------- cross-frequency supervision
 

@@ -8,12 +8,12 @@ from oracles.naive_samplers import NaiveNint
 from torch import nn
 
 from nint.errors import UsageError
-from nint.objectives import L1, L2
-from nint.probe import Probe
+from nint.probe.objectives import L1, L2
+from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.int import Int
 from nint.samplers.nint import Nint
-from nint.schedules import scores_at
+from nint.samplers.schedules import scores_at
 from nint.scores.residual import gradient_norm
 from nint.signals.base import Pool
 

@@ -12,17 +12,17 @@ from scipy import stats
 from torch import nn
 
 import nint
-from nint.cost import Cost
 from nint.errors import UsageError
-from nint.objectives import L1, L2
-from nint.probe import Probe
+from nint.probe.cost import Cost
+from nint.probe.objectives import L1, L2
+from nint.probe.probe import Probe
+from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.samplers import cells as cells_module
 from nint.samplers.base import Feedback
 from nint.samplers.nint_fast import NintFast, NintFastState
 from nint.signals.base import GridCoords, Pool
 from nint.teacher import Teacher
-from nint.tree import flatten, unflatten
 
 FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed
 SCATTERED = torch.rand(230, 2, generator=torch.Generator().manual_seed(9)) ** 3  # crowded near the origin
@@ -359,8 +359,8 @@ def test_an_image_is_resumed_exactly(tmp_path, settings):
 @pytest.mark.parametrize("redraw_every", [3, 8])
 def test_a_shape_with_redrawn_points_is_resumed_exactly(tmp_path, redraw_every):
     pytest.importorskip("igl", reason="needs libigl")
-    from nint.signals.shape import ShapeSignal
-    from nint.signals.shape_samples import sphere
+    from nint.signals.samples.shapes import sphere
+    from nint.signals.shape.signal import ShapeSignal
 
     signal = ShapeSignal(sphere(1.0, 2), "x", pool_size=400, redraw_every=redraw_every, iou_resolution=8)
     assert_resumed_exactly(signal, tmp_path, sampler="nint-fast:points_per_cell=10")

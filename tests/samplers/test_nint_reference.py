@@ -6,9 +6,9 @@ from oracles.dense_ntk import ntk
 from oracles.naive_samplers import NaiveNintReference
 from torch import nn
 
-from nint.cost import Cost
-from nint.objectives import L2
-from nint.probe import Probe
+from nint.probe.cost import Cost
+from nint.probe.objectives import L2
+from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.nint_reference import NintReference
 from nint.signals.base import Pool

@@ -9,8 +9,8 @@ from scipy import stats
 from torch import nn
 
 from nint.errors import UsageError
-from nint.objectives import L2
-from nint.probe import Probe
+from nint.probe.objectives import L2
+from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Feedback
 from nint.samplers.full import Full

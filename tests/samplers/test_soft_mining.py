@@ -10,12 +10,12 @@ from oracles.pictures import grey_levels, picture, rows_of
 from scipy import stats
 from torch import nn
 
-from nint.cost import Cost
-from nint.gradient import accumulate_gradient
-from nint.objectives import L2, PointLoss
-from nint.probe import Probe
+from nint.probe.cost import Cost
+from nint.probe.objectives import L2, PointLoss
+from nint.probe.probe import Probe
 from nint.samplers.soft_mining import SoftMining, SoftMiningLoss, pixel_indices
 from nint.signals.base import GridCoords, Pool
+from nint.training.gradient import accumulate_gradient
 
 FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed
 STILL = {"noise": 0.0, "uniform_share": 0.0, "redraw_share": 0.0}

@@ -8,16 +8,16 @@ import torch
 from oracles.pictures import picture, rows_of, small_siren, teacher_on, train, whole_loss
 from torch import nn
 
-from nint.cost import Cost
 from nint.errors import UsageError
-from nint.gradient import accumulate_gradient
-from nint.objectives import L1, L2
-from nint.probe import Probe
+from nint.probe.cost import Cost
+from nint.probe.objectives import L1, L2
+from nint.probe.probe import Probe
+from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.samplers.soft_mining import SoftMining, SoftMiningState
 from nint.signals.base import GridCoords, Pool
 from nint.teacher import Teacher
-from nint.tree import flatten, unflatten
+from nint.training.gradient import accumulate_gradient
 
 
 def rng(seed=0):

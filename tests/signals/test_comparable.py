@@ -7,13 +7,13 @@ import pytest
 
 import nint
 from nint.errors import UsageError
-from nint.signals.array import ArrayLayout
-from nint.signals.audio import AudioLayout
+from nint.signals.audio.signal import AudioLayout
 from nint.signals.base import same_range
-from nint.signals.nifti import Nifti
-from nint.signals.point_layout import PointsLayout
-from nint.signals.video import VideoLayout
-from nint.signals.volume import VolumeLayout
+from nint.signals.grid.array import ArrayLayout
+from nint.signals.grid.nifti import Nifti
+from nint.signals.grid.video import VideoLayout
+from nint.signals.grid.volume import VolumeLayout
+from nint.signals.points.layout import PointsLayout
 
 EYE = tuple(map(tuple, np.eye(4).tolist()))
 ARRAY = ArrayLayout((8, 9), None, "<f4", -3.0, 7.0)

@@ -10,7 +10,7 @@ import torch
 import nint
 from nint.errors import UsageError
 from nint.signals.base import Pool, Signal
-from nint.signals.image import ImageLayout
+from nint.signals.image.signal import ImageLayout
 from nint.signals.observed import ObservedSignal, observed_only
 from nint.signals.open import open_signal
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from nint.errors import UsageError
 from nint.signals.base import Layout, Signal
-from nint.signals.image import ImageLayout, ImageSignal
-from nint.signals.image_write import write_image
+from nint.signals.image.signal import ImageLayout, ImageSignal
+from nint.signals.image.write import write_image
 from nint.signals.kinds import KINDS
 from nint.signals.open import layout_from_json, open_signal
 

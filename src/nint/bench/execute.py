@@ -10,12 +10,12 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, Protocol
 
 from nint.bench.inputs import content_of
-from nint.bench.lanes import sentence
+from nint.bench.interleaved import sentence
 from nint.bench.runs import RunSpec, merged
 from nint.bench.store import Store
 from nint.bench.work import Progress, failure, run_group, unpack
-from nint.checkpoint import MODEL
 from nint.errors import UsageError
+from nint.runs.checkpoint import MODEL
 
 _POLL_S = 0.2
 _DEATHS = 3

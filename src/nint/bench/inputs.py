@@ -14,7 +14,6 @@ from nint.bench.datasets import TITLES, search
 from nint.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from nint.bench.runs import RunSpec
     from nint.signals.base import Signal
 
 _PHOTOS = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle", "retina", "ihc", "hubble")
@@ -149,24 +148,27 @@ def _short(path: str) -> str:
 
 
 def _installed(dataset: str) -> tuple[str, ...]:
-    from nint.signals.samples import PREFIX, sample_names
+    from nint.signals.kinds import PREFIX
+    from nint.signals.samples.images import sample_names
 
     known = set(sample_names())
     return tuple(sample for sample in _SAMPLES[dataset] if sample.removeprefix(PREFIX) in known)
 
 
-def read_signal(spec: RunSpec) -> Signal:
-    """The signal of a run: opened, and an image cut to a square where the run asks for one. Cached for runs that share it.
+@functools.lru_cache(maxsize=8)
+def read_signal(source: str, square: int | None, options: tuple[tuple[str, Any], ...]) -> Signal:
+    """The signal of a run, cached for runs that share it.
+
+    Args:
+        source: A path or "sample:NAME".
+        square: Images: side of the square that is cut from its middle.
+        options: Options of the input's kind, as (name, value) pairs.
 
     Raises:
         UsageError: where it cannot be read, or `square` does not fit it.
     """
-    return _read(spec.input, spec.square, spec.options)
-
-
-@functools.lru_cache(maxsize=8)
-def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...]) -> Signal:
-    from nint.signals.image import ImageSignal
+    from nint.signals.image.loader import from_array
+    from nint.signals.image.signal import ImageSignal
     from nint.signals.open import open_signal
 
     if square is None:
@@ -174,7 +176,7 @@ def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...])
     whole = open_signal(source)
     if not isinstance(whole, ImageSignal):
         raise UsageError(f"square={square} is for images; {source} is of kind {whole.layout.kind}.")
-    return ImageSignal.from_array(_square(whole.array, square, whole.name), whole.name, **dict(options))
+    return from_array(_square(whole.array, square, whole.name), whole.name, **dict(options))
 
 
 def _square(pixels: Any, side: int, name: str) -> Any:

@@ -113,7 +113,7 @@ def ratio_to_standard(rows: Rows, row: str, column: str) -> float | None:
 
 
 def ratio(value: float | None, standard: float | None) -> float | None:
-    """value / standard; None where either is missing, or the standard is not above 0 (a SI-SNR)."""
+    """Value / standard; None where either is missing, or the standard is not above 0 (a SI-SNR)."""
     return None if value is None or standard is None or standard <= 0 else value / standard
 
 

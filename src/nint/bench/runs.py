@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nint.budgets import Budget
+from nint.bench.inputs import read_signal
 from nint.errors import UsageError
+from nint.training.budgets import Budget
 
 if TYPE_CHECKING:
-    from nint.job import Job
+    from nint.runs.job import Job
+    from nint.signals.base import Signal
 
 _SAMPLE = "sample:"
 
@@ -100,20 +102,27 @@ class RunSpec:
     def budget(self) -> Budget:
         return Budget(steps=self.steps, seconds=self.seconds)
 
+    def signal(self) -> Signal:
+        """What is fitted, read once a process for runs that share it.
+
+        Raises:
+            UsageError: where it cannot be read, or `square` does not fit it.
+        """
+        return read_signal(self.input, self.square, self.options)
+
     def job(self) -> Job:
         """Reads the input (once a process for runs that share it) and checks every setting.
 
         Raises:
             UsageError: says what is wrong and what would be right.
         """
-        from nint.bench.inputs import read_signal
-        from nint.job import make_job
+        from nint.runs.job import make_job
 
         settings = dict(self.settings)
         if self.recipe == "paper":
             settings.setdefault("total_steps", self.steps)
         return make_job(
-            read_signal(self),
+            self.signal(),
             recipe=self.recipe,
             budget=self.budget,
             field=self.field or None,

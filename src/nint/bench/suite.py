@@ -17,7 +17,7 @@ from nint.errors import UsageError, nearest
 from nint.files import write_json
 
 if TYPE_CHECKING:
-    from nint.bench.sizes import Scale
+    from nint.bench.scales.sizes import Scale
 
 INPUTS = "inputs.json"
 EVERYTHING = "all"
@@ -80,7 +80,7 @@ class Suite:
 
     def write_claims(self, command: str) -> Path:
         """Writes claims.md: what the tables and figures of this suite say of the paper's claims, beside what the paper's own say."""
-        from nint.reporting.bench_claims import write_claims
+        from nint.bench.claims.write import write_claims
 
         facts = {"command": command}
         tables = {

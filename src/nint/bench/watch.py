@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from nint.engine import Run
 from nint.errors import DivergedError
 from nint.monitors.base import BaseMonitor
 from nint.monitors.evaluate import evaluate
 from nint.monitors.snapshots import Snapshots
+from nint.training.engine import Run
 
 
 class Quality(BaseMonitor):

@@ -10,17 +10,17 @@ from typing import Any
 
 import torch
 
-from nint.bench import folder
+from nint.bench.compare import folder
 from nint.bench.inputs import content_of
-from nint.bench.lanes import Lane, interleave, sentence, warm_up
+from nint.bench.interleaved import Lane, interleave, sentence, warm_up
 from nint.bench.records import plain
 from nint.bench.runs import RunSpec
 from nint.bench.watch import CheckpointSnapshots, Quality
-from nint.checkpoint import MODEL
-from nint.engine import Monitor
 from nint.fields import FieldSpec
-from nint.fitted import Fit
-from nint.job import Job
+from nint.runs.checkpoint import MODEL
+from nint.runs.job import Job
+from nint.runs.model import Fit
+from nint.training.engine import Monitor
 
 Progress = Callable[[float, str], None]
 """(runs finished so far, fractions counted, what is running)."""

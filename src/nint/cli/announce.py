@@ -6,17 +6,17 @@ from pathlib import Path
 
 import torch
 
-from nint.budgets import Budget
 from nint.cli.estimate import measure, measured_points, memory_for, points_of, seconds_for, steps_in, steps_to_go
 from nint.cli.show import Show
-from nint.cli.words import duration, every_setting, memory
-from nint.devices import device_name
-from nint.engine import Run
 from nint.fields import FIELDS, FieldSpec
-from nint.job import Job
-from nint.optimizers import OPTIMIZERS
+from nint.machine.devices import device_name
+from nint.report.words import duration, every_setting, memory
+from nint.runs.job import Job
 from nint.samplers import SAMPLERS
 from nint.settings import value_text
+from nint.training.budgets import Budget
+from nint.training.engine import Run
+from nint.training.optimizers import OPTIMIZERS
 
 
 def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int, notes: tuple[str, ...] = ()) -> None:

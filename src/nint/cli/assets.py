@@ -23,7 +23,7 @@ class AssetsOptions:
 
 
 def run(options: AssetsOptions) -> int:
-    from nint.assets import ASSETS
+    from nint.metrics.assets import ASSETS
 
     if options.asset and options.asset not in ASSETS:
         raise UsageError(f"There is no asset called '{options.asset}'.{nearest(options.asset, ASSETS)}")

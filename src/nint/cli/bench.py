@@ -49,7 +49,7 @@ class BenchOptions:
 
 def run(options: BenchOptions) -> int:
     from nint.bench.execute import run_all
-    from nint.bench.scales import scale_named
+    from nint.bench.scales.scales import scale_named
     from nint.bench.store import Store
     from nint.bench.suite import Suite, find_inputs, names_of, remember_inputs
     from nint.cli.choices import use_threads
@@ -71,7 +71,7 @@ def run(options: BenchOptions) -> int:
     use_threads(options.threads)
     _check_out(out)
     if options.html:
-        from nint.reporting.html.place import check_target
+        from nint.report.place import check_target
 
         check_target(out)
     show.facts(_facts(suite, out))
@@ -98,15 +98,15 @@ def run(options: BenchOptions) -> int:
         show.line(f"failed: {spec.title}: {error}")
     if options.html:
         from nint.cli.report import show_report
-        from nint.reporting.html.page import write_report
+        from nint.report.page import write_report
 
         show_report(write_report(out))
     return 1 if failed and len(failed) == len(suite.runs) else 0
 
 
 def _check_out(out: Path) -> None:
-    from nint.bench.folder import TABLE
-    from nint.rundir import check_writable, holds_run
+    from nint.bench.compare.folder import TABLE
+    from nint.runs.folder import check_writable, holds_run
 
     check_writable(out)
     if holds_run(out) or (out / TABLE).exists():
@@ -126,7 +126,7 @@ def _facts(suite: Suite, out: Path) -> list[tuple[str, str]]:
 
 
 def _list(show: Any, suite: Suite) -> None:
-    from nint.cli.words import duration
+    from nint.report.words import duration
 
     rows = []
     for name, part in suite.parts.items():
@@ -145,7 +145,7 @@ def _show_table(suite: Suite, name: str, command: str) -> None:
 
     from rich.console import Console
 
-    from nint.reporting.bench_table import rich_tables
+    from nint.bench.tables.write import rich_tables
 
     console = Console(width=None if sys.stdout.isatty() else 240, highlight=False, markup=False, emoji=False)
     for table in rich_tables(data(suite.store, suite.scale, suite.inputs, suite.seeds, {"command": command})):

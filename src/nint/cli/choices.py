@@ -9,9 +9,9 @@ from nint.errors import UsageError
 from nint.settings import split_text
 
 if TYPE_CHECKING:
-    from nint.budgets import Budget
-    from nint.cli.fit import FitOptions
-    from nint.job import Job
+    from nint.cli.options import FitOptions
+    from nint.runs.job import Job
+    from nint.training.budgets import Budget
 
 _MOST_THREADS = 1024
 
@@ -26,8 +26,8 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
     Raises:
         UsageError: says what is wrong and what would be right.
     """
-    from nint.cli.signal_options import signal_options
-    from nint.job import make_job
+    from nint.cli.options import signal_options
+    from nint.runs.job import make_job
 
     for key in ("batch_share", "batch_size"):
         with_setting(options.sampler or "", key, getattr(options, key))
@@ -55,7 +55,7 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
 
 def folder_of(options: FitOptions) -> Path:
     """Where the run goes: --out, else nint-out/ and the name of the input."""
-    from nint.signals.samples import PREFIX
+    from nint.signals.kinds import PREFIX
 
     if options.out is not None:
         return Path(options.out)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from nint.cli.options import SignalOptions, signal_options
 from nint.cli.parsing import command_line, flag, number, positional, several, text, whole
-from nint.cli.signal_options import SignalOptions, signal_options
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,15 @@ class CompareOptions(SignalOptions):
 
 
 def run(options: CompareOptions) -> int:
-    from nint.bench.compare import run_comparison
-    from nint.bench.folder import TABLE
-    from nint.bench.plan import make_plan
+    from nint.bench.compare.folder import TABLE
+    from nint.bench.compare.pictures import write_pictures
+    from nint.bench.compare.plan import make_plan
+    from nint.bench.compare.run import run_comparison
+    from nint.bench.compare.table import failures, write_markdown
     from nint.cli.choices import use_threads
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import runs_bar
     from nint.cli.show import Show
-    from nint.reporting.compare_pictures import write_pictures
-    from nint.reporting.compare_table import failures, write_markdown
 
     use_threads(options.threads)
     out, show, command = Path(options.out), Show(), command_line(options, "compare")
@@ -106,7 +106,7 @@ def run(options: CompareOptions) -> int:
         **{name: getattr(options, name) for name in same},
     )
     if options.html:
-        from nint.reporting.html.place import check_target
+        from nint.report.place import check_target
 
         check_target(out)
     show.facts(_facts(plan))
@@ -131,7 +131,7 @@ def run(options: CompareOptions) -> int:
         show.line(f"{out}: runs.jsonl, {', '.join(path.name for path in written)}")
         if options.html:
             from nint.cli.report import show_report
-            from nint.reporting.html.page import write_report
+            from nint.report.page import write_report
 
             show_report(write_report(out, original=plan.signal), show)
     if comparison.interrupted:
@@ -156,7 +156,7 @@ def _facts(plan: Any) -> list[tuple[str, str]]:
 def _show_tables(comparison: Any) -> None:
     from rich.console import Console
 
-    from nint.reporting.compare_table import rich_tables
+    from nint.bench.compare.table import rich_tables
 
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
     for table in rich_tables(comparison):

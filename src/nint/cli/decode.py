@@ -64,8 +64,8 @@ def run(options: DecodeOptions) -> int:
     if not output.absolute().parent.is_dir():
         raise UsageError(f"There is no folder {output.parent} to write {output.name} into.")
 
-    from nint.devices import resolve_device
-    from nint.fitted import Fit
+    from nint.machine.devices import resolve_device
+    from nint.runs.model import Fit
     from nint.signals.kinds import ending_of
 
     device = resolve_device(options.device)

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import torch
 
-from nint.budgets import Budget
-from nint.clock import Clock
-from nint.cost import Cost
-from nint.devices import peak_memory_bytes
-from nint.engine import Run
-from nint.gradient import accumulate_gradient
+from nint.machine.devices import peak_memory_bytes
 from nint.ntk.products import forward_rows
+from nint.probe.cost import Cost
 from nint.samplers.base import BatchSampler, Selection
 from nint.samplers.candidates import Candidates
+from nint.training.budgets import Budget
+from nint.training.clock import Clock
+from nint.training.engine import Run
+from nint.training.gradient import accumulate_gradient
 
 _PATIENCE_S = 0.2
 _MOST_REPEATS = 9

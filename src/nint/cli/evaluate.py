@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from nint.cli.models import model_path
+from nint.cli.options import SignalOptions, signal_options
 from nint.cli.parsing import positional, text
 from nint.cli.records import STDOUT, check_target, write_record
-from nint.cli.signal_options import SignalOptions, signal_options
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ def run(options: EvalOptions) -> int:
     import torch
 
     from nint.cli.show import Show
-    from nint.cli.words import metric, metric_label
-    from nint.devices import resolve_device
-    from nint.fitted import Fit
+    from nint.machine.devices import resolve_device
+    from nint.report.words import metric, metric_label
+    from nint.runs.model import Fit
     from nint.signals.open import open_signal
     from nint.version import __version__
 

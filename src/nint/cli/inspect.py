@@ -38,8 +38,8 @@ def run(options: InspectOptions) -> int:
 
 
 def _rows(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> list[tuple[str, str]]:
-    from nint.cli.words import memory, metric, metric_label
     from nint.monitors.evaluate import NOT_METRICS
+    from nint.report.words import memory, metric, metric_label
     from nint.signals.open import layout_from_json
 
     layout = layout_from_json(header["layout"])

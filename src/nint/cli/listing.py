@@ -67,6 +67,7 @@ def _setting_row(field: dataclasses.Field) -> tuple[str, ...]:
 
 
 def _samples(show: Any) -> None:
-    from nint.signals.samples import PREFIX, describe, sample_names
+    from nint.signals.kinds import PREFIX
+    from nint.signals.samples.images import describe, sample_names
 
     show.table(("samples", ""), [(f"{PREFIX}{name}", describe(name)) for name in sample_names()])

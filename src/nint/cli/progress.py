@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from nint.cli.words import metric, metric_label
-from nint.engine import Run
 from nint.monitors.base import BaseMonitor
+from nint.report.words import metric, metric_label
+from nint.training.engine import Run
 
 _REDRAW_S = 0.1
 _WINDOW_S = 10.0

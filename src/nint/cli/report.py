@@ -28,7 +28,7 @@ class ReportOptions:
 
 
 def run(options: ReportOptions) -> int:
-    from nint.reporting.html.page import write_report
+    from nint.report.page import write_report
 
     written = write_report(Path(options.folder), None if options.out is None else Path(options.out), options.input)
     show_report(written)
@@ -38,6 +38,6 @@ def run(options: ReportOptions) -> int:
 def show_report(path: Path, show: Show | None = None) -> None:
     """A line about a page that was written."""
     from nint.cli.show import Show
-    from nint.cli.words import memory
+    from nint.report.words import memory
 
     (show or Show()).line(f"{path}: {memory(path.stat().st_size)}; open it in a browser, it needs no network")

@@ -12,7 +12,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.metrics.image import checked_pair
-from nint.signals.pixels import whole
+from nint.settings import whole
 
 STOI_SHORTEST_S = 0.41
 """Of 31 frames of 25.6 ms, one every 12.8 ms: STOI needs 30, and the package leaves the last out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nint.engine import Run
+from nint.training.engine import Run
 
 
 class BaseMonitor:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from nint.checkpoint import save_checkpoint
-from nint.engine import Run
-from nint.fitted import Fit
 from nint.monitors.base import BaseMonitor
+from nint.runs.checkpoint import save_checkpoint
+from nint.runs.model import Fit
+from nint.training.engine import Run
 
 
 class Checkpoint(BaseMonitor):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nint.engine import Run, check_weights
-from nint.fitted import predict_rows
-from nint.flops import forward_flops
+from nint.fields.flops import forward_flops
 from nint.monitors.base import BaseMonitor
+from nint.runs.model import predict_rows
+from nint.training.engine import Run, check_weights
 
 NOT_METRICS = ("step", "training_seconds", "selection_seconds", "units", "flops", "loss")
 """What a row of a curve holds besides the signal's metrics."""

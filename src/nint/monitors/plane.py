@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from nint.engine import Run
-from nint.fitted import predict_rows
-from nint.reporting.plots import as_rgb, as_unit, with_points
+from nint.plots.style import as_rgb, as_unit, with_points
+from nint.runs.model import predict_rows
 from nint.signals.base import GridCoords, RowSubset, Signal
-from nint.signals.gridded import GridSignal
+from nint.signals.grid.gridded import GridSignal
+from nint.training.engine import Run
 
 MOST_POINTS = 2**22
 """Points of a picture beyond which it is not shown."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nint.engine import Run, check_weights
 from nint.files import write_atomically
-from nint.fitted import predict_rows
 from nint.monitors.base import BaseMonitor
+from nint.runs.model import predict_rows
+from nint.training.engine import Run, check_weights
 
 _LARGEST_POOL = 2**22
 

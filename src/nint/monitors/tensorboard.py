@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from nint.engine import Run, check_weights
 from nint.errors import UsageError
-from nint.fitted import predict_rows
 from nint.monitors.base import BaseMonitor
 from nint.monitors.evaluate import NOT_METRICS
 from nint.monitors.plane import MOST_POINTS, Plane, pictures, plane_of
 from nint.monitors.snapshots import is_snapshot_step
-from nint.reporting.plots import as_rgb
+from nint.plots.style import as_rgb
+from nint.runs.model import predict_rows
+from nint.training.engine import Run, check_weights
 
 _EVENTS = "events.out.tfevents.*"
 _COSTS = ("training_seconds", "units", "flops")

@@ -15,10 +15,10 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nint.arithmetic import fast_matmul
 from nint.errors import UsageError
+from nint.machine.matmul import fast_matmul
+from nint.machine.precision import Forward
 from nint.ntk.check import require_pointwise
-from nint.precision import Forward
 
 Params = dict[str, Tensor]
 
@@ -46,7 +46,7 @@ def forward_rows(field: Forward, coords: Any, chunk_size: int) -> Tensor:
     """Predictions `[n, d_out]` without a graph.
 
     Args:
-        field: The network, or another way to call it (`nint.compiled.Forwards`).
+        field: The network, or another way to call it (`nint.machine.compiled.Forwards`).
         coords: `[n, d_in]`, read by slices.
         chunk_size: Points at a time.
     """

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.ntk.products import Params
-from nint.objectives import Objective
-from nint.probe import Probe
+from nint.probe.objectives import Objective
+from nint.probe.probe import Probe
 from nint.samplers.picker import Picker
-from nint.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
+from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
 from nint.settings import check, label_of, setting
 
 

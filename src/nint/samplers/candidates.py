@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Feedback, Sampler, ScoredSampler, Selection
 from nint.samplers.picker import random_rows
 from nint.settings import label_of

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 
 MOST_SORTED = 2**22
 """Above this many points the boxes are ranges of rows, so that no list as long as the pool is kept."""

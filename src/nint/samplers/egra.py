@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Selection
 from nint.samplers.picker import Picker
 from nint.scores.edges import canny, grey_8bit

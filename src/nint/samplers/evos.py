@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.objectives import Objective
-from nint.probe import Probe
+from nint.probe.objectives import Objective
+from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Feedback, Selection
 from nint.samplers.picker import Picker
-from nint.schedules import batch_share
+from nint.samplers.schedules import batch_share
 from nint.scores.laplacian import grey_error, laplacian_error
 from nint.settings import setting
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Selection
 from nint.samplers.picker import Picker, random_rows
 from nint.scores.edges import canny, dilate_2x2, grey_8bit, otsu

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import NoState, Sampler, Selection
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import Held, ScoredSampler, ScoredState, Selection
 from nint.samplers.picker import Picker
-from nint.schedules import scores_at
+from nint.samplers.schedules import scores_at
 from nint.scores.residual import residual_l1
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Feedback, Selection
 from nint.samplers.cells import Boxes, Cells, allot, averages, cut, sort_into
 from nint.settings import setting

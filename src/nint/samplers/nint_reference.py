@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 from nint.samplers.base import Held, ScoredSampler, Selection
 from nint.samplers.picker import Picker
-from nint.schedules import scores_at
+from nint.samplers.schedules import scores_at
 from nint.scores.residual import residual_l1
 from nint.settings import setting
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.objectives import L2, Objective
-from nint.probe import Probe
+from nint.probe.objectives import L2, Objective
+from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Feedback, Selection
 from nint.scores.edges import grey_8bit, sobel_magnitude
 from nint.settings import setting

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 
 
 def ntk_gradient(probe: Probe) -> Tensor:
-    """w = K g = J (J^T g) over the probe's pool, `[n, c]`.
+    """W = K g = J (J^T g) over the probe's pool, `[n, c]`.
 
     Cost: n forwards (which also serve the errors of the step), n backwards and n forward-mode passes.
     Source: Eq. 7 and Algorithm 1 of the paper.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from nint.probe import Probe
+from nint.probe.probe import Probe
 
 
 def residual_l1(probe: Probe) -> Tensor:

@@ -15,6 +15,9 @@ from typing import Any
 
 from nint.errors import UsageError, nearest
 
+PREFIX = "sample:"
+"""Of the names of signals that come with nint."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -37,48 +40,48 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "image": Kind(
-        "nint.signals.image:load_image",
-        "nint.signals.image:ImageLayout",
+        "nint.signals.image.loader:load_image",
+        "nint.signals.image.signal:ImageLayout",
         (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"),
     ),
     "audio": Kind(
-        "nint.signals.audio:load_audio",
-        "nint.signals.audio:AudioLayout",
+        "nint.signals.audio.signal:load_audio",
+        "nint.signals.audio.layout:AudioLayout",
         (".wav", ".flac", ".ogg", ".mp3"),
-        samples="nint.signals.audio_samples:SAMPLES",
+        samples="nint.signals.samples.audio:SAMPLES",
     ),
     "shape": Kind(
-        "nint.signals.shape:load_shape",
-        "nint.signals.shape:ShapeLayout",
+        "nint.signals.shape.signal:load_shape",
+        "nint.signals.shape.signal:ShapeLayout",
         (".obj", ".ply", ".stl", ".off", ".glb", ".xyz"),
-        samples="nint.signals.shape_samples:SAMPLES",
+        samples="nint.signals.samples.shapes:SAMPLES",
     ),
     "video": Kind(
-        "nint.signals.video:load_video",
-        "nint.signals.video:VideoLayout",
+        "nint.signals.grid.video:load_video",
+        "nint.signals.grid.video:VideoLayout",
         (".mp4", ".gif"),
-        detect="nint.signals.video:is_image_folder",
-        samples="nint.signals.video:SAMPLES",
+        detect="nint.signals.grid.video:is_image_folder",
+        samples="nint.signals.grid.video:SAMPLES",
     ),
     "volume": Kind(
-        "nint.signals.volume:load_volume",
-        "nint.signals.volume:VolumeLayout",
+        "nint.signals.grid.volume:load_volume",
+        "nint.signals.grid.volume:VolumeLayout",
         (".nii", ".nii.gz"),
-        detect="nint.signals.volume:is_volume",
-        samples="nint.signals.volume:SAMPLES",
+        detect="nint.signals.grid.volume:is_volume",
+        samples="nint.signals.grid.volume:SAMPLES",
     ),
     "array": Kind(
-        "nint.signals.array:load_array",
-        "nint.signals.array:ArrayLayout",
+        "nint.signals.grid.array:load_array",
+        "nint.signals.grid.array:ArrayLayout",
         (".npy", ".zarr", ".zip"),
-        detect="nint.signals.grid_files:is_large_tiff",
-        samples="nint.signals.array_samples:SAMPLES",
+        detect="nint.signals.grid.files:is_large_tiff",
+        samples="nint.signals.samples.arrays:SAMPLES",
     ),
     "points": Kind(
-        "nint.signals.points:load_points",
-        "nint.signals.points:PointsLayout",
+        "nint.signals.points.signal:load_points",
+        "nint.signals.points.signal:PointsLayout",
         (".csv", ".npz"),
-        samples="nint.signals.point_samples:SAMPLES",
+        samples="nint.signals.samples.points:SAMPLES",
     ),
 }
 

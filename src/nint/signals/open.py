@@ -49,9 +49,9 @@ def _open(source: Any, kind: str | None, given: dict[str, Any]) -> Signal:
 
     if isinstance(source, Image.Image):
         _check_kind(kind, ("image",), "A PIL image")
-        from nint.signals.image import ImageSignal
+        from nint.signals.image.loader import from_pil
 
-        return ImageSignal.from_pil(source, **_options("image", "PIL images", given))
+        return from_pil(source, **_options("image", "PIL images", given))
     raise UsageError(f"A {type(source).__name__} cannot be fitted; give a path, sample:NAME, an array, a tensor, a PIL image or a signal.")
 
 
@@ -76,12 +76,12 @@ def layout_from_json(data: dict[str, Any]) -> Layout:
 
 
 def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
-    from nint.signals import samples
+    if text.startswith(kinds.PREFIX):
+        from nint.signals.samples.images import load_sample
 
-    if text.startswith(samples.PREFIX):
         if kind is not None:
             raise UsageError(f"--kind has no effect on {text}, whose kind is known; leave it away.")
-        return samples.load_sample(text.removeprefix(samples.PREFIX), **options)
+        return load_sample(text.removeprefix(kinds.PREFIX), **options)
     path = Path(text)
     if not path.exists():
         raise UsageError(f"There is no file '{text}'.")
@@ -91,16 +91,16 @@ def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
 def _open_array(array: np.ndarray, name: str, kind: str | None, options: dict[str, Any]) -> Signal:
     _check_kind(kind, ("image", "array", "volume"), "An array")
     if kind == "volume":
-        from nint.signals.volume import VolumeSignal
+        from nint.signals.grid.volume import VolumeSignal
 
         return VolumeSignal(array, name=name, **_options("volume", "volumes", options))
     if kind == "array" or "in_dims" in options:
-        from nint.signals.array import ArraySignal
+        from nint.signals.grid.array import ArraySignal
 
         return ArraySignal(array, name=name, **_options("array", "arrays", options))
-    from nint.signals.image import ImageSignal
+    from nint.signals.image.loader import from_array
 
-    return ImageSignal.from_array(array, name, **_options("image", "arrays of pixels", options))
+    return from_array(array, name, **_options("image", "arrays of pixels", options))
 
 
 def _check_kind(kind: str | None, possible: tuple[str, ...], what: str) -> None:

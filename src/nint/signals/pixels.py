@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from nint.errors import UsageError, nearest
+from nint.errors import UsageError
+from nint.settings import whole
 
 DTYPES = {8: np.uint8, 16: np.uint16, 32: np.float32}
 """Bits of a channel -> type of a pixel."""
@@ -77,32 +76,6 @@ def downsample(array: np.ndarray, max_side: int) -> np.ndarray:
 
     size = max(1, round(width * max_side / longest)), max(1, round(height * max_side / longest))
     return cv2.resize(array, size, interpolation=cv2.INTER_AREA)
-
-
-def chosen(value: str, known: tuple[str, ...], label: str) -> str:
-    """A word, checked.
-
-    Raises:
-        UsageError: for a word that is not known; the nearest is named.
-    """
-    if value not in known:
-        raise UsageError(f"{label}={value} is not known.{nearest(str(value), known)}")
-    return value
-
-
-def whole(value: Any, label: str) -> int:
-    """A whole number of at least 1.
-
-    Raises:
-        UsageError: names the label and the value.
-    """
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
-        raise UsageError(f"{label}={value} is out of range; it must be a whole number of at least 1.")
-    return number
 
 
 def check_pixel_count(path: Path, width: int, height: int) -> None:

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from nint.bench.inputs import Inputs, read_signal
+from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale, Task
+from nint.bench.scales.sizes import Scale, Task
 from nint.bench.store import Store
-from nint.checkpoint import MODEL
 from nint.errors import UsageError
 from nint.files import write_json
-from nint.fitted import Fit
-from nint.reporting.snapshots import Snapshot, load_snapshots
+from nint.runs.checkpoint import MODEL
+from nint.runs.model import Fit
+from nint.runs.snapshots import Snapshot, load_snapshots
 from nint.signals.base import Signal
 
 
@@ -41,7 +41,7 @@ class Kept:
     @property
     def signal(self) -> Signal:
         """What was fitted, read again."""
-        return read_signal(self.spec)
+        return self.spec.signal()
 
     @property
     def model(self) -> Fit | None:

@@ -10,8 +10,8 @@ from nint.bench.figures.base import Figure, Kept, decibels, seconds_text
 from nint.bench.figures.wanted import paper_seconds, timed
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale
-from nint.reporting.snapshots import Snapshot
+from nint.bench.scales.sizes import Scale
+from nint.runs.snapshots import Snapshot
 
 MOMENTS = (0.0, 5.0, 20.0, 60.0)
 """The paper's seconds."""
@@ -23,7 +23,7 @@ class Moments(Figure):
         return [timed(scale, inputs.image("kodim04"), "nint", moments=MOMENTS, group=self.name)]
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
-        from nint.reporting.figure_moments import Moment, write_moments
+        from nint.plots.moments import Moment, write_moments
 
         run = runs[0]
         chosen = {paper: _nearest(run.snapshots, paper_seconds(scale, paper)) for paper in MOMENTS}

@@ -17,12 +17,12 @@ from nint.bench.figures.base import Figure, Kept
 from nint.bench.figures.scoring import scoring_cost, scoring_specs
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale
+from nint.bench.scales.sizes import Scale
 from nint.bench.tables.rows import Row
 from nint.files import write_json
 from nint.ntk.dense import ntk_matrix
-from nint.objectives import make_loss
-from nint.probe import Probe
+from nint.probe.objectives import make_loss
+from nint.probe.probe import Probe
 from nint.scores.edges import canny, grey_8bit, sobel_magnitude
 
 POSITIONS = ((410, 35), (253, 175))
@@ -50,7 +50,7 @@ class Kernel(Figure):
         return [*written, out / "scoring.json"]
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
-        from nint.reporting.figure_kernel import KernelView, write_kernel
+        from nint.plots.kernel import KernelView, write_kernel
 
         run = next((run for run in runs if run.spec.keep), None)
         trained = None if run is None else run.model

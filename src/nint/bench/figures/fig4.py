@@ -11,7 +11,7 @@ from nint.bench.figures.base import Figure, Kept
 from nint.bench.figures.wanted import STRATEGIES, of_table, paper_seconds
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale
+from nint.bench.scales.sizes import Scale
 from nint.bench.targets import value_at
 
 METRICS = ("ssim", "lpips")
@@ -24,7 +24,7 @@ class Trends(Figure):
         return of_table("table1", STRATEGIES, scale, inputs, seeds)
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
-        from nint.reporting.figure_trends import write_trends
+        from nint.plots.trends import write_trends
 
         curves: dict[str, list[list[dict[str, Any]]]] = {}
         for run in runs:

@@ -11,7 +11,7 @@ from nint.bench.figures.gallery import by_size, gallery
 from nint.bench.figures.wanted import paper_seconds, timed
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale
+from nint.bench.scales.sizes import Scale
 
 SECONDS = 150.0
 SIZES = ("3x64", "3x128", "5x128", "5x256")

@@ -12,7 +12,7 @@ from nint.bench.figures.base import Figure, Kept, seconds_text
 from nint.bench.figures.wanted import kept, of_table
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale
+from nint.bench.scales.sizes import Scale
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Sounds(Figure):
         return kept(of_table("table6", ("full", "nint"), scale, inputs, 1), most_inputs=1)
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
-        from nint.reporting.figure_sound import Sound, write_sounds
+        from nint.plots.sound import Sound, write_sounds
 
         signal = runs[0].signal
         truth = signal.samples.mean(axis=1)

@@ -12,8 +12,8 @@ from nint.bench.figures.base import Figure, Kept, seconds_text
 from nint.bench.figures.wanted import kept, of_table
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale
-from nint.signals.shape_mesh import Mesh
+from nint.bench.scales.sizes import Scale
+from nint.mesh import Mesh
 
 _AZIMUTH = 205.0  # the Armadillo's face
 _FINER = 2  # the decoding grid against that of the IoU
@@ -26,7 +26,7 @@ class Shapes(Figure):
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
         from nint.errors import UsageError
-        from nint.reporting.figure_solids import Solid, write_solids
+        from nint.plots.solids import Solid, write_solids
 
         signal = runs[0].signal
         layout, placed = signal.layout, signal.placed

@@ -11,7 +11,7 @@ from nint.bench.figures.gallery import gallery
 from nint.bench.figures.wanted import kept, of_table
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale
+from nint.bench.scales.sizes import Scale
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from nint.bench.figures.base import Kept, decibels
 from nint.fields import FIELDS
-from nint.reporting.compare_zoom import choose_crop
-from nint.reporting.figure_gallery import Row, Tile, best_of, write_gallery
+from nint.plots.gallery import Row, Tile, best_of, write_gallery
+from nint.plots.zoom import choose_crop
 
 
 def by_sampler(run: Kept) -> str:

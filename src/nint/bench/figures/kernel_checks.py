@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from nint.ntk.dense import ntk_matrix
-from nint.objectives import PointLoss
-from nint.probe import Probe
+from nint.probe.objectives import PointLoss
+from nint.probe.probe import Probe
 from nint.scores.ntk import ntk_gradient_norm
 from nint.scores.residual import gradient_norm, residual_l1
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale, Task
+from nint.bench.scales.sizes import Scale, Task
 from nint.bench.tables.rows import PAPER_LR, Row, canonical
 
 STRATEGIES = ("full", "uniform", "egra", "soft-mining", "int", "evos", "expansive", "nint", "nint-fast")

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Scale, Task
+from nint.bench.scales.sizes import Scale, Task
 from nint.bench.tables.columns import Column, columns_of
 from nint.bench.tables.rows import Row, network_size
 
 if TYPE_CHECKING:
     from nint.bench.inputs import Inputs
     from nint.bench.store import Store
-    from nint.reporting.bench_data import TableData
+    from nint.bench.tables.data import TableData
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Table:
             seeds: Number of seeds.
             facts: What the caller knows: `command`.
         """
-        from nint.reporting.bench_data import table_data
+        from nint.bench.tables.data import table_data
 
         own = copy.copy(inputs)
         own.remarks = []
@@ -108,7 +108,7 @@ class Table:
 
     def write(self, store: Store, scale: Scale, inputs: Inputs, seeds: int, out: Path, facts: Mapping[str, Any]) -> list[Path]:
         """Writes NAME.md, .tex, .csv and .jsonl into a folder, atomically; returns their paths."""
-        from nint.reporting.bench_table import write_table
+        from nint.bench.tables.write import write_table
 
         return write_table(self.data(store, scale, inputs, seeds, facts), Path(out))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nint.bench.published import published
-from nint.bench.sizes import Task
+from nint.bench.scales.sizes import Task
 from nint.bench.statistics import best, effort, value_from
 from nint.metrics import LOWER_IS_BETTER
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from nint.bench.published import published
 from nint.bench.runs import RunSpec
-from nint.bench.sizes import Task
+from nint.bench.scales.sizes import Task
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.samplers import SAMPLERS

@@ -1,0 +1,1 @@
+"""The paper's claims, each with a check that can be computed."""

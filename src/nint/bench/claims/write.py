@@ -1,0 +1,71 @@
+"""`claims.md`: every claim of the paper with two verdicts, of its own printed numbers and of what was measured here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nint.bench.claims.claims import CLAIMS
+from nint.bench.claims.verdicts import Claim, Verdict
+from nint.bench.published import Rows
+from nint.files import write_atomically
+
+CLAIMS_FILE = "claims.md"
+
+
+def figure_rows(folder: Path) -> dict[str, dict[str, float | None]]:
+    """The "rows" of every figure's JSON in a folder, put together.
+
+    Of a cell that two have the first counts; a file that cannot be read is left out.
+    """
+    found: dict[str, dict[str, float | None]] = {}
+    for path in sorted([*folder.glob("fig*.json"), *folder.glob("scoring.json")]):
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8")).get("rows", {})
+            for row, values in rows.items():
+                found[row] = {**values, **found.get(row, {})}
+        except (OSError, ValueError, AttributeError, TypeError):
+            continue
+    return found
+
+
+def verdict_here(claim: Claim, tables: Mapping[str, Rows], figures: Rows) -> Verdict:
+    """What the measured numbers say of a claim.
+
+    Args:
+        claim: Which.
+        tables: Table name -> our rows under the paper's names (`TableData.measured`).
+        figures: Rows of the figures, for claims that no table carries.
+    """
+    if claim.measured:
+        return claim.on_measured(figures)
+    if claim.table not in tables:
+        return Verdict(None, f"{claim.table or 'It'} was not measured here.")
+    return claim.on_measured(tables[claim.table])
+
+
+def write_claims(tables: Mapping[str, Rows], out: Path, about: str) -> Path:
+    """Writes `out`/claims.md.
+
+    Args:
+        tables: Table name -> our rows under the paper's names.
+        out: Folder with the figures' JSON.
+        about: What was measured, in a sentence.
+    """
+    figures = figure_rows(out)
+    lines = ["# The paper's claims", "", about, "", "| claim | where | the paper's own numbers | measured here |", "|---|---|---|---|"]
+    lines += [_line(claim, tables, figures) for claim in CLAIMS]
+    path = out / CLAIMS_FILE
+    write_atomically(path, lambda place: place.write_text("\n".join([*lines, ""]), encoding="utf-8"))
+    return path
+
+
+def _line(claim: Claim, tables: Mapping[str, Rows], figures: Rows) -> str:
+    cells = [claim.says, claim.where, _said(claim.on_published()), _said(verdict_here(claim, tables, figures))]
+    return f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _said(verdict: Verdict) -> Any:
+    return f"**{verdict.word}**. {verdict.reason}"

@@ -1,0 +1,1 @@
+"""Comparisons that `nint compare` makes on the fly."""

@@ -1,0 +1,1 @@
+"""Sizes at which the paper's experiments run."""

@@ -1,0 +1,119 @@
+"""A table of the paper as files and on the terminal: Markdown, LaTeX, CSV, one JSON object a cell, and rich tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nint.bench.published import published
+from nint.bench.tables.data import TableData
+from nint.bench.tables.latex import latex
+from nint.bench.tables.panels import Panel, panels
+from nint.files import write_atomically
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_BLOCKS = {"paper": "paper's settings", "authors": "authors' own", "ours": "ours"}
+
+
+def write_table(data: TableData, out: Path) -> list[Path]:
+    """Writes NAME.md, .tex, .csv and .jsonl, each atomically; returns the paths."""
+    paths = []
+    for ending, make in ((".md", markdown), (".tex", latex), (".csv", to_csv), (".jsonl", to_jsonl)):
+        path, text = out / f"{data.name}{ending}", make(data)
+        write_atomically(path, lambda target, text=text: target.write_text(text, encoding="utf-8", newline="") and None)
+        paths.append(path)
+    return paths
+
+
+def markdown(data: TableData) -> str:
+    """The whole table with its notes."""
+    parts = [f"# Table {data.name.removeprefix('table')}. {data.caption}"]
+    parts += [f"## {panel.title}\n\n{_markdown_panel(panel)}" for panel in panels(data)]
+    if data.differences:
+        parts.append("## Where it differs from the paper\n\n" + _list(data.differences))
+    parts.append("## How it was made\n\n" + "\n\n".join(f"**{name}**\n\n{_list(sentences)}" for name, sentences in data.notes.items()))
+    parts.append(f"Published numbers: {published(data.name).source}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def to_csv(data: TableData) -> str:
+    """One line a row; for each column its mean, deviation, number of runs, published value and both ratios. Missing is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    fields = ("mean", "std", "n", "published", "ratio", "published_ratio")
+    writer.writerow(["block", "row", *(f"{column.key}:{field}" for column in data.columns for field in fields)])
+    for line in data.lines:
+        values = []
+        for cell in line.cells:
+            values += [*(cell.ours or (None, None, 0)), cell.published, cell.ratio, cell.published_ratio]
+        writer.writerow([line.row.block, line.row.text, *("" if value is None else value for value in values)])
+    return text.getvalue()
+
+
+def to_jsonl(data: TableData) -> str:
+    """One JSON object a cell."""
+    lines = []
+    for line in data.lines:
+        for column, cell in zip(data.columns, line.cells, strict=True):
+            mean, deviation, count = cell.ours or (None, None, 0)
+            found = {
+                "table": data.name,
+                "block": line.row.block,
+                "row": line.row.text,
+                "column": column.key,
+                "published_column": column.paper or None,
+                "lower_is_better": column.lower_is_better,
+                "mean": mean,
+                "std": deviation,
+                "n": count,
+                "wanted": cell.wanted,
+                "missing": cell.missing or None,
+                "published": cell.published,
+                "ratio": cell.ratio,
+                "published_ratio": cell.published_ratio,
+                "place": cell.place,
+                "published_place": cell.published_place,
+            }
+            lines.append(json.dumps(found, allow_nan=False))
+    return "\n".join(lines) + "\n"
+
+
+def rich_tables(data: TableData) -> list[Table]:
+    """The panels for a terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {0: "", 1: "bold", 2: "underline"}
+    found = []
+    for panel in panels(data):
+        title = f"Table {data.name.removeprefix('table')}: {panel.title}"
+        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("row", no_wrap=True)
+        for heading in panel.columns:
+            table.add_column(heading, justify="right")
+        before = ""
+        for block, row, cells in panel.rows:
+            if before not in ("", block):
+                table.add_section()
+            before = block
+            table.add_row(Text(row), *(Text(shown.text, styles[shown.place]) for shown in cells))
+        found.append(table)
+    return found
+
+
+def _markdown_panel(panel: Panel) -> str:
+    lines = ["| settings | row | " + " | ".join(panel.columns) + " |", "|---|---|" + "---:|" * len(panel.columns)]
+    for block, row, cells in panel.rows:
+        marked = [{0: "{}", 1: "**{}**", 2: "<u>{}</u>"}[shown.place].format(shown.text.replace("|", "\\|")) for shown in cells]
+        lines.append(f"| {_BLOCKS[block]} | `{row}` | " + " | ".join(marked) + " |")
+    return "\n".join(lines)
+
+
+def _list(sentences: list[str] | tuple[str, ...]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)

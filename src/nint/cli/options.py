@@ -1,0 +1,125 @@
+"""Options that several commands or files share: how an input is read (each kind of signal takes some of them), and those of a fit."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from nint.cli.parsing import flag, number, positional, text, whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalOptions:
+    """How the input is read.
+
+    Attributes:
+        kind: image, audio, shape, video, volume, array or points, where the ending does not tell
+        max_side: images, video: reduce to this longest side first
+        super_resolution: images: fit only the image reduced by this factor, measure on the original grid
+        downsampling: images: box or bicubic, for super_resolution
+        transparent: images: fit alpha as a channel, or leave pixels unobserved where it is 0 (unobserved)
+        start: audio, video: seconds to leave out at the beginning
+        duration: audio, video: seconds to fit
+        in_dims: arrays, points: how many leading axes or columns are coordinates
+        pool_size: shapes: points drawn near the surface at a time
+        redraw_every: shapes: steps that drawn points are used for, 0 for the whole run
+        truth: shapes: triangles, or nearest (the reference's rule)
+        target: shapes: sdf or occupancy
+        iou_resolution: shapes: points a side of the grid on which IoU is measured
+        hold_out: share of the points to keep out of training and measure apart
+    """
+
+    kind: Annotated[str | None, *text("KIND")] = None
+    max_side: Annotated[int | None, *whole("PX")] = None
+    super_resolution: Annotated[int | None, *whole("FACTOR")] = None
+    downsampling: Annotated[str | None, *text("FILTER")] = None
+    transparent: Annotated[str | None, *text("RULE")] = None
+    start: Annotated[float | None, *number("S")] = None
+    duration: Annotated[float | None, *number("S")] = None
+    in_dims: Annotated[int | None, *whole("N")] = None
+    pool_size: Annotated[int | None, *whole("N")] = None
+    redraw_every: Annotated[int | None, *whole("STEPS")] = None
+    truth: Annotated[str | None, *text("RULE")] = None
+    target: Annotated[str | None, *text("TARGET")] = None
+    iou_resolution: Annotated[int | None, *whole("N")] = None
+    hold_out: Annotated[float | None, *number("SHARE")] = None
+
+
+@dataclass(frozen=True)
+class FitOptions(SignalOptions):
+    """Fits a network to a signal, training at each step only on the points that teach it most.
+
+    Attributes:
+        input: file, or sample:NAME (nint list samples)
+        recipe: who chooses what is left out: default (the fastest way to a good fit that was measured) or paper
+        out: folder for the model, its checkpoint, record and pictures; nint-out/NAME if left out
+        field: network, as NAME:SETTING=VALUE,... (nint list fields); siren if left out
+        size: hidden layers x width of the network, short for its setting size
+        sampler: which points to train on, as NAME:SETTING=VALUE,... (nint list samplers); the recipe's if left out
+        batch_share: share of the points in a batch, short for the sampler's setting batch_share
+        batch_size: points in a batch, short for the sampler's setting batch_size
+        steps: stop after this many steps
+        seconds: stop after this much training time
+        psnr: stop at this quality in dB
+        total_steps: length that schedules are laid out for, and the most steps without --steps or --seconds; the recipe's if left out
+        lr: learning rate; the recipe's, or the network's own default, if left out
+        lr_schedule: course of the learning rate over the run; the recipe's if left out
+        warm_up: share of the run in which the learning rate rises; the recipe's if left out
+        optimizer: adam, muon or sgd, with settings as NAME:SETTING=VALUE,...; the recipe's if left out
+        loss: l2, l1 or huber
+        seed: of the start weights and of the sampler
+        device: auto, cpu, cuda or mps
+        threads: CPU threads; PyTorch's own choice if left out
+        score_precision: of forwards that only score points: float32, or bf16 for their large products
+        compile: compile the network first (torch.compile; needs a C++ compiler), apart from the training time
+        resume: go on with the run in the output folder
+        force: replace the run in the output folder
+        init: model whose weights to start from
+        eval_every: steps between evaluations; about fifty over the run if left out
+        half: store the model in half precision
+        json: also write the record to this file (- is standard output)
+        tensorboard: also log to OUT/tensorboard for TensorBoard (needs nint[tensorboard])
+        no_pictures: draw no pictures of the result
+        html: also write OUT/report.html, one page that opens without a network (needs nint[report])
+        quiet: print nothing but errors
+    """
+
+    input: Annotated[str, *positional("INPUT")]
+    recipe: Annotated[str, *text("default|paper")] = "default"
+    out: Annotated[str | None, *text("DIR")] = None
+    field: Annotated[str | None, *text("FIELD")] = None
+    size: Annotated[str | None, *text("LAYERSxWIDTH")] = None
+    sampler: Annotated[str | None, *text("SAMPLER")] = None
+    batch_share: Annotated[float | None, *number("SHARE")] = None
+    batch_size: Annotated[int | None, *whole("N")] = None
+    steps: Annotated[int | None, *whole("N")] = None
+    seconds: Annotated[float | None, *number("S")] = None
+    psnr: Annotated[float | None, *number("DB")] = None
+    total_steps: Annotated[int | None, *whole("N")] = None
+    lr: Annotated[float | None, *number("RATE")] = None
+    lr_schedule: Annotated[str | None, *text("constant|cosine|exponential")] = None
+    warm_up: Annotated[float | None, *number("SHARE")] = None
+    optimizer: Annotated[str | None, *text("OPTIMIZER")] = None
+    loss: Annotated[str, *text("LOSS")] = "l2"
+    seed: Annotated[int, *whole("N")] = 0
+    device: Annotated[str, *text("DEVICE")] = "auto"
+    threads: Annotated[int | None, *whole("N")] = None
+    score_precision: Annotated[str, *text("float32|bf16")] = "float32"
+    compile: Annotated[bool, *flag()] = False
+    resume: Annotated[bool, *flag()] = False
+    force: Annotated[bool, *flag()] = False
+    init: Annotated[str | None, *text("MODEL")] = None
+    eval_every: Annotated[int | None, *whole("N")] = None
+    half: Annotated[bool, *flag()] = False
+    json: Annotated[str | None, *text("FILE")] = None
+    tensorboard: Annotated[bool, *flag()] = False
+    no_pictures: Annotated[bool, *flag()] = False
+    html: Annotated[bool, *flag()] = False
+    quiet: Annotated[bool, *flag()] = False
+
+
+def signal_options(options: SignalOptions) -> dict[str, Any]:
+    """What was given, as `nint.open_signal` takes it."""
+    found = {field.name: getattr(options, field.name) for field in dataclasses.fields(SignalOptions)}
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,1 @@
+"""What a sampler may ask of the current network, what it costs, and the losses whose gradient it sees."""

@@ -1,0 +1,85 @@
+"""What a training step minimises.
+
+A `PointLoss` is the mean of one number a point, so its gradient can be summed chunk by chunk. Any other objective may
+couple the points of a batch (a Laplacian, weights from batch statistics) and is differentiated in one piece.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError, nearest
+
+
+class Objective(ABC):
+    """(prediction `[b, c]`, values `[b, c]`, pool rows `[b]`) -> scalar."""
+
+    @abstractmethod
+    def __call__(self, prediction: Tensor, values: Tensor, indices: Tensor) -> Tensor: ...
+
+
+class PointLoss(Objective):
+    """Mean over the batch of one loss a point, itself a mean over channels."""
+
+    @abstractmethod
+    def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """`[b]`, differentiable."""
+
+    @abstractmethod
+    def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """D point_loss / d prediction, `[b, c]`: the g of the paper."""
+
+    def __call__(self, prediction: Tensor, values: Tensor, indices: Tensor) -> Tensor:
+        return self.point_loss(prediction, values).mean()
+
+
+class L2(PointLoss):
+    """Mean squared error."""
+
+    def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
+        return (prediction - values).square().mean(1)
+
+    def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
+        return (prediction - values) * (2 / values.shape[1])
+
+
+class L1(PointLoss):
+    """Mean absolute error."""
+
+    def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
+        return (prediction - values).abs().mean(1)
+
+    def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
+        return torch.sign(prediction - values) / values.shape[1]
+
+
+class Huber(PointLoss):
+    """Squared below `delta`, linear above it; in units of the values."""
+
+    def __init__(self, delta: float = 0.1) -> None:
+        self.delta = delta
+
+    def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
+        return torch.nn.functional.huber_loss(prediction, values, reduction="none", delta=self.delta).mean(1)
+
+    def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
+        return (prediction - values).clamp(-self.delta, self.delta) / values.shape[1]
+
+
+LOSSES: dict[str, type[PointLoss]] = {"l2": L2, "l1": L1, "huber": Huber}
+
+
+def make_loss(loss: str | PointLoss) -> PointLoss:
+    """The point loss behind a name ("l2", "l1", "huber").
+
+    Raises:
+        UsageError: for an unknown name.
+    """
+    if isinstance(loss, PointLoss):
+        return loss
+    if loss not in LOSSES:
+        raise UsageError(f"There is no loss called '{loss}'.{nearest(str(loss), LOSSES)}")
+    return LOSSES[loss]()

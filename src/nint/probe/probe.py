@@ -1,0 +1,149 @@
+"""What a sampler may ask of the current network: predictions, loss gradients, J^T u and J v on one pool.
+
+A probe is lazy (nothing runs until asked, and a prediction at most once a step), chunked and metered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nint.machine.compiled import Forwards
+from nint.ntk.products import Params, forward_rows, jvp_rows, resolve_chunk_size, trainable, vjp_rows
+from nint.probe.cost import Cost
+from nint.probe.objectives import PointLoss
+from nint.signals.base import Pool, RowSubset
+
+
+class Probe:
+    """The network at its current parameters, seen on one pool.
+
+    Args:
+        field: The network.
+        pool: Its points.
+        loss: The run's own loss; g is its gradient.
+        chunk_size: Points at a time; None chooses for the device.
+        cost: Meter to add to; a new one if None.
+        precision: Of the forwards behind `prediction`, "float32" or "bf16"; gradients, J^T u and J v stay float32.
+        forwards: How to call the network, shared with another probe; instead of `precision`.
+
+    Raises:
+        UsageError: for a bad chunk size or an unknown precision.
+    """
+
+    def __init__(
+        self,
+        field: nn.Module,
+        pool: Pool,
+        loss: PointLoss,
+        chunk_size: int | None = None,
+        cost: Cost | None = None,
+        *,
+        precision: str = "float32",
+        forwards: Forwards | None = None,
+    ) -> None:
+        self._field = field
+        self.pool = pool
+        self.loss = loss
+        self.chunk_size = resolve_chunk_size(chunk_size, pool.device)
+        self.cost = Cost() if cost is None else cost
+        self.forwards = Forwards(field, precision) if forwards is None else forwards
+        self._prediction: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    @property
+    def coords(self) -> Any:
+        """`[n, d_in]`, read by rows."""
+        return self.pool.coords
+
+    @property
+    def values(self) -> Any:
+        """`[n, d_out]`, read by rows."""
+        return self.pool.values
+
+    @property
+    def grid(self) -> tuple[int, ...] | None:
+        return self.pool.grid
+
+    @property
+    def epoch(self) -> int:
+        return self.pool.epoch
+
+    @property
+    def device(self) -> torch.device:
+        return self.pool.device
+
+    def forget(self) -> None:
+        """Drops the cached prediction; called when the parameters have changed."""
+        self._prediction = None
+
+    def prediction(self) -> Tensor:
+        """`[n, d_out]`, no graph. Cost: n forwards, once a step."""
+        if self._prediction is None:
+            self._prediction = forward_rows(self.forwards.scoring, self.coords, self.chunk_size)
+            self.cost.forward += len(self)
+        return self._prediction
+
+    def residual(self) -> Tensor:
+        """Prediction minus values, `[n, d_out]`. Cost: that of `prediction`."""
+        return self.prediction() - self.values[:]
+
+    def loss_gradient(self) -> Tensor:
+        """G = d loss / d prediction for every point on its own, `[n, d_out]`. Cost: that of `prediction`."""
+        return self.loss.point_gradient(self.prediction(), self.values[:])
+
+    def vjp(self, cotangent: Tensor) -> Params:
+        """J^T u for u `[n, d_out]`. Cost: n forwards and n backwards."""
+        self.cost.forward += len(self)
+        self.cost.backward += len(self)
+        return vjp_rows(self._field, self.coords, lambda _, rows: cotangent[rows], self.chunk_size, self.forwards.training)
+
+    def gradient(self) -> Params:
+        """J^T g: the parameter gradient of the loss summed over the pool.
+
+        The same forward also fills the prediction, so asking for both costs n forwards and n backwards in all.
+        """
+        kept: Tensor | None = self._prediction
+
+        def cotangent(prediction: Tensor, rows: slice) -> Tensor:
+            nonlocal kept
+            if kept is None:
+                kept = prediction.new_empty((len(self), prediction.shape[1]))
+            if self._prediction is None:
+                kept[rows] = prediction
+            return self.loss.point_gradient(prediction, self.values[rows])
+
+        result = vjp_rows(self._field, self.coords, cotangent, self.chunk_size, self.forwards.training)
+        self._prediction = kept
+        self.cost.forward += len(self)
+        self.cost.backward += len(self)
+        return result
+
+    def jvp(self, tangent: Params) -> Tensor:
+        """J v for a parameter tangent, `[n, d_out]`. Cost: n forward-mode passes."""
+        self.cost.jvp += len(self)
+        return jvp_rows(self._field, self.coords, tangent, self.chunk_size)
+
+    def parameters(self) -> Params:
+        """Detached trainable parameters."""
+        return trainable(self._field)
+
+    def on(self, indices: Tensor, epoch: int | None = None) -> Probe:
+        """A probe on a sub-pool.
+
+        Args:
+            indices: Rows of this pool, `[m]`.
+            epoch: Epoch of the sub-pool. Give a new one whenever the rows change, so that caches by index are dropped.
+        """
+        pool = Pool(
+            coords=RowSubset(self.coords, indices),
+            values=RowSubset(self.values, indices),
+            grid=None,
+            value_range=self.pool.value_range,
+            epoch=self.epoch if epoch is None else epoch,
+        )
+        return Probe(self._field, pool, self.loss, self.chunk_size, self.cost, forwards=self.forwards)

@@ -1,0 +1,137 @@
+"""The curves of runs as data for the page's plot: every metric over steps, training seconds, forwards and FLOPs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nint.monitors.evaluate import NOT_METRICS
+from nint.plots.style import label_of, lines_for
+from nint.report.encode import short
+
+AXES = {
+    "step": "steps",
+    "training_seconds": "training seconds (evaluation not counted)",
+    "units": "forwards over all points",
+    "flops": "FLOPs",
+}
+"""Column of a curve -> what it counts."""
+
+LOSS = "loss of the last batch"
+MOST_ROWS = 120
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_DARK_GROUND = (0x17, 0x19, 0x1C)
+_CONTRAST = 4.5
+
+
+@dataclass(frozen=True)
+class Course:
+    """One run.
+
+    Attributes:
+        name: As the legend shows it; runs of one name share its entry.
+        sampler: Text form, for the colour.
+        seed: Told in the hover text.
+        rows: Its curve.
+    """
+
+    name: str
+    sampler: str
+    seed: Any
+    rows: Sequence[dict[str, Any]]
+
+
+def group(name: str, courses: Sequence[Course]) -> dict[str, Any] | None:
+    """Runs of one plot; None where none of them has a curve.
+
+    Args:
+        name: What they have in common.
+        courses: The runs.
+    """
+    kept = [(course, clean_rows(course.rows)) for course in courses]
+    kept = [(course, rows) for course, rows in kept if rows]
+    if not kept:
+        return None
+    metrics = metrics_of([row for _, rows in kept for row in rows])
+    axes = [axis for axis in AXES if all(axis in row for _, rows in kept for row in rows)]
+    if not metrics or not axes:
+        return None
+    looks = _looks(list(dict.fromkeys((course.name, course.sampler) for course, _ in kept)))
+    series, named = [], set()
+    for course, rows in kept:
+        rows = thinned(rows)
+        light, dark, dash = looks[course.name]
+        columns = {column: [row.get(column) for row in rows] for column in (*axes, *metrics)}
+        first = course.name not in named
+        named.add(course.name)
+        series.append(
+            {"name": course.name, "seed": course.seed, "first": first, "light": light, "dark": dark, "dash": dash, "columns": columns}
+        )
+    labels = {metric: LOSS if metric == "loss" else label_of(metric) for metric in metrics}
+    return {"name": name, "axes": {axis: AXES[axis] for axis in axes}, "metrics": labels, "series": series}
+
+
+def clean_rows(rows: Any) -> list[dict[str, float | int]]:
+    """The rows of a curve with their finite numbers alone; what is no row is left out."""
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        numbers = {str(key): number for key, value in row.items() if (number := short(value)) is not None} if isinstance(row, dict) else {}
+        if "step" in numbers:
+            found.append(numbers)
+    return found
+
+
+def thinned(rows: list[dict[str, Any]], most: int = MOST_ROWS) -> list[dict[str, Any]]:
+    """At most `most` rows, the first and the last included."""
+    if len(rows) <= most:
+        return rows
+    last = len(rows) - 1
+    return [rows[round(i * last / (most - 1))] for i in range(most)]
+
+
+def metrics_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of what rows measure, in their order, the loss last."""
+    names = dict.fromkeys(name for row in rows for name in row if name not in NOT_METRICS)
+    return [*names, *(["loss"] if any("loss" in row for row in rows) else [])]
+
+
+def _looks(pairs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, str, str]]:
+    """Name -> colour on light, colour on dark, dash; names of one sampler differ in their dashes."""
+    lines = lines_for([sampler for _, sampler in pairs])
+    seen: dict[str, int] = {}
+    found = {}
+    for name, sampler in pairs:
+        colour = lines[sampler].colour
+        dash = _DASHES[seen.get(colour, 0) % len(_DASHES)]
+        seen[colour] = seen.get(colour, 0) + 1
+        found[name] = colour, on_dark(colour), dash
+    return found
+
+
+def on_dark(colour: str) -> str:
+    """A colour "#rrggbb", lightened as far as it takes to be read on the dark page; black and greys change places with white and greys."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    if len(set(parts)) == 1:
+        parts = [255 - part for part in parts]
+    for share in range(0, 101, 5):
+        mixed = tuple(round(part + (255 - part) * share / 100) for part in parts)
+        if contrast(mixed, _DARK_GROUND) >= _CONTRAST:
+            break
+    return "#{:02x}{:02x}{:02x}".format(*mixed)
+
+
+def contrast(one: Sequence[int], other: Sequence[int]) -> float:
+    """Contrast of two colours of 0 to 255, from 1 to 21.
+
+    Source: WCAG 2.2, contrast ratio and relative luminance.
+    """
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: Sequence[int]) -> float:
+    shares = [part / 255 for part in colour]
+    linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

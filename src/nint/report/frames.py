@@ -1,0 +1,125 @@
+"""Snapshots as pictures that a slider moves: reconstruction, error, and the points that were selected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nint.report.blocks import Frames, Panel
+from nint.report.encode import Picture, picture
+from nint.report.stills import Viewer, heat
+from nint.runs.snapshots import Snapshot, spread_out
+
+RECONSTRUCTION, ERROR, SELECTED = "Reconstruction", "Absolute error", "Selected points"
+MOST_FRAMES = 12
+MOST_PLANES = 24
+PIXELATED_SIDE = 200
+"""A picture with a shorter longest side is enlarged without smoothing."""
+
+
+def usable(snapshots: Sequence[Snapshot], viewer: Viewer, most: int = MOST_FRAMES) -> list[Snapshot]:
+    """Snapshots that fit the layout, at most `most`."""
+    size = int(np.prod(viewer.grid))
+    return spread_out([s for s in snapshots if s.decoded.size and s.decoded.size % size == 0], most)
+
+
+def error_top(viewer: Viewer, snapshots: Sequence[Snapshot], original: np.ndarray, index: int) -> float:
+    """Error that is the end of the colour scale, between the largest errors of the first and of the last snapshot, so that both are seen.
+
+    The largest: all but a thousandth lie below it.
+    """
+    errors = [viewer.error(viewer.unit(s.decoded), original, index) for s in (snapshots[0], snapshots[-1])]
+    tops = [max(float(np.nanquantile(error, 0.999)), 1 / 255) for error in errors if np.isfinite(error).any()]
+    return float(np.sqrt(tops[0] * tops[-1])) if tops else 1.0
+
+
+def layers(
+    viewer: Viewer, snapshots: Sequence[Snapshot], original: np.ndarray | None, top: float | None, index: int, most: int
+) -> dict[str, list[Picture]]:
+    """Name of a layer -> a picture of each snapshot.
+
+    Args:
+        viewer: How to look at them.
+        snapshots: In order.
+        original: `[*grid, c]` in [0, 1]; without it there is no error.
+        top: End of the colour scale of errors.
+        index: The plane.
+        most: Longest side of a picture.
+    """
+    found: dict[str, list[Picture]] = {}
+    for snapshot in snapshots:
+        values = viewer.unit(snapshot.decoded)
+        found.setdefault(RECONSTRUCTION, []).append(picture(viewer.picture(values, index), most))
+        if original is not None and top is not None:
+            found.setdefault(ERROR, []).append(picture(heat(viewer.error(values, original, index), top), most))
+        found.setdefault(SELECTED, []).append(picture(viewer.selected(values, snapshot.selected, index), most))
+    return found
+
+
+def captions(snapshots: Sequence[Snapshot], rows: Sequence[dict[str, Any]], metric: str | None) -> list[str]:
+    """ "step 60, 0.97 s, 20.0 % of the points, 18.09 dB" for each snapshot."""
+    from nint.report.words import metric as metric_text
+
+    quality = {row["step"]: row.get(metric) for row in rows if metric is not None}
+    found = []
+    for snapshot in snapshots:
+        value = quality.get(snapshot.step)
+        share = len(snapshot.selected) / max(snapshot.pool, 1)
+        words = [f"step {snapshot.step:,}", f"{snapshot.training_seconds:.3g} s", f"{share:.1%} of the points"]
+        found.append(", ".join([*words, *([metric_text(metric, value)] if metric and value is not None else [])]))
+    return found
+
+
+def note(viewer: Viewer, index: int, top: float | None) -> str:
+    """How to read the pictures."""
+    parts = [f"Shown is {viewer.plane_name} {index}."] if viewer.axis is not None else []
+    if top is not None:
+        parts.append(
+            f"Absolute error: mean over channels, black is 0, yellow {top:.2g} and more of the signal's range, on a square-root scale."
+        )
+    parts.append("Red marks the points of the batch of that step.")
+    return " ".join(parts)
+
+
+def step_frames(
+    viewer: Viewer,
+    snapshots: Sequence[Snapshot],
+    original: np.ndarray | None,
+    rows: Sequence[dict[str, Any]],
+    metric: str | None,
+    most: int,
+) -> Frames | None:
+    """The slider of one run, a panel for each layer; None without snapshots."""
+    chosen = usable(snapshots, viewer)
+    if not chosen:
+        return None
+    index = viewer.planes // 2
+    top = None if original is None else error_top(viewer, chosen, original, index)
+    found = layers(viewer, chosen, original, top, index, most)
+    said = captions(chosen, rows, metric)
+    panels = [Panel(name, {name: pictures}, [""] * len(chosen)) for name, pictures in found.items()]
+    return Frames("Step", said, panels, note(viewer, index, top), _small(panels))
+
+
+def plane_frames(viewer: Viewer, values: np.ndarray, original: np.ndarray | None, most: int) -> Frames | None:
+    """A slider through the frames of a video or the planes of a volume; None for a signal that is one plane."""
+    if viewer.planes < 2:
+        return None
+    indices = np.unique(np.linspace(0, viewer.planes - 1, min(viewer.planes, MOST_PLANES)).round().astype(int))
+    sources = {"Original": original, RECONSTRUCTION: values}
+    panels = [
+        Panel(name, {name: [picture(viewer.picture(source, int(i)), most) for i in indices]}, [""] * len(indices))
+        for name, source in sources.items()
+        if source is not None
+    ]
+    name = viewer.plane_name
+    return Frames(
+        name[0].upper() + name[1:], [f"{name} {i} of {viewer.planes}" for i in indices], panels, "", _small(panels), len(indices) // 2
+    )
+
+
+def _small(panels: Sequence[Panel]) -> bool:
+    first = next(iter(panels[0].layers.values()))[0]
+    return max(first.width, first.height) < PIXELATED_SIDE

@@ -1,0 +1,54 @@
+"""Finds what a run was fitted to, so that a report can show it beside the reconstruction."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from nint.errors import NintError, UsageError
+from nint.report.facts import part
+from nint.signals.base import Signal
+
+
+def find_original(record: dict[str, Any], given: str | Signal | None = None) -> tuple[Signal | None, str]:
+    """The signal of a run.
+
+    A sample is known by its name, a file by the path that the record holds or by the reader.
+
+    Args:
+        record: Of the run.
+        given: The file, where the reader says where it is, or the signal itself.
+
+    Returns:
+        The signal, or None and a sentence that says why it is not there.
+
+    Raises:
+        UsageError: where a given file cannot be read or is not what was fitted.
+    """
+    settings = part(record, "settings")
+    name, options = str(settings.get("input", "")), part(settings, "options")
+    if given is not None:
+        signal = given if isinstance(given, Signal) else _open(given, options)
+        if not _same(signal, settings):
+            raise UsageError(f"--input {given} is not what this run was fitted to ({name}); give the same file.")
+        return signal, ""
+    place = name if name.startswith("sample:") else str(record.get("source") or "")
+    if place.startswith("sample:") or (place and Path(place).exists()):
+        with contextlib.suppress(NintError, OSError, ValueError, TypeError):
+            signal = _open(place, options)
+            if _same(signal, settings):
+                return signal, ""
+    what = name or "what was fitted"
+    return None, f"The original ({what}) is not at hand, so nothing is compared with it here; name it with --input FILE."
+
+
+def _open(source: str, options: dict[str, Any]) -> Signal:
+    from nint.signals.open import open_signal
+
+    return open_signal(source, **options)
+
+
+def _same(signal: Signal, settings: dict[str, Any]) -> bool:
+    content = settings.get("content")
+    return not content or signal.fingerprint() == content

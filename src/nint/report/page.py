@@ -1,0 +1,131 @@
+"""Recognises a folder and writes its report: one file, everything inside, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from nint.errors import UsageError
+from nint.files import write_atomically
+from nint.report.blocks import Page
+from nint.report.place import check_target
+from nint.runs.folder import GENERATOR
+from nint.signals.base import Signal
+from nint.version import __version__
+
+_LINES_READ = 50
+
+
+def write_report(folder: Path, out: Path | None = None, original: str | Signal | None = None) -> Path:
+    """Writes one self-contained HTML page about a fit, a comparison or a benchmark.
+
+    Args:
+        folder: Of the run or runs.
+        out: The file; None is report.html in the folder. Only a report of nint's is overwritten.
+        original: What was fitted, or its file, where the records do not tell where it lies.
+
+    Returns:
+        The file written.
+
+    Raises:
+        UsageError: for a folder that is none of these, a record that cannot be read, or a place that cannot be written.
+
+    Cost: for a fit one forward a point; for a shape a decoded mesh.
+    """
+    folder = Path(folder)
+    kind = kind_of(folder)
+    target = check_target(folder, out)
+    text = render(page_of(folder, kind, original))
+    write_atomically(target, lambda path: path.write_text(text, encoding="utf-8") and None)
+    return target
+
+
+def kind_of(folder: Path) -> str:
+    """What a folder holds: "fit", "comparison" or "bench".
+
+    Raises:
+        UsageError: for anything else.
+    """
+    if not folder.is_dir():
+        raise UsageError(
+            f"'{folder}' is {'not a folder' if folder.exists() else 'not there'}; give the folder of a fit, comparison or bench."
+        )
+    if (folder / "run.json").exists() or (folder / "checkpoint.safetensors").exists():
+        return "fit"
+    if (folder / "runs.jsonl").exists():
+        return _kind_of_lines(folder / "runs.jsonl") or ("comparison" if (folder / "table.md").exists() else "bench")
+    if any(re.fullmatch(r"table\d+\.md|fig\d+\.png", path.name) for path in folder.iterdir()):
+        return "bench"
+    raise UsageError(f"'{folder}' holds no fit (run.json), comparison or benchmark (runs.jsonl) that could be reported on.")
+
+
+def _kind_of_lines(path: Path) -> str | None:
+    """What the first readable line says."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for _, line in zip(range(_LINES_READ), file, strict=False):
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(entry, dict) and ("spec" in entry or "record" in entry):
+                    return "bench" if "spec" in entry else "comparison"
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror or error}.") from error
+    return None
+
+
+def page_of(folder: Path, kind: str, original: str | Signal | None = None) -> Page:
+    """The content of a report."""
+    if kind == "bench":
+        from nint.report.bench import bench_page
+
+        if original is not None:
+            raise UsageError("--input is for the report of a fit or a comparison; a benchmark knows its inputs.")
+        return bench_page(folder)
+    if kind == "comparison":
+        from nint.report.comparison import comparison_page
+
+        return comparison_page(folder, original)
+    from nint.report.fit import fit_page
+
+    return fit_page(folder, original)
+
+
+def render(page: Page) -> str:
+    """A page as HTML; every text from a record is escaped."""
+    import jinja2
+
+    assets = files("nint.report") / "assets"
+    loader = jinja2.FunctionLoader(lambda name: (assets / name).read_text(encoding="utf-8"))
+    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    templates.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
+    templates.filters |= {"code": _with_code, "shown": lambda items, frame: items[min(frame, len(items) - 1)]}
+    values: dict[str, Any] = {
+        "page": page,
+        "generator": f"{GENERATOR} {__version__}",
+        "version": __version__,
+        "style": (assets / "page.css").read_text(encoding="utf-8"),
+        "script": (assets / "page.js").read_text(encoding="utf-8"),
+        "plotly": _plotly() if page.plots else "",
+    }
+    return templates.get_template("page.html").render(**values)
+
+
+def _with_code(text: str) -> Any:
+    """A sentence, escaped; what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _plotly() -> str:
+    """The script of plotly, from the installed package."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise UsageError("The HTML report needs the package plotly; pip install 'nint[report]'.") from error
+    return get_plotlyjs()

@@ -1,0 +1,34 @@
+"""Where a report goes: only a page of ours is ever overwritten."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from nint.errors import UsageError
+from nint.runs.folder import REPORT, check_writable, is_ours
+
+_PACKAGES = {"jinja2": "jinja2", "markdown_it": "markdown-it-py", "plotly": "plotly"}
+
+
+def check_target(folder: Path, out: Path | None = None) -> Path:
+    """Where the report about a folder goes.
+
+    Args:
+        folder: What the report is about.
+        out: The file; None is report.html in the folder.
+
+    Raises:
+        UsageError: for a folder, a file that is no report of nint's, a place that cannot be written, or a package that is missing.
+    """
+    for module, package in _PACKAGES.items():
+        if find_spec(module) is None:
+            raise UsageError(f"The HTML report needs the package {package}; pip install 'nint[report]'.")
+    path = folder / REPORT if out is None else out
+    if path.is_dir():
+        raise UsageError(f"'{path}' is a folder; give a file for the report.")
+    if path.exists() and not is_ours(path):
+        raise UsageError(f"'{path}' exists and is not a report that nint wrote; give another file with --out.")
+    if out is not None:
+        check_writable(path.absolute().parent)
+    return path

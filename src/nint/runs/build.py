@@ -1,0 +1,102 @@
+"""From a job to a run at step 0."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from nint.errors import UsageError
+from nint.fields import FIELDS, FieldSpec
+from nint.machine.compiled import check_compiler
+from nint.runs.job import Job
+from nint.runs.model import Fit
+from nint.teacher import Teacher
+from nint.training import learning_rate
+from nint.training.budgets import Budget
+from nint.training.clock import Clock
+from nint.training.engine import Run
+from nint.training.optimizers import OPTIMIZERS
+
+
+def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrupted: Callable[[], bool] = lambda: False) -> Run:
+    """A run at step 0.
+
+    Args:
+        job: What to run.
+        budget: When to stop.
+        init: A model whose weights to start from.
+        interrupted: Asked after each step; true stops the run.
+    """
+    if budget.psnr is not None and "psnr" not in job.signal.metrics:
+        measured = ", ".join(job.signal.metrics)
+        raise UsageError(
+            f"PSNR is not measured on {job.signal.layout.kind} signals ({measured}), so it cannot be a budget; give steps or seconds."
+        )
+    field = job.build_field()
+    if init is not None:
+        _start_from(field, Path(init), job.field)
+    pool = job.signal.pool(job.device)
+    teacher = Teacher(
+        field,
+        pool.coords,
+        pool.values,
+        job.sampler,
+        total_steps=job.total_steps,
+        seed=job.seed,
+        grid=pool.grid,
+        loss=job.loss,
+        chunk_size=job.chunk_size,
+        value_range=pool.value_range,
+        precision=job.score_precision,
+    )
+    if job.compile:
+        check_compiler(job.device)
+    optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
+    clock, restarts = Clock(job.device), []
+    return Run(
+        field=field,
+        teacher=teacher,
+        optimizer=optimizer,
+        rate=_rate(job, budget, clock, restarts),
+        signal=job.signal,
+        budget=budget,
+        clock=clock,
+        seed=job.seed,
+        interrupted=interrupted,
+        restarts=restarts,
+        compiled=job.compile,
+    )
+
+
+def _rate(job: Job, budget: Budget, clock: Clock, restarts: list[dict[str, Any]]) -> Callable[[int], float]:
+    """Step -> learning rate: over total_steps, or over the seconds of the budget where the job goes by the clock.
+
+    Where both limits are given, the one that is nearer its end counts. After a restart the seconds that are left are what it is laid
+    out over.
+    """
+
+    def rate(step: int) -> float:
+        top = job.rate * 0.5 ** len(restarts)
+        if not job.by_clock or budget.seconds is None:
+            return learning_rate.learning_rate(job.lr_schedule, top, step, job.total_steps, job.warm_up)
+        begin = restarts[-1]["training_seconds"] if restarts else 0.0
+        progress = (clock.training_s - begin) / (budget.seconds - begin)
+        if budget.steps is not None:
+            progress = max(progress, step / job.total_steps)
+        return learning_rate.rate_at(job.lr_schedule, top, min(progress, 1.0), job.warm_up)
+
+    return rate
+
+
+def _start_from(field: nn.Module, path: Path, spec: FieldSpec | nn.Module) -> None:
+    donor = Fit.load(path, field=None if isinstance(spec, FieldSpec) else copy.deepcopy(field))
+    own, given = field.state_dict(), donor.state_dict()
+    if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in own.items()}:
+        raise UsageError(f"{path} holds a network of another shape; give the same --field and --size, and a signal with as many channels.")
+    if isinstance(spec, FieldSpec) and donor.spec != spec:
+        raise UsageError(f"{path} holds a {FIELDS.text(donor.spec)}, not a {FIELDS.text(spec)}; give the same --field.")
+    field.load_state_dict(given)

@@ -1,0 +1,108 @@
+"""Saving a run so that it goes on bit by bit as if it had never stopped."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nint.errors import UsageError
+from nint.files import load_tensors, save_tensors
+from nint.probe.cost import Cost
+from nint.runs.model import Fit
+from nint.runs.tree import flatten, unflatten
+from nint.training.engine import Run
+
+MODEL = "model.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) -> None:
+    """Writes weights, optimizer, sampler, generator, clock, counts and curve, atomically.
+
+    Args:
+        path: The checkpoint file.
+        run: The run, between two steps.
+        fit: The model around the run's field.
+        settings: What a resume must match.
+    """
+    tensors = {f"field/{name}": value for name, value in fit.state_dict().items()}
+    tensors["rng"] = run.teacher.rng.get_state()
+    header = {
+        **fit.header(),
+        "settings": settings,
+        "resume": {
+            "step": run.step,
+            "optimizer": flatten(run.optimizer.state_dict(), "optimizer", tensors),
+            "sampler": flatten(run.teacher.state, "sampler", tensors),
+            "training_s": run.clock.training_s,
+            "selection_s": run.clock.selection_s,
+            "cost": vars(run.cost),
+            "selection_cost": vars(run.teacher.cost),
+            "curve": run.curve,
+            "first_loss": run.first_loss,
+            "loss": run.loss,
+            "restarts": run.restarts,
+            "threads": torch.get_num_threads(),
+            "chunk_size": run.teacher.probe.chunk_size,
+        },
+    }
+    save_tensors(path, tensors, header)
+
+
+def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
+    """Puts a freshly built run into the state of a checkpoint.
+
+    Returns:
+        Sentences on what keeps the result from being bit-identical to an uninterrupted run's; none where it will be.
+
+    Raises:
+        UsageError: if the settings differ from the checkpoint's, or the file is damaged.
+    """
+    tensors, header = load_tensors(path)
+    if not isinstance(header, dict) or "resume" not in header:
+        raise UsageError(f"{path} is a model, not a checkpoint; start from it with --init.")
+    before = header.get("settings")
+    if not isinstance(before, dict):
+        raise UsageError(f"{path} is not a complete checkpoint: it has no settings.")
+    differing = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
+    if differing:
+        length = before.get("total_steps")
+        kept = (
+            "" if length == settings.get("total_steps") else f" (--total-steps {length} keeps the length that schedules are laid out for)"
+        )
+        raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}{kept}.")
+    try:
+        _apply(tensors, header["resume"], run)
+        return _rounding_notes(header["resume"], run)
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+        raise UsageError(f"{path} is not a complete checkpoint: {error}") from error
+
+
+def _rounding_notes(saved: dict[str, Any], run: Run) -> tuple[str, ...]:
+    """What has changed since the checkpoint that changes floating-point sums."""
+    now = {"threads": torch.get_num_threads(), "chunk_size": run.teacher.probe.chunk_size}
+    changed = [f"{name} was {saved[name]}, now {value}" for name, value in now.items() if saved[name] != value]
+    return (f"Sums will be rounded differently than without the stop: {', '.join(changed)}.",) if changed else ()
+
+
+def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) -> None:
+    device = run.teacher.probe.device
+    run.field.load_state_dict({k.removeprefix("field/"): v for k, v in tensors.items() if k.startswith("field/")})
+    run.optimizer.load_state_dict(unflatten(saved["optimizer"], tensors))
+    on_device = {name: value.to(device) if name.startswith("sampler") else value for name, value in tensors.items()}
+    state = unflatten(saved["sampler"], on_device, type(run.teacher.state), run.teacher.state)
+    if not isinstance(state, type(run.teacher.state)):
+        raise TypeError(f"the sampler's state is a {type(state).__name__}")
+    run.teacher.state = state
+    run.teacher.rng.set_state(tensors["rng"])
+    run.teacher.step = saved["step"]
+    run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]
+    run.cost = Cost(**saved["cost"])
+    vars(run.teacher.cost).update(saved["selection_cost"])
+    run.curve[:] = saved["curve"]
+    run.restarts[:] = saved.get("restarts", [])
+    run.first_loss = saved["first_loss"]
+    run.loss = saved["loss"] if saved["loss"] is not None else math.nan

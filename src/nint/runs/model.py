@@ -1,0 +1,199 @@
+"""A fitted signal: a small network that is the signal, callable at any coordinates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nint.errors import UsageError
+from nint.fields import FIELDS, FieldSpec
+from nint.files import load_tensors, save_tensors
+from nint.ntk.products import chunk_size_for, forward_rows, row_chunks
+from nint.signals.base import Layout, Signal
+from nint.version import __version__
+
+FORMAT = 1
+COORDINATES = "one column an axis, slowest axis first; inclusive linspace between the layout's limits ([-1, 1] for images)"
+
+
+class Fit:
+    """A field with the layout of the signal that it stores.
+
+    Attributes:
+        field: The network, a plain `nn.Module` in eval mode.
+        spec: Its spec, or None for a module of the user's own.
+        layout: How outputs turn back into the same kind of thing.
+        metrics: Quality at the end of training.
+        record: Settings, versions, timings, counts and the curve of the run.
+    """
+
+    def __init__(
+        self,
+        field: nn.Module,
+        spec: FieldSpec | None,
+        layout: Layout,
+        metrics: dict[str, float] | None = None,
+        record: dict[str, Any] | None = None,
+    ) -> None:
+        self.field = field.eval()
+        self.spec = spec
+        self.layout = layout
+        self.metrics = metrics or {}
+        self.record = record or {}
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.field.parameters()).device
+
+    def __call__(self, coords: Any) -> Tensor:
+        """Predictions `[..., d_out]` at coordinates `[..., d_in]` (tensor or array), no graph, in chunks."""
+        points = self._points(coords)
+        flat = points.reshape(-1, points.shape[-1])
+        return self.predict(flat).reshape(*points.shape[:-1], -1)
+
+    def _points(self, coords: Any) -> Tensor:
+        points = torch.as_tensor(coords, dtype=torch.float32, device=self.device)
+        if points.ndim == 0 or points.shape[-1] != self.layout.in_features:
+            raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
+        return points
+
+    def predict(self, coords: Any) -> Tensor:
+        """Predictions `[n, d_out]` at coordinates that are read by rows `[n, d_in]`."""
+        return predict_rows(self.field, coords, self.device)
+
+    def gradient(self, coords: Any) -> Tensor:
+        """D prediction / d coords, `[..., d_out, d_in]`, per coordinate unit (half an image side is 1).
+
+        Args:
+            coords: `[..., d_in]`, tensor or array.
+
+        Cost: one forward and d_out backwards a point, in chunks.
+        """
+        points = self._points(coords)
+        flat = points.reshape(-1, points.shape[-1])
+        slopes = torch.empty(len(flat), self.layout.out_features, flat.shape[1], device=self.device)
+        for rows in row_chunks(len(flat), chunk_size_for(self.device)):
+            x = flat[rows].detach().requires_grad_(True)
+            with torch.enable_grad():
+                prediction = self.field(x)
+            for channel in range(slopes.shape[1]):
+                (slopes[rows, channel],) = torch.autograd.grad(prediction[:, channel].sum(), x, retain_graph=True)
+        return slopes.reshape(*points.shape[:-1], *slopes.shape[1:])
+
+    def decode(self, **options: Any) -> Any:
+        """The signal itself, at any resolution; options are those of its layout (image: scale, height, width, crop)."""
+        return self.layout.decode(self.predict, **options)
+
+    def write(self, path: str | Path, **options: Any) -> None:
+        """Decodes and writes a file; the ending chooses the format."""
+        self.layout.write(self.decode(**options), Path(path))
+
+    def evaluate(self, source: Any, **options: Any) -> dict[str, float]:
+        """Quality against a signal (path, array, PIL image or Signal)."""
+        from nint.signals.open import open_signal
+
+        signal = source if isinstance(source, Signal) else open_signal(source, **options)
+        self.layout.check_comparable(signal.layout)
+        return signal.evaluate(self.predict)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The field's own plain state."""
+        return self.field.state_dict()
+
+    def header(self) -> dict[str, Any]:
+        """What the file says of itself."""
+        return {
+            "format": FORMAT,
+            "nint": __version__,
+            "field": None if self.spec is None else FIELDS.text(self.spec),
+            "module": type(self.field).__name__,
+            "in_features": self.layout.in_features,
+            "out_features": self.layout.out_features,
+            "coordinates": COORDINATES,
+            "value_range": list(self.layout.value_range),
+            "layout": self.layout.to_json(),
+            "metrics": self.metrics,
+            "record": {key: value for key, value in self.record.items() if key != "curve"},
+        }
+
+    def save(self, path: str | Path, half: bool = False) -> None:
+        """Writes the model as `.safetensors`, atomically; the header holds the spec, conventions and metrics.
+
+        Args:
+            path: The file.
+            half: Store floats in half precision: half the bytes, a little less quality (measure it with `evaluate`).
+        """
+        state = {f"field/{name}": value for name, value in self.state_dict().items()}
+        if half:
+            state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        save_tensors(Path(path), state, self.header())
+
+    @classmethod
+    def load(cls, path: str | Path, field: nn.Module | None = None, device: str | torch.device = "cpu") -> Fit:
+        """Reads a model (or the model inside a checkpoint). No pickle is involved.
+
+        Args:
+            path: A file that `save` or a run wrote.
+            field: The module to fill, for a model whose network is not one of ours.
+            device: Where to put it.
+
+        Raises:
+            UsageError: for a corrupt or foreign file, or one that needs `field`.
+        """
+        tensors, header = load_tensors(Path(path))
+        return cls.from_parts(tensors, header, str(path), field).to(device)
+
+    @classmethod
+    def from_parts(cls, tensors: dict[str, Tensor], header: dict[str, Any], name: str, field: nn.Module | None = None) -> Fit:
+        """Rebuilds a fit from what a file holds; `name` is for messages."""
+        from nint.signals.open import layout_from_json
+
+        try:
+            if header["format"] > FORMAT:
+                raise UsageError(f"{name} was written by a newer nint ({header.get('nint')}); this is {__version__}.")
+            layout = layout_from_json(header["layout"])
+            spec: FieldSpec | None = None
+            if header["field"] is not None:
+                spec = FIELDS.parse(header["field"])
+                module = spec.build(layout.in_features, layout.out_features, torch.Generator().manual_seed(0))
+            elif field is not None:
+                module = field
+            else:
+                raise UsageError(f"{name} holds a {header['module']}, which is not one of nint's networks; pass it with field=...")
+            state = {key.removeprefix("field/"): value for key, value in tensors.items() if key.startswith("field/")}
+            module.load_state_dict(state)
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise UsageError(f"{name} is not a complete model: {error}") from error
+        return cls(module, spec, layout, header.get("metrics"), header.get("record"))
+
+    def to(self, device: str | torch.device) -> Fit:
+        """Moves the field; returns itself."""
+        self.field.to(device)
+        return self
+
+
+def round_to_half(field: nn.Module) -> None:
+    """Rounds every float of a network to the nearest half-precision number, in place; it stays float32."""
+    with torch.no_grad():
+        for value in (*field.parameters(), *field.buffers()):
+            if value.is_floating_point():
+                value.copy_(value.half())
+
+
+def predict_rows(field: nn.Module, coords: Any, device: torch.device) -> Tensor:
+    """Predictions `[n, d_out]`, in chunks of the device's size; rows that lie elsewhere are moved."""
+    return forward_rows(field, _OnDevice(coords, device), chunk_size_for(device))
+
+
+class _OnDevice:
+    def __init__(self, coords: Any, device: torch.device) -> None:
+        self._coords, self._device = coords, device
+
+    def __len__(self) -> int:
+        return len(self._coords)
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        return self._coords[rows].to(self._device)

@@ -1,0 +1,73 @@
+"""Starting again at half the rate when training has diverged, which the default recipe does and the paper's does not."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from nint.errors import DivergedError
+from nint.runs.build import build_run
+from nint.runs.job import Job
+from nint.runs.recipes import RESTARTS
+from nint.training.engine import Run
+
+
+def start_weights(field: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights, to start again from."""
+    return {name: value.detach().clone() for name, value in field.state_dict().items()}
+
+
+def restarted(
+    job: Job,
+    failed: Run,
+    error: DivergedError,
+    start: dict[str, Tensor],
+    init: str | Path | None = None,
+) -> Run:
+    """A run at step 0 in the place of one that has diverged, with the same seed and weights, and half its learning rate.
+
+    The seconds and the work of the failed try stay on its account, and a budget of seconds counts them.
+
+    Args:
+        job: What runs.
+        failed: The run that has diverged.
+        error: How.
+        start: Weights at step 0 (`start_weights`).
+        init: As for `build_run`.
+
+    Raises:
+        DivergedError: where the recipe does not start again, has done so often enough, or has no seconds left.
+    """
+    spent = failed.clock.training_s
+    if job.recipe == "paper" or (failed.budget.seconds is not None and spent >= failed.budget.seconds):
+        raise error
+    if len(failed.restarts) >= RESTARTS:
+        tries = ", ".join(f"{job.rate / 2**n:g}" for n in range(RESTARTS + 1))
+        raise DivergedError(error.step, f"{error.reason}, and the learning rates {tries} were all too high") from error
+    failed.field.load_state_dict(start)  # of a module of the user's own, which is not built anew
+    run = build_run(job, failed.budget, init, failed.interrupted)
+    run.clock.training_s, run.clock.selection_s = spent, failed.clock.selection_s
+    run.cost = failed.cost
+    vars(run.teacher.cost).update(vars(run.teacher.cost + failed.teacher.cost))
+    run.restarts[:] = [*failed.restarts, _restart(job, failed, error)]
+    return run
+
+
+def sentence(restart: dict[str, Any]) -> str:
+    """What a person is told."""
+    return (
+        f"Training diverged at step {restart['step']:,} ({restart['reason']}), "
+        f"so it starts again from step 0 at half the learning rate, {restart['lr']:g}."
+    )
+
+
+def _restart(job: Job, failed: Run, error: DivergedError) -> dict[str, Any]:
+    return {
+        "step": error.step,
+        "reason": error.reason,
+        "lr": math.ldexp(job.rate, -len(failed.restarts) - 1),
+        "training_seconds": failed.clock.training_s,
+    }

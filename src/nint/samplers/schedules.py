@@ -1,0 +1,75 @@
+"""Batch shares and scoring schedules as pure functions of (step, total_steps).
+
+Source: Sec. 4.1.1 and Table 8 of the paper; INT and EVOS for the schedules and intervals. `total_steps` is what they
+read; a budget in steps, seconds or decibels only stops the run.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from nint.errors import UsageError, nearest
+
+SHARE_SCHEDULES = ("constant", "linear", "step", "cosine", "growing")
+INTERVALS = ("dense", "every-K", "incremental", "decremental")
+_STAGES = 16
+"""Of "growing": few, because a library may write new code for each new size of a product (oneDNN does, which doubled the time)."""
+
+
+def batch_share(schedule: str, share: float, step: int, total_steps: int) -> float:
+    """Share of the pool to train on at a step.
+
+    Args:
+        schedule: "constant"; "linear", "step" (ten stages) or "cosine", which grow to all points; or "growing", in
+            sixteen stages from a quarter of the share to seven quarters, so that a run costs what it costs with a constant share.
+        share: Initial share in (0, 1].
+        step: 0-based step; later than `total_steps` counts as the end.
+        total_steps: Length that the schedule is laid out for.
+    """
+    progress = min(step / max(total_steps, 1), 1.0)
+    if schedule == "constant":
+        return share
+    if schedule == "linear":
+        return share + progress * (1 - share)
+    if schedule == "step":
+        stage = min(10 * step // max(total_steps, 1), 10)
+        return min(share + stage * (1 - share) / 10, 1.0)
+    if schedule == "cosine":
+        return 1 - (1 - share) * (1 + math.cos(math.pi * progress)) / 2
+    if schedule == "growing":
+        stage = min(_STAGES * step // max(total_steps, 1), _STAGES - 1) / (_STAGES - 1)
+        return min(share * (0.25 + 1.5 * stage), 1.0)
+    raise UsageError(f"There is no share schedule called '{schedule}'.{nearest(schedule, SHARE_SCHEDULES)}")
+
+
+def check_interval(interval: str) -> None:
+    """Raises UsageError unless `interval` is dense, every-K, incremental or decremental."""
+    if interval in ("dense", "incremental", "decremental"):
+        return
+    if not re.fullmatch(r"every-[1-9]\d*", interval):
+        raise UsageError(f"There is no interval called '{interval}'; use dense, every-5 (any number), incremental or decremental.")
+
+
+def scores_at(interval: str, step: int, total_steps: int) -> bool:
+    """Whether the scores are recomputed at a step (always at step 0).
+
+    incremental: dense for the first quarter, then five equal segments with every 10, 20, 30, 40, 50 steps.
+    decremental: segments of a fifth of the first three quarters with every 40, 30, 20, 10, then dense.
+    """
+    if step == 0 or interval == "dense":
+        return True
+    if interval.startswith("every-"):
+        return step % int(interval[6:]) == 0
+    if interval == "incremental":
+        start = int(0.25 * total_steps)
+        if step < start:
+            return True
+        length = max((total_steps - start) // 5, 1)
+        every = 10 * (min((step - start) // length, 4) + 1)
+        return step % every == 0
+    if interval == "decremental":
+        length = max(int(0.75 * total_steps) // 5, 1)
+        stage = step // length
+        return stage >= 4 or step % (40 - 10 * stage) == 0
+    raise UsageError(f"There is no interval called '{interval}'; use dense, every-5 (any number), incremental or decremental.")

@@ -1,0 +1,127 @@
+"""Length, channels and rate of a sound, and how it is decoded: a regular grid in time, coordinates in [-5, 5]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError, nearest
+from nint.settings import whole
+from nint.signals.audio.files import FORMATS, SAMPLE_BITS, SUBTYPES, Audio, write_audio
+from nint.signals.base import GridCoords, Layout, Predict
+
+LOW, HIGH = -5.0, 5.0
+"""Coordinates of the first and the last sample.
+
+Source: COIN++ (Dupont et al. 2022), as in INT. A first layer of omega_0 30 has an effective 150 on [-1, 1].
+"""
+
+_BLOCK_POINTS = 2**20
+_CHANNELS = {1: "mono", 2: "stereo"}
+
+
+@dataclass(frozen=True)
+class AudioLayout(Layout):
+    """Length, channels, rate and sample type of a sound.
+
+    Attributes:
+        frames: Samples of a channel, at least 2.
+        channels: 1 mono, 2 stereo, or more.
+        sample_rate_hz: Frames a second.
+        subtype: How its file stores a sample; see `nint.signals.audio.files.SUBTYPES`.
+    """
+
+    frames: int
+    channels: int
+    sample_rate_hz: int
+    subtype: str = "PCM_16"
+
+    kind: ClassVar[str] = "audio"
+    suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    in_features: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "channels", "sample_rate_hz"):
+            value = getattr(self, name)
+            whole(value if isinstance(value, int) else None, f"audio layout: {name}")
+        if self.frames < 2:
+            raise UsageError("audio layout: frames=1 is out of range; it must be at least 2.")
+        if not isinstance(self.subtype, str) or self.subtype not in SUBTYPES:
+            raise UsageError(f"audio layout: subtype={self.subtype} is not known.{nearest(str(self.subtype), SUBTYPES)}")
+
+    @property
+    def out_features(self) -> int:
+        return self.channels
+
+    @property
+    def samples(self) -> int:
+        return self.frames
+
+    @property
+    def bits_per_sample(self) -> float | None:
+        bits = SAMPLE_BITS.get(self.subtype)
+        return None if bits is None else bits * self.channels
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / self.sample_rate_hz
+
+    def check_comparable(self, other: Layout) -> None:
+        super().check_comparable(other)
+        if abs(self.duration_s - other.duration_s) > (1 + 1e-6) / min(self.sample_rate_hz, other.sample_rate_hz):
+            raise UsageError(
+                f"The model stores {self.duration_s:.9g} s of sound, but the input lasts {other.duration_s:.9g} s, so their times differ; "
+                "measure it against the same stretch (start and duration choose one)."
+            )
+
+    def describe(self) -> str:
+        channels = _CHANNELS.get(self.channels, f"{self.channels}-channel")
+        return f"{self.duration_s:.4g} s of {channels} audio, {self.sample_rate_hz} Hz, {SUBTYPES[self.subtype]}"
+
+    def decode(self, predict: Predict, *, rate: int | None = None) -> Audio:
+        """Predicts the sound at any sample rate, over the same time.
+
+        Sample k lies where its instant, k / rate, lies in the fitted sound; at a higher rate the last ones lie less than one fitted sample
+        after its last.
+
+        Args:
+            predict: Rows of coordinates -> values in [0, 1].
+            rate: Samples a second; None is the fitted rate.
+
+        Returns:
+            float32 samples `[frames, channels]` in [-1, 1].
+
+        Raises:
+            UsageError: for a rate that cannot be, or a prediction of NaN.
+
+        Cost:
+            One forward a sample, in blocks of about 2^20: memory beyond the output does not grow with the sound.
+        """
+        rate = self.sample_rate_hz if rate is None else whole(rate, "rate")
+        frames = max(1, round(self.frames * rate / self.sample_rate_hz))
+        last = (frames - 1) * self.sample_rate_hz / (rate * (self.frames - 1))  # as a share of the way to the last fitted sample
+        try:
+            coords = GridCoords((frames,), LOW, LOW + (HIGH - LOW) * last)
+            samples = np.empty((frames, self.channels), np.float32)
+        except (MemoryError, ValueError, RuntimeError) as error:  # the last is torch's word for it
+            raise UsageError(f"{frames} samples at {rate} Hz do not fit in memory; decode at a lower rate.") from error
+        for start in range(0, frames, _BLOCK_POINTS):
+            block = slice(start, min(start + _BLOCK_POINTS, frames))
+            samples[block] = waveform(predict(coords[block]))
+        if np.isnan(samples).any():
+            raise UsageError("The model predicts NaN, so there is no sound to decode.")
+        return Audio(samples, rate, self.subtype)
+
+    def write(self, decoded: Audio, path: Path) -> None:
+        """Writes a sound in the format of the ending; see `nint.signals.audio.files.write_audio`."""
+        write_audio(decoded, path)
+
+
+def waveform(values: Tensor) -> np.ndarray:
+    """Values -> waveform in [-1, 1], float32; NaN stays."""
+    return (values.detach().to("cpu", torch.float32).clamp(0, 1) * 2 - 1).numpy()

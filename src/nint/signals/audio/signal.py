@@ -1,0 +1,148 @@
+"""Audio: samples of a regular grid in time, coordinates in [-5, 5], values (w + 1) / 2 of the waveform w, one output a channel."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError
+from nint.settings import whole
+from nint.signals.audio.files import read_audio
+from nint.signals.audio.layout import HIGH, LOW, AudioLayout, waveform
+from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Pool, Predict, Signal
+
+PEAK_LIMIT = 2.0
+"""Beyond full scale (1), what lossy formats overshoot by; more is taken for another unit."""
+
+
+class AudioSignal(Signal):
+    """One sound to fit.
+
+    Attributes:
+        samples: The waveform, `[frames, channels]` float32 in [-1, 1].
+        beyond: How many samples lay beyond [-1, 1] and were clipped to it.
+
+    Args:
+        samples: `[n]` or `[n, channels]`; floats in [-1, 1], or int16.
+        sample_rate_hz: Samples a second.
+        subtype: How a decoded file should store a sample; None is PCM_16 for int16 and FLOAT for floats.
+        name: Where it came from.
+
+    Raises:
+        UsageError: for another shape or type, fewer than two samples, silence, NaN or infinity, or values beyond `PEAK_LIMIT`.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("si_snr", "stoi", "pesq", "psnr")
+    defaults: ClassVar[KindDefaults] = KindDefaults(
+        batch_share=0.2, omega_0=30.0, source="the settings of Table 6 of the paper, on the coordinates of COIN++"
+    )
+    layout: AudioLayout
+
+    def __init__(self, samples: np.ndarray, sample_rate_hz: int, *, subtype: str | None = None, name: str = "array") -> None:
+        samples = np.asarray(samples)
+        rate = whole(sample_rate_hz, "sample_rate_hz")
+        checked = _checked(samples, name)
+        peak = float(np.abs(checked).max())
+        self.beyond = int((np.abs(checked) > 1).sum()) if peak > 1 else 0
+        self.samples: np.ndarray = np.clip(checked, -1, 1) if self.beyond else checked
+        self.name = name
+        subtype = subtype or ("FLOAT" if samples.dtype.kind == "f" else "PCM_16")
+        self.layout = AudioLayout(*self.samples.shape, rate, subtype)
+        if self.heard.size == 0:
+            raise UsageError(f"'{name}' is silent: every sample has the same value, so there is nothing to learn.")
+
+    @cached_property
+    def _values(self) -> Tensor:
+        return torch.from_numpy(self.samples) * 0.5 + 0.5
+
+    @cached_property
+    def heard(self) -> np.ndarray:
+        """Channels that are not silent."""
+        return np.flatnonzero((self.samples != self.samples[0]).any(axis=0))
+
+    def pool(self, device: torch.device | str) -> Pool:
+        """Every sample in order, the channels as outputs; the coordinates stay lazy beyond 2^22 samples."""
+        return Pool(coords=self._coords(device), values=self._values.to(device), grid=(self.layout.frames,))
+
+    def evaluate(self, predict: Predict) -> dict[str, float]:
+        """SI-SNR (dB), STOI and PESQ of the waveform, means over the channels that are not silent, and PSNR (dB) of the values (w + 1) / 2.
+
+        A metric that is not defined here is absent; see `report`.
+
+        Args:
+            predict: Rows of coordinates (given on the CPU) -> values.
+        """
+        from nint.metrics.audio import pesq, si_snr, stoi
+        from nint.metrics.image import psnr
+
+        values = predict(self._coords("cpu")).detach().cpu()
+        pair = waveform(values)[:, self.heard], self.samples[:, self.heard]
+        rate = self.layout.sample_rate_hz
+        found: dict[str, float] = {}
+        with contextlib.suppress(UsageError):
+            found["si_snr"] = si_snr(*pair)
+        for name, metric in (("stoi", stoi), ("pesq", pesq)):
+            with contextlib.suppress(UsageError):
+                found[name] = metric(*pair, rate)
+        found["psnr"] = psnr(values, self._values)
+        return found
+
+    def remarks(self) -> tuple[str, ...]:
+        """What is wrong with the sound, and which metrics are absent or computed at another rate."""
+        from nint.signals.audio.remarks import faults, metric_notes
+
+        return (*faults(self.samples, self.layout, self.name, self.beyond), *metric_notes(self.layout))
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{self.samples.shape} {self.layout.sample_rate_hz} {self.layout.subtype} ".encode())
+        digest.update(self.samples.data)
+        return digest.hexdigest()[:16]
+
+    def _coords(self, device: torch.device | str) -> Any:
+        coords = GridCoords((self.layout.frames,), LOW, HIGH, device=device)
+        return coords[:] if len(coords) <= MEASURE_UP_TO else coords
+
+
+def load_audio(path: str | Path, *, start: float | None = None, duration: float | None = None, name: str | None = None) -> AudioSignal:
+    """Loads a sound file; formats as in `nint.signals.audio.files.read_audio`.
+
+    Args:
+        path: The file.
+        start: Seconds to leave out at the start.
+        duration: Seconds to take; None takes the rest.
+        name: Name for records; the file's own where None.
+
+    Raises:
+        UsageError: for a file that cannot be read, a part that does not lie in it, or a sound that cannot be fitted.
+    """
+    audio = read_audio(path, start=start, duration=duration)
+    return AudioSignal(audio.samples, audio.sample_rate_hz, subtype=audio.subtype, name=name or Path(path).name)
+
+
+def _checked(samples: np.ndarray, name: str) -> np.ndarray:
+    """The samples as a contiguous float32 copy `[n, channels]`."""
+    if samples.ndim == 1:
+        samples = samples[:, None]
+    if samples.ndim != 2 or samples.shape[1] == 0:
+        raise UsageError(f"'{name}' has the shape {samples.shape}; audio is [n] or [n, channels].")
+    if len(samples) < 2:
+        raise UsageError(f"'{name}' has {'a single sample' if len(samples) else 'no samples'}; a sound needs at least two.")
+    if samples.shape[1] > len(samples):
+        raise UsageError(f"'{name}' has the shape {samples.shape}; channels seem to come first, and must come last.")
+    if samples.dtype == np.int16:
+        return samples.astype(np.float32) / np.float32(2**15)
+    if samples.dtype.kind != "f":
+        raise UsageError(f"'{name}' holds {samples.dtype}; samples must be floats in [-1, 1] or int16.")
+    if not np.isfinite(samples).all():
+        raise UsageError(f"'{name}' holds NaN or infinity.")
+    low, high = samples.min(), samples.max()
+    if max(-low, high) > PEAK_LIMIT:
+        raise UsageError(f"'{name}' holds samples from {low:g} to {high:g}; scale floats to [-1, 1].")
+    return np.array(samples, dtype=np.float32, order="C")

@@ -1,0 +1,1 @@
+"""Values on regular grids: arrays, volumes, videos."""

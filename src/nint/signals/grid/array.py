@@ -1,0 +1,158 @@
+"""Arrays: numbers of any regular grid, coordinates in [-1, 1] on each axis, values scaled to [0, 1] by their range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nint.errors import UsageError, nearest
+from nint.signals.base import GridCoords, Predict
+from nint.signals.grid.gridded import GridLayout, GridSignal, axis_count
+
+_MOST_CHANNELS = 4
+_MOST_GUESSED_AXES = 4
+_IMAGES = (".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class ArrayLayout(GridLayout):
+    """Shape and type of an array; attributes as in `GridLayout`."""
+
+    kind: ClassVar[str] = "array"
+    suffixes: ClassVar[tuple[str, ...]] = (".npy", ".zarr", *_IMAGES)
+
+    def describe(self) -> str:
+        shape = "x".join(map(str, self.grid))
+        channels = "" if self.channels is None else f" of {self.channels} channel{'s' * (self.channels > 1)}"
+        return f"{shape} array{channels}, {np.dtype(self.dtype).name}"
+
+    def decode(self, predict: Predict, *, scale: float | None = None, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Predicts the array on a grid of any size between the same corners.
+
+        Args:
+            predict: Rows of coordinates -> values in [0, 1].
+            scale: Size of every axis relative to the fitted one; 1 where nothing else is asked.
+            shape: Points an axis.
+
+        Returns:
+            `[*shape]`, and the channels last where the array has that axis, in the array's own type: within the range of the fitted
+            values, whole numbers rounded to the nearest. Memory-mapped where it is larger than 256 MiB.
+
+        Raises:
+            UsageError: for a size that cannot be, or a prediction of NaN.
+
+        Cost:
+            One forward a point, in blocks of at most 2^20 points.
+        """
+        return self.decode_grid(predict, GridCoords(self.resized(scale, shape)))
+
+    def write(self, decoded: np.ndarray, path: Path) -> None:
+        """Writes .npy or a zarr folder; two-dimensional arrays of 8 or 16 bits with 1, 3 or 4 channels also as .png or .tif.
+
+        Raises:
+            UsageError: where the ending is unknown or cannot hold this array.
+        """
+        from nint.signals.grid.files import write_npy, write_zarr
+
+        ending = path.suffix.lower()
+        if ending not in self.suffixes:
+            raise UsageError(f"'{path}' has no ending that an array can be written with.{nearest(ending, self.suffixes)}")
+        if ending in _IMAGES:
+            self._write_image(decoded, path)
+        else:
+            (write_npy if ending == ".npy" else write_zarr)(decoded, path)
+
+    def _write_image(self, decoded: np.ndarray, path: Path) -> None:
+        from nint.signals.image.write import write_image
+
+        dtype = np.dtype(self.dtype)
+        if self.in_features != 2 or (self.channels or 1) not in (1, 3, 4) or dtype.kind != "u" or dtype.itemsize > 2:
+            only = "only two-dimensional uint8 and uint16 with 1, 3 or 4 channels are images"
+            raise UsageError(f"A {self.describe()} cannot be written as {path.suffix}; {only}, use .npy or .zarr.")
+        write_image(decoded.astype(dtype.newbyteorder("="), copy=False), path)
+
+
+class ArraySignal(GridSignal):
+    """One array to fit.
+
+    Args:
+        array: numpy array, memory-mapped or not, or zarr array; bool, integers or floats. NaN marks points that were not observed.
+            Beyond 2^22 points it is read when needed, so it must not be changed.
+        in_dims: How many leading axes are coordinates; a last axis beyond them holds channels. None guesses: all axes, but 2 of 3
+            where the last axis has at most 4 entries.
+        name: Where it came from.
+
+    Raises:
+        UsageError: for another type, no or a single point, one value everywhere, infinity, NaN everywhere, or axes that do not fit.
+    """
+
+    layout_class: ClassVar[type[GridLayout]] = ArrayLayout
+    layout: ArrayLayout
+
+    def __init__(self, array: Any, *, in_dims: int | None = None, name: str = "array") -> None:
+        if isinstance(array, np.ma.MaskedArray):
+            array = _unmasked(array, name)
+        if not hasattr(array, "chunks"):
+            array = np.asanyarray(array)
+        ndim = len(array.shape)
+        if ndim == 0:
+            raise UsageError(f"'{name}' is a single number; an array to fit has at least one axis.")
+        self._guessed = in_dims is None
+        dims = guess_dims(tuple(array.shape), name) if in_dims is None else axis_count(in_dims, ndim, name)
+        super().__init__(array, dims, name)
+
+    def remarks(self) -> tuple[str, ...]:
+        said = [f"PSNR is relative to the range of the values, {self.layout.low:g} to {self.layout.high:g}."]
+        axes, channels = len(self.layout.grid), self.layout.channels
+        if self._guessed and (axes > 1 or channels):
+            guess = f"All {axes} axes are" if channels is None else f"The first {axes} axes are"
+            said.insert(
+                0, f"{guess} taken for coordinates{f', the last for {channels} channels' if channels else ''}; in_dims says otherwise."
+            )
+        return (*said, *super().remarks())
+
+
+def guess_dims(shape: tuple[int, ...], name: str) -> int:
+    """How many leading axes of an array are coordinates, by its shape alone.
+
+    Raises:
+        UsageError: for more axes than can be guessed.
+    """
+    if len(shape) > _MOST_GUESSED_AXES:
+        raise UsageError(
+            f"'{name}' has {len(shape)} axes; say how many of them are coordinates with in_dims={len(shape) - 1} or {len(shape)}."
+        )
+    return 2 if len(shape) == 3 and shape[2] <= _MOST_CHANNELS else len(shape)
+
+
+def load_array(path: str | Path, *, in_dims: int | None = None) -> ArraySignal:
+    """Opens an array: .npy or uncompressed .tif (memory-mapped), or zarr (a folder or a .zip).
+
+    Args:
+        path: The file or folder.
+        in_dims: As in `ArraySignal`.
+
+    Raises:
+        UsageError: for a file that cannot be read or an array that cannot be fitted.
+    """
+    from nint.signals.grid.files import map_tiff, open_npy, open_zarr
+
+    path = Path(path)
+    ending = path.suffix.lower()
+    openers = {".npy": open_npy, ".tif": map_tiff, ".tiff": map_tiff, ".zarr": open_zarr, ".zip": open_zarr}
+    if path.is_dir():
+        openers[ending] = open_zarr
+    if ending not in openers:
+        raise UsageError(f"'{path}' is not a file of one array that can be read; .npy, .zarr and uncompressed .tif are.")
+    return ArraySignal(openers[ending](path), in_dims=in_dims, name=path.name)
+
+
+def _unmasked(array: np.ma.MaskedArray, name: str) -> np.ndarray:
+    if array.dtype.kind == "f":
+        return array.filled(np.nan)
+    if np.ma.is_masked(array):
+        raise UsageError(f"'{name}' masks entries of {array.dtype}, which knows no NaN; convert it to floats.")
+    return array.data

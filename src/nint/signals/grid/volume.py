@@ -1,0 +1,247 @@
+"""Volumes: CT, MRI, microscopy. Coordinates in [-1, 1] on each axis, values scaled to [0, 1] by their range."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nint.errors import UsageError, nearest
+from nint.signals.base import MEASURE_UP_TO, GridCoords, Predict
+from nint.signals.grid.gridded import GridLayout, GridSignal, need
+from nint.signals.grid.nifti import Nifti, regrid
+from nint.signals.measure import ssim_3d
+
+_SSIM_SIDE = 7
+_IMAGES = (".png", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class VolumeLayout(GridLayout):
+    """Shape and type of a volume, and where it lies in space. Further attributes as in `GridLayout`.
+
+    Attributes:
+        nifti: Header of the NIfTI file that it came from, or None. Axes are then called x, y, z in nibabel's order, else z, y, x.
+    """
+
+    nifti: Nifti | None = None
+
+    kind: ClassVar[str] = "volume"
+    suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii", ".npy", *_IMAGES)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.grid) != 3:
+            raise UsageError(f"volume layout: grid={self.grid} must have three axes.")
+        if self.nifti is not None and not isinstance(self.nifti, Nifti):
+            try:
+                object.__setattr__(self, "nifti", Nifti(**self.nifti))
+            except TypeError as error:
+                raise UsageError(f"volume layout: nifti cannot be read: {error}.") from error
+
+    @property
+    def axes(self) -> str:
+        """Names of the axes in order."""
+        return "zyx" if self.nifti is None else "xyz"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        if self.nifti is None or self.nifti.slope is None:
+            return self.low, self.high
+        return self.low * self.nifti.slope + self.nifti.inter, self.high * self.nifti.slope + self.nifti.inter
+
+    def describe(self) -> str:
+        channels = "" if self.channels is None else f" of {self.channels} channel{'s' * (self.channels > 1)}"
+        return f"{'x'.join(map(str, self.grid))} volume ({', '.join(self.axes)}){channels}, {np.dtype(self.dtype).name}"
+
+    def decode(
+        self,
+        predict: Predict,
+        *,
+        scale: float | None = None,
+        shape: tuple[int, ...] | None = None,
+        slice: str | None = None,
+    ) -> np.ndarray:
+        """Predicts the volume, or one slice of it, on a grid of any size between the same corners.
+
+        Args:
+            predict: Rows of coordinates -> values in [0, 1].
+            scale: Size of every axis relative to the fitted one; 1 where nothing else is asked.
+            shape: Points an axis, in the order of the axes.
+            slice: "z:40": only this index (from 0) of this axis of the decoded volume, which is computed alone.
+
+        Returns:
+            The volume, or the slice with that axis gone; channels last where there are any. The file's own type, or float64 where a NIfTI
+            header scales the stored numbers. Within the range of the fitted values, whole numbers rounded to the nearest.
+
+        Raises:
+            UsageError: for a size or slice that cannot be, or a prediction of NaN.
+        """
+        size = self.resized(scale, shape)
+        if slice is None:
+            return self._real(self.decode_grid(predict, GridCoords(size)))
+        axis, index = self._slice(slice, size)
+        at = float(GridCoords((size[axis],))[index : index + 1])
+        low, high = [-1.0] * 3, [1.0] * 3
+        low[axis] = high[axis] = at
+        thin = tuple(1 if i == axis else points for i, points in enumerate(size))
+        return self._real(np.take(self.decode_grid(predict, GridCoords(thin, tuple(low), tuple(high))), 0, axis=axis))
+
+    def write(self, decoded: np.ndarray, path: Path) -> None:
+        """Writes a volume as .nii, .nii.gz, .npy or a .tif stack, and a slice as .png, .tif or .npy.
+
+        A NIfTI file lies where the original lay, whatever its resolution; a volume without a header becomes one of unit voxels, x first.
+        A .tif stack has z for its pages. The rows of a slice are its first axis. Slices of 8 and 16 bits keep their numbers; others are
+        scaled so that the range of the volume is black to white.
+
+        Raises:
+            UsageError: where the ending is unknown or cannot hold this.
+        """
+        from nint.signals.grid.files import write_npy
+        from nint.signals.kinds import ending_of
+
+        ending = ending_of(path)
+        is_slice = decoded.ndim == 2 + (self.channels is not None)
+        if ending not in self.suffixes:
+            raise UsageError(f"'{path}' has no ending that a volume can be written with.{nearest(ending, self.suffixes)}")
+        if ending == ".npy":
+            write_npy(decoded, path)
+        elif is_slice and ending in _IMAGES:
+            self._write_slice(decoded, path)
+        elif is_slice:
+            raise UsageError(f"A slice cannot be written as {ending}; use .png, .tif or .npy.")
+        elif ending in (".nii", ".nii.gz"):
+            self._write_nifti(decoded, path)
+        elif ending == ".png":
+            raise UsageError("A volume cannot be written as .png; give one slice of it, for example slice=z:0, or use .nii.gz.")
+        else:
+            self._write_stack(decoded, path)
+
+    def _real(self, stored: np.ndarray) -> np.ndarray:
+        return stored if self.nifti is None else self.nifti.real(stored)
+
+    def _slice(self, text: str, size: tuple[int, ...]) -> tuple[int, int]:
+        match = re.fullmatch(rf"([{self.axes}])[:=](\d+)", str(text).strip())
+        if not match:
+            raise UsageError(f"slice={text} cannot be read; write an axis and an index, for example z:40 (axes {', '.join(self.axes)}).")
+        axis, index = self.axes.index(match[1]), int(match[2])
+        if index >= size[axis]:
+            raise UsageError(f"slice={text} is out of range; the decoded volume has {match[1]} from 0 to {size[axis] - 1}.")
+        return axis, index
+
+    def _write_slice(self, decoded: np.ndarray, path: Path) -> None:
+        from nint.signals.image.write import write_image
+
+        if decoded.dtype.kind != "u" or decoded.dtype.itemsize > 2:
+            low, high = self._real(np.array([self.low, self.high], dtype=np.float64))
+            decoded = (decoded.astype(np.float64) - low) / (high - low)
+        write_image(decoded.astype(decoded.dtype.newbyteorder("="), copy=False), path)
+
+    def _write_nifti(self, decoded: np.ndarray, path: Path) -> None:
+        from nint.signals.grid.nifti import write_nifti
+
+        if self.nifti is None:
+            turned = np.moveaxis(decoded, (0, 1, 2), (2, 1, 0))
+            write_nifti(turned, Nifti(tuple(map(tuple, np.eye(4).tolist()))), path)
+            return
+        placed = replace(self.nifti, affine=regrid(self.nifti.affine, self.grid, decoded.shape[:3]))
+        write_nifti(self.nifti.stored(decoded, np.dtype(self.dtype)), placed, path)
+
+    def _write_stack(self, decoded: np.ndarray, path: Path) -> None:
+        from nint.signals.grid.stack import write_stack
+
+        if self.channels is not None:
+            raise UsageError(f"A volume of {self.channels} channels cannot be written as a .tif stack; use .nii.gz or .npy.")
+        write_stack(decoded if self.nifti is None else decoded.transpose(2, 1, 0), path)
+
+
+class VolumeSignal(GridSignal):
+    """One volume to fit.
+
+    Args:
+        array: `[z, y, x]`, or channels last; with a NIfTI header `[x, y, z]` as stored. NaN marks points that were not observed.
+        nifti: Header of the file that it came from.
+        name: Where it came from.
+
+    Raises:
+        UsageError: for another shape or type, a single point, one value everywhere, infinity, or NaN everywhere.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("psnr", "ssim")
+    layout_class: ClassVar[type[GridLayout]] = VolumeLayout
+    layout: VolumeLayout
+
+    def __init__(self, array: Any, *, nifti: Nifti | None = None, name: str = "array") -> None:
+        array = np.asanyarray(array) if not hasattr(array, "chunks") else array
+        if len(array.shape) not in (3, 4):
+            raise UsageError(f"'{name}' has {len(array.shape)} axes; a volume has three, and a fourth for channels.")
+        super().__init__(array, 3, name, nifti=nifti)
+
+    def remarks(self) -> tuple[str, ...]:
+        nifti = self.layout.nifti
+        low, high = self.layout.limits
+        if nifti is None:
+            said = "The axes are called z, y, x, in the order of the array."
+        else:
+            codes = need("nibabel", "NIfTI", "volume").aff2axcodes(np.array(nifti.affine))
+            toward = ", ".join(code or "nowhere" for code in codes)
+            said = f"The axes are called x, y, z, in the order in which nibabel gives them; they point to {toward}."
+        return (said, f"PSNR is relative to the range of the values, {low:g} to {high:g}.", *super().remarks())
+
+    def _has_structure(self) -> bool:
+        return self._is_whole() and min(self.layout.grid) >= _SSIM_SIDE and len(self.values) <= MEASURE_UP_TO
+
+    def _structure(self, prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
+        return {"ssim": ssim_3d(prediction, target)}
+
+
+def is_volume(path: Path) -> bool:
+    """Whether a .npy says that it has three axes, the last of more than 4 entries, or a TIFF has at least two equal grey pages."""
+    from nint.signals.grid.files import npy_header
+    from nint.signals.grid.stack import is_stack
+
+    if path.suffix.lower() != ".npy" or not path.is_file():
+        return is_stack(path)
+    try:
+        shape, _ = npy_header(path)
+    except UsageError:
+        return False
+    return len(shape) == 3 and shape[2] > 4
+
+
+def load_volume(path: str | Path) -> VolumeSignal:
+    """Loads a volume: NIfTI (.nii, .nii.gz), .npy of three axes (memory-mapped), or a TIFF stack.
+
+    Raises:
+        UsageError: for a file that cannot be read or a volume that cannot be fitted.
+    """
+    from nint.signals.grid.files import open_npy
+    from nint.signals.grid.nifti import read_nifti
+    from nint.signals.grid.stack import read_stack
+    from nint.signals.kinds import ending_of
+
+    path = Path(path)
+    ending = ending_of(path)
+    if path.is_dir():
+        raise UsageError(f"'{path}' is a folder; give a file of one volume.")
+    if ending in (".nii", ".nii.gz"):
+        array, nifti = read_nifti(path)
+        return VolumeSignal(array, nifti=nifti, name=path.name)
+    if ending == ".npy":
+        return VolumeSignal(open_npy(path), name=path.name)
+    if ending in (".tif", ".tiff"):
+        return VolumeSignal(read_stack(path), name=path.name)
+    raise UsageError(f"'{path}' is not a volume that can be read; .nii, .nii.gz, .npy and .tif are.")
+
+
+def phantom() -> VolumeSignal:
+    """A head of ten ellipsoids, `[64, 64, 64]` uint8, made by code."""
+    from nint.signals.samples.phantom import head_phantom
+
+    return VolumeSignal(head_phantom(64), name="sample:phantom")
+
+
+SAMPLES = {"phantom": ("64x64x64 volume, head phantom of ellipsoids (synthetic)", phantom)}

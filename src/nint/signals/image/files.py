@@ -1,0 +1,139 @@
+"""Reading image files: PNG, JPEG, TIFF, WebP and BMP, 8 and 16 bits kept exactly, turned upright.
+
+Three readers share the work, because none keeps everything. Pillow reads what has 8 bits a channel, and grey of 16 bits, but
+silently reduces 16-bit colour to 8 bits: there OpenCV reads the PNG and tifffile the TIFF. Of files that hold several images
+the first is read. Colour profiles are not applied.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nint.errors import UsageError
+from nint.files import read_bytes
+from nint.signals.pixels import ORIENTATION_TAG, check_pixel_count, upright
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "Png"),
+    (b"\xff\xd8\xff", "Jpeg"),
+    (b"II*\0", "Tiff"),
+    (b"MM\0*", "Tiff"),
+    (b"II+\0", "Tiff"),
+    (b"MM\0+", "Tiff"),
+    (b"BM", "Bmp"),
+)
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Reads the pixels of an image file, upright as its EXIF orientation asks.
+
+    The kind of file is told by its first bytes, whatever its ending. Palettes become RGB (RGBA where an entry is transparent), CMYK
+    and YCbCr become RGB, 1 bit becomes grey, a transparent colour becomes an alpha channel.
+
+    Returns:
+        `[h, w]` (grey) or `[h, w, c]` (2 grey+alpha, 3 RGB, 4 RGBA), uint8, uint16 or, from a float TIFF, float32.
+
+    Raises:
+        UsageError: for a file that is missing, empty, cut short, damaged, of another depth, no image, or of more than
+            `pixels.PIXEL_LIMIT` pixels.
+    """
+    from PIL import Image
+
+    path = Path(path)
+    data = read_bytes(path, "an image file")
+    kind = _kind(data)
+    if kind is None:
+        raise UsageError(f"'{path}' is not an image that can be read; PNG, JPEG, TIFF, WebP and BMP are.")
+    try:
+        return {"Png": _read_png, "Tiff": _read_tiff}.get(kind, _read_plain)(path, data, kind)
+    except UsageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UsageError(f"'{path}' may be a decompression bomb: {str(error).split(',')[0]}.") from error
+    except MemoryError as error:
+        raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
+    except Exception as error:  # the readers fail in every way on damaged files; the message carries their reason
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise UsageError(f"'{path}' is damaged or cut short: {reason}.") from error
+
+
+def pil_to_array(image: Any) -> np.ndarray:
+    """A loaded PIL image -> its pixels, upright as its EXIF orientation asks; shapes and types as in `read_image`.
+
+    Raises:
+        UsageError: for 32-bit integers beyond 16 bits, which no channel of ours can hold.
+    """
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        array = np.asarray(image)
+        if array.size and not 0 <= array.min() <= array.max() <= 65535:
+            raise UsageError("The image has integers beyond 16 bits; scale it to 8 or 16 bits, or to floats in [0, 1].")
+        array = array.astype(np.uint16)
+        key = image.info.get("transparency")
+        if isinstance(key, int):
+            array = np.stack([array, np.where(array == key, 0, 65535).astype(np.uint16)], axis=-1)
+    elif image.mode == "F":
+        array = np.asarray(image, dtype=np.float32)
+    else:
+        grey = image.mode in ("1", "L", "LA", "La")
+        mode = ("LA" if grey else "RGBA") if image.has_transparency_data else ("L" if grey else "RGB")
+        array = np.asarray(image if image.mode == mode else image.convert(mode))
+    return upright(array, _orientation(image))
+
+
+def _kind(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+
+
+def _open(path: Path, data: bytes, kind: str) -> Any:
+    # The reader's class itself, not Image.open: that one would apply Pillow's own, global pixel limit before ours.
+    module = importlib.import_module(f"PIL.{kind}ImagePlugin")
+    image = getattr(module, f"{kind}ImageFile")(io.BytesIO(data))
+    check_pixel_count(path, *image.size)
+    return image
+
+
+def _read_plain(path: Path, data: bytes, kind: str) -> np.ndarray:
+    image = _open(path, data, kind)
+    image.load()
+    return pil_to_array(image)
+
+
+def _read_png(path: Path, data: bytes, kind: str) -> np.ndarray:
+    image = _open(path, data, kind)
+    if data.rfind(b"IEND") < 0:
+        raise ValueError("its last chunk is missing")
+    image.load()  # also where OpenCV reads the pixels below: Pillow refuses a file cut short, OpenCV may fill the rest in
+    if data[12:16] != b"IHDR":
+        raise ValueError("its header is not its first chunk")
+    depth, colour = data[24], data[25]
+    if depth != 16 or colour == 0:
+        return pil_to_array(image)
+
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)  # BGR or BGRA, as stored
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("OpenCV cannot decode it")
+    order = [2, 3] if colour == 4 else [2, 1, 0, 3][: pixels.shape[2]]
+    return upright(pixels[..., order], _orientation(image))
+
+
+def _read_tiff(path: Path, data: bytes, kind: str) -> np.ndarray:
+    from nint.signals.image.tiff import read_deep_tiff
+
+    deep = read_deep_tiff(path, data)
+    return _read_plain(path, data, kind) if deep is None else deep
+
+
+def _orientation(image: Any) -> int:
+    try:
+        return int(image.getexif().get(ORIENTATION_TAG, 1))
+    except Exception:  # damaged EXIF data say nothing; the pixels are sound
+        return 1

@@ -1,0 +1,153 @@
+"""Size and pixel type of an image, and decoding at any size."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError
+from nint.settings import whole
+from nint.signals.base import GridCoords, Layout, Predict
+from nint.signals.pixels import DTYPES
+
+_CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
+_BLOCK_POINTS = 2**20
+
+
+@dataclass(frozen=True)
+class ImageLayout(Layout):
+    """Size and pixel type of an image.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+        channels: 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
+        bits: Bits of a channel: 8 or 16, or 32 for floats.
+    """
+
+    height: int
+    width: int
+    channels: int
+    bits: int = 8
+
+    kind: ClassVar[str] = "image"
+    suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+    in_features: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            whole(getattr(self, name), f"image layout: {name}")
+        for name, known in (("channels", _CHANNELS), ("bits", DTYPES)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value not in known:
+                raise UsageError(f"image layout: {name}={value} is not known; it must be one of {', '.join(map(str, known))}.")
+
+    @property
+    def out_features(self) -> int:
+        return self.channels
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(DTYPES[self.bits])
+
+    @property
+    def samples(self) -> int:
+        return self.height * self.width
+
+    @property
+    def bits_per_sample(self) -> float:
+        return self.bits * self.channels
+
+    def describe(self) -> str:
+        return f"{self.width}x{self.height} {_CHANNELS[self.channels]} image, {'32-bit float' if self.bits == 32 else f'{self.bits} bits'}"
+
+    def decode(
+        self,
+        predict: Predict,
+        *,
+        scale: float | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+    ) -> np.ndarray:
+        """Predicts the image at any size.
+
+        Args:
+            predict: Rows of coordinates -> values in [0, 1].
+            scale: Size relative to the fitted image; 1 where nothing else is asked.
+            height: Rows of the decoded image; alone it keeps the aspect.
+            width: Columns of the decoded image; alone it keeps the aspect.
+            crop: (top, left, height, width) in pixels of the decoded image; only these are predicted.
+
+        Returns:
+            `[h, w]` (grey) or `[h, w, c]` in the layout's own dtype: clamped to [0, 1], rounded to the nearest integer (ties to even).
+
+        Raises:
+            UsageError: for a size or crop that cannot be, or a prediction of NaN.
+
+        Cost:
+            One forward a pixel, in blocks of about 2^20 points: memory beyond the output does not grow with the image.
+        """
+        rows, columns = self._decoded_size(scale, height, width)
+        top, left, crop_rows, crop_columns = _checked_crop(crop, rows, columns)
+        try:
+            decoded = np.empty((crop_rows, crop_columns, self.channels), self.dtype)
+            grid = GridCoords((rows, columns))  # only its two axes are stored
+        except (MemoryError, ValueError, RuntimeError) as error:  # the last is torch's word for it
+            raise UsageError(
+                f"An image of {columns}x{rows} pixels does not fit in memory; decode a smaller one, or crops of it."
+            ) from error
+        within = torch.arange(left, left + crop_columns)
+        step = max(1, _BLOCK_POINTS // crop_columns)
+        for start in range(0, crop_rows, step):
+            block = torch.arange(top + start, top + min(start + step, crop_rows))
+            points = (block[:, None] * columns + within).reshape(-1)
+            decoded[start : start + len(block)] = self._quantised(predict(grid[points])).reshape(len(block), crop_columns, self.channels)
+        return decoded[..., 0] if self.channels == 1 else decoded
+
+    def write(self, decoded: np.ndarray, path: Path) -> None:
+        """Writes pixels in the format of the ending; see `nint.signals.image.write.write_image`."""
+        from nint.signals.image.write import write_image
+
+        write_image(decoded, path)
+
+    def _decoded_size(self, scale: float | None, height: int | None, width: int | None) -> tuple[int, int]:
+        if height is None and width is None:
+            scale = 1.0 if scale is None else float(scale)
+            if not (math.isfinite(scale) and scale > 0):
+                raise UsageError(f"scale={scale:g} is out of range; it must be a finite number above 0.")
+            return max(1, round(self.height * scale)), max(1, round(self.width * scale))
+        if scale is not None:
+            raise UsageError("Give either a scale or a height and width, not both.")
+        if height is None:
+            width = whole(width, "width")
+            return max(1, round(width * self.height / self.width)), width
+        height = whole(height, "height")
+        return height, max(1, round(height * self.width / self.height)) if width is None else whole(width, "width")
+
+    def _quantised(self, prediction: Tensor) -> np.ndarray:
+        values = prediction.detach().to("cpu", torch.float32)
+        if torch.isnan(values).any():
+            raise UsageError("The model predicts NaN, so there is no image to decode.")
+        values = values.clamp(0, 1)
+        return values.numpy() if self.bits == 32 else (values * (2**self.bits - 1)).round().numpy().astype(self.dtype)
+
+
+def _checked_crop(crop: tuple[int, int, int, int] | None, rows: int, columns: int) -> tuple[int, int, int, int]:
+    if crop is None:
+        return 0, 0, rows, columns
+    try:
+        top, left, height, width = (operator.index(number) for number in crop)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"crop={crop} cannot be read; it must be four whole numbers: top, left, height, width.") from error
+    if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
+        asked = f"crop={top},{left},{height},{width} (top, left, height, width)"
+        raise UsageError(f"{asked} is not inside the decoded image of {rows} rows and {columns} columns.")
+    return top, left, height, width

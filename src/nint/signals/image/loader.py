@@ -1,0 +1,89 @@
+"""From files, arrays and PIL images to image signals: whole, masked, or for super-resolution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nint.errors import UsageError
+from nint.signals.image.files import pil_to_array, read_image
+from nint.signals.image.masked import masked_image
+from nint.signals.image.signal import ImageSignal
+from nint.signals.image.super_resolution import SuperResolutionSignal
+from nint.signals.pixels import checked_pixels, downsample
+
+
+def from_array(
+    array: np.ndarray,
+    name: str = "array",
+    max_side: int | None = None,
+    super_resolution: int | None = None,
+    downsampling: str | None = None,
+    transparent: str | None = None,
+) -> ImageSignal:
+    """An array as in the constructor, with the options of `load_image`; floats that are NaN are unobserved."""
+    array = np.asarray(array)
+    if max_side is not None:
+        array = downsample(checked_pixels(array, name), max_side)
+    masked = masked_image(array, name, transparent, reduced=max_side is not None)
+    if masked is not None:
+        if super_resolution is not None:
+            raise UsageError("super_resolution needs every pixel; leave it away for an image with unobserved ones.")
+        return masked
+    if super_resolution is None and downsampling is None:
+        return ImageSignal(array, name)
+
+    if super_resolution is None:
+        raise UsageError(f"downsampling={downsampling} has no effect without super_resolution; give that too.")
+    return SuperResolutionSignal(array, super_resolution, name, downsampling or "box")
+
+
+def from_pil(image: Any, name: str | None = None, **options: Any) -> ImageSignal:
+    """A PIL image of any mode, upright as its EXIF orientation asks.
+
+    Args:
+        image: The image, or an opened file of one.
+        name: Where it came from; its file where None.
+        **options: Those of `load_image`.
+
+    Raises:
+        UsageError: also for a file of 16-bit colour that was opened with Pillow, which would reduce it to 8 bits.
+    """
+    name = name or Path(getattr(image, "filename", "") or "PIL image").name
+    raw_modes = [str(tile[3]) for tile in getattr(image, "tile", [])]
+    if any(";16" in raw for raw in raw_modes) and not image.mode.startswith("I"):
+        raise UsageError(f"'{name}' has 16 bits a channel, which Pillow reduces to 8; give the file's path instead.")
+    try:
+        image.load()
+    except Exception as error:  # a damaged file behind the image fails in any way
+        raise UsageError(f"'{name}' cannot be read: {str(error).strip().rstrip('.')}.") from error
+    return from_array(pil_to_array(image), name, **options)
+
+
+def load_image(
+    path: str | Path,
+    max_side: int | None = None,
+    super_resolution: int | None = None,
+    downsampling: str | None = None,
+    transparent: str | None = None,
+    *,
+    name: str | None = None,
+) -> ImageSignal:
+    """Loads an image file; formats, modes and depths as in `nint.signals.image.files.read_image`.
+
+    Args:
+        path: The file.
+        max_side: Longest side in pixels; a larger image is averaged down to it, its aspect and bit depth kept.
+        super_resolution: Fit the image downsampled by this whole factor, and measure on the whole of it; see
+            `nint.signals.image.super_resolution`.
+        downsampling: How super-resolution downsamples: "box" (its default) or "bicubic".
+        transparent: "fit" (the default): alpha is a channel like the others. "unobserved": alpha is dropped, and pixels of which it is
+            0 are left out of training.
+        name: Name for records; the file's own where None.
+
+    Raises:
+        UsageError: for a file that cannot be read or an image that cannot be fitted.
+    """
+    return from_array(read_image(path), name or Path(path).name, max_side, super_resolution, downsampling, transparent)

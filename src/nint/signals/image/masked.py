@@ -1,0 +1,75 @@
+"""Images of which some pixels are unobserved: NaN, or transparent where that is asked for. Their colours are not known (inpainting)."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+from nint.errors import UsageError
+from nint.settings import chosen
+from nint.signals.base import Predict
+from nint.signals.image.signal import ImageSignal
+
+TRANSPARENT = ("fit", "unobserved")
+
+
+class MaskedImageSignal(ImageSignal):
+    """An image with unobserved pixels, which count neither in training nor in PSNR.
+
+    Args:
+        array: As in `ImageSignal`, without alpha; unobserved pixels may hold anything that is valid.
+        observed: `[h, w]` bool.
+        name: Where it came from.
+    """
+
+    def __init__(self, array: np.ndarray, observed: np.ndarray, name: str = "array") -> None:
+        super().__init__(array, name)
+        self.observed = torch.from_numpy(np.ascontiguousarray(observed)).reshape(-1)
+
+    def evaluate(self, predict: Predict) -> dict[str, float]:
+        """PSNR (dB) over the observed pixels. SSIM and LPIPS look at neighbours, so they are absent."""
+        from nint.metrics.image import psnr
+
+        prediction = predict(self.coords("cpu")).detach().cpu()
+        return {"psnr": psnr(prediction[self.observed][None], self.image.view(len(prediction), -1)[self.observed][None])}
+
+    def remarks(self) -> tuple[str, ...]:
+        return ("SSIM and LPIPS are not measured: they look at neighbours, of which some are unobserved.",)
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(super().fingerprint().encode())
+        digest.update(np.packbits(self.observed.numpy()).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def masked_image(array: np.ndarray, name: str, transparent: str | None, reduced: bool) -> MaskedImageSignal | None:
+    """The signal of an array with unobserved pixels, or None where every pixel counts.
+
+    Args:
+        array: `[h, w]` or `[h, w, c]`.
+        name: Where it came from.
+        transparent: "fit", "unobserved" or None.
+        reduced: Whether the pixels are means of areas; then only those of full alpha are observed.
+
+    Raises:
+        UsageError: where there is no alpha to go by, or nothing is observed.
+    """
+    observed: np.ndarray | None = None
+    if transparent is not None and chosen(transparent, TRANSPARENT, "transparent") == "unobserved":
+        if array.ndim != 3 or array.shape[2] not in (2, 4):
+            raise UsageError(f"'{name}' has no alpha channel, so no pixel of it is transparent; leave transparent=unobserved away.")
+        alpha = array[..., -1]
+        full = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
+        observed, array = (alpha >= full if reduced else alpha > 0), array[..., :-1]
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        holes = np.isnan(array).reshape(*array.shape[:2], -1).any(-1)
+        observed = ~holes if observed is None else observed & ~holes
+    if observed is None:
+        return None
+    if not observed.any():
+        raise UsageError(f"'{name}' has no observed pixel.")
+    first = array[observed][0]
+    filled = np.where(observed[..., None] if array.ndim == 3 else observed, array, first)  # a colour of the image itself
+    return MaskedImageSignal(filled, observed, name)

@@ -1,0 +1,176 @@
+"""What a model must know to turn predictions back into rows of a point set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError, nearest
+from nint.settings import whole
+from nint.signals.base import Layout, Predict, same_range
+from nint.signals.grid_rows import block_points
+
+_DEFAULT_GRID_POINTS = 2**14
+
+
+@dataclass(frozen=True)
+class PointsLayout(Layout):
+    """Names and ranges of the columns of a point set.
+
+    Attributes:
+        coord_names: One an axis.
+        value_names: One a value.
+        coord_low: Lowest coordinate of each axis, -1 to the network.
+        coord_high: Highest, 1 to the network; an axis without extent is 0.
+        value_low: Lowest of each value, 0 to the network.
+        value_high: Highest, 1 to the network.
+    """
+
+    coord_names: tuple[str, ...]
+    value_names: tuple[str, ...]
+    coord_low: tuple[float, ...]
+    coord_high: tuple[float, ...]
+    value_low: tuple[float, ...]
+    value_high: tuple[float, ...]
+
+    kind: ClassVar[str] = "points"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".npz")
+
+    def __post_init__(self) -> None:
+        for what in ("coord", "value"):
+            names, low, high = (getattr(self, f"{what}_{part}") for part in ("names", "low", "high"))
+            lists = all(isinstance(part, (list, tuple)) for part in (names, low, high))
+            if not lists or not names or not len(names) == len(low) == len(high) or not all(isinstance(name, str) for name in names):
+                raise UsageError(f"points layout: {what}_names, {what}_low and {what}_high must be lists of one entry a column.")
+            for a, b in zip(low, high, strict=True):
+                numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and math.isfinite(end) for end in (a, b))
+                if not numbers or a > b:
+                    raise UsageError(f"points layout: a {what} cannot reach from {a} to {b}.")
+            for part, entries in (("names", names), ("low", map(float, low)), ("high", map(float, high))):
+                object.__setattr__(self, f"{what}_{part}", tuple(entries))
+
+    @property
+    def in_features(self) -> int:  # type: ignore[override]
+        return len(self.coord_names)
+
+    @property
+    def out_features(self) -> int:  # type: ignore[override]
+        return len(self.value_names)
+
+    def describe(self) -> str:
+        many = "s" * (self.out_features > 1)
+        return f"points in ({', '.join(self.coord_names)}) with the value{many} {', '.join(self.value_names)}"
+
+    def check_comparable(self, other: Layout) -> None:
+        super().check_comparable(other)
+        for what in ("coord", "value"):
+            for i, name in enumerate(getattr(self, f"{what}_names")):
+                ours, theirs = ((getattr(layout, f"{what}_low")[i], getattr(layout, f"{what}_high")[i]) for layout in (self, other))
+                if not same_range(ours, theirs):
+                    raise UsageError(
+                        f"The column {name} of the model reaches from {ours[0]:.9g} to {ours[1]:.9g}, but that of the input from "
+                        f"{theirs[0]:.9g} to {theirs[1]:.9g}, so their scales differ; measure it against the points that it was fitted to."
+                    )
+
+    def to_coords(self, own: np.ndarray) -> Tensor:
+        """Coordinates in their own units `[n, d]` -> float32 in [-1, 1] inside the bounding box."""
+        low, extent = np.array(self.coord_low), np.subtract(self.coord_high, self.coord_low)
+        scaled = (own - low) / np.where(extent > 0, extent, 1) * 2 - (extent > 0)
+        return torch.from_numpy(scaled.astype(np.float32))
+
+    def decode(self, predict: Predict, *, at: Any = None, resolution: int | tuple[int, ...] | None = None) -> np.ndarray:
+        """Predicts the values at other points.
+
+        Args:
+            predict: Rows of coordinates -> values in [0, 1].
+            at: A CSV or NPZ file of coordinates in their own units (further columns are ignored), or an array `[n, d]`.
+            resolution: Points an axis of a regular grid in the bounding box of the fitted points, one number or one an axis; where neither
+                is given, about 16,000 points in all.
+
+        Returns:
+            `[n, d + c]` float64: coordinates and values in their own units, values within their fitted ranges.
+
+        Raises:
+            UsageError: for both, coordinates that cannot be read or are not finite, or a prediction of NaN.
+        """
+        if at is not None and resolution is not None:
+            raise UsageError("Give either points (at) or the resolution of a grid, not both.")
+        own = self._grid(resolution) if at is None else self._given(at)
+        coords = self.to_coords(own)
+        low, extent = np.array(self.value_low), np.subtract(self.value_high, self.value_low)
+        rows = np.empty((len(own), self.in_features + self.out_features))
+        rows[:, : self.in_features] = own
+        step = block_points(self.out_features)
+        for start in range(0, len(own), step):
+            unit = predict(coords[start : start + step]).detach().to("cpu", torch.float64).numpy()
+            rows[start : start + step, self.in_features :] = low + np.clip(unit, 0, 1) * extent
+        if np.isnan(rows).any():
+            raise UsageError("The model predicts NaN, so there is nothing to decode.")
+        return rows
+
+    def write(self, decoded: np.ndarray, path: Path) -> None:
+        """Writes .csv with a header, or .npz with the arrays coords and values.
+
+        Raises:
+            UsageError: where the ending is unknown.
+        """
+        from nint.signals.points.files import write_csv, write_npz
+
+        ending = path.suffix.lower()
+        if ending == ".csv":
+            write_csv(decoded, (*self.coord_names, *self.value_names), path)
+        elif ending == ".npz":
+            write_npz(decoded[:, : self.in_features], decoded[:, self.in_features :], path)
+        else:
+            raise UsageError(f"'{path}' has no ending that points can be written with.{nearest(ending, self.suffixes)}")
+
+    def _grid(self, resolution: int | tuple[int, ...] | None) -> np.ndarray:
+        if resolution is None:
+            resolution = max(2, round(_DEFAULT_GRID_POINTS ** (1 / self.in_features)))
+        counts = tuple(resolution) if isinstance(resolution, (list, tuple)) else (resolution,) * self.in_features
+        if len(counts) != self.in_features:
+            raise UsageError(f"resolution={resolution} has {len(counts)} axes; the points have {self.in_features}.")
+        counts = tuple(whole(count, "resolution") for count in counts)
+        try:
+            axes = [
+                np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2])
+                for low, high, count in zip(self.coord_low, self.coord_high, counts, strict=True)
+            ]
+            return np.stack([axis.reshape(-1) for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+        except (MemoryError, ValueError) as error:
+            raise UsageError(f"A grid of {'x'.join(map(str, counts))} points does not fit in memory; choose a lower resolution.") from error
+
+    def _given(self, at: Any) -> np.ndarray:
+        if isinstance(at, (str, Path)):
+            name, columns = f"'{at}'", _coordinates_in(Path(at))
+        else:
+            name, columns = "at", np.asarray(at, dtype=np.float64)
+        if columns.ndim != 2 or columns.shape[1] < self.in_features or not len(columns):
+            raise UsageError(f"{name} has the shape {columns.shape}; it must be rows of {self.in_features} coordinates.")
+        own = columns[:, : self.in_features]
+        check_finite(own, name)
+        return own
+
+
+def _coordinates_in(path: Path) -> np.ndarray:
+    from nint.signals.points.files import read_csv, read_npz
+
+    if not path.is_file():
+        raise UsageError(f"There is no file '{path}'.")
+    if path.suffix.lower() == ".npz":
+        return read_npz(path, "coords")[0]
+    return read_csv(path).rows
+
+
+def check_finite(coords: np.ndarray, name: str) -> None:
+    """Refuses coordinates that are not finite, naming the row."""
+    good = np.isfinite(coords).all(axis=1)
+    if not good.all():
+        row = int(good.argmin())
+        raise UsageError(f"{name} has a coordinate that is not finite in row {row + 1}: {coords[row].tolist()}.")

@@ -1,0 +1,148 @@
+"""Point sets: values at scattered coordinates. Each column is scaled by its own range, coordinates to [-1, 1] and values to [0, 1]."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError
+from nint.settings import whole
+from nint.signals.base import KindDefaults, Pool, Predict, Signal
+from nint.signals.grid.gridded import DEFAULTS
+from nint.signals.measure import estimate_note, measure
+from nint.signals.points.layout import PointsLayout, check_finite
+
+__all__ = ["PointsLayout", "PointsSignal", "load_points"]
+
+_AXES = "xyzt"
+
+
+class PointsSignal(Signal):
+    """Values at scattered points to fit.
+
+    Args:
+        coords: `[n, d]` in any units. The same point may come twice.
+        values: `[n]` or `[n, c]`; a row with a NaN was not observed.
+        coord_names: One an axis; x, y, z, t where None.
+        value_names: One a value; value, or value0, value1, ... where None.
+        name: Where they came from.
+        notes: Sentences for the report.
+
+    Raises:
+        UsageError: for shapes that do not fit, coordinates that are not finite, infinite values, or nothing that varies.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("psnr",)
+    defaults: ClassVar[KindDefaults] = DEFAULTS
+    layout: PointsLayout
+
+    def __init__(
+        self,
+        coords: Any,
+        values: Any,
+        *,
+        coord_names: tuple[str, ...] | None = None,
+        value_names: tuple[str, ...] | None = None,
+        name: str = "points",
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        coords, values = np.asarray(coords, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        values = values[:, None] if values.ndim == 1 else values
+        if coords.ndim != 2 or values.ndim != 2 or len(coords) != len(values) or 0 in (*coords.shape, *values.shape):
+            raise UsageError(f"'{name}': coords {coords.shape} and values {values.shape} must be [n, d] and [n, c] with the same n.")
+        check_finite(coords, f"'{name}'")
+        if np.isinf(values).any():
+            row = int(np.isinf(values).any(axis=1).argmax())
+            raise UsageError(f"'{name}' has an infinite value in row {row + 1}; values must be finite, and NaN marks unobserved ones.")
+        observed = ~np.isnan(values).any(axis=1)
+        if not observed.any():
+            raise UsageError(f"'{name}' has a NaN in every row of values, so nothing was observed.")
+        low, high = values[observed].min(axis=0), values[observed].max(axis=0)
+        if (low == high).all() or (coords == coords[0]).all():
+            what = "values" if (low == high).all() else "coordinates"
+            raise UsageError(f"'{name}' has the same {what} in every row, so there is nothing to learn.")
+        many = values.shape[1] > 1
+        self.layout = PointsLayout(
+            coord_names or tuple(_AXES[i] if i < len(_AXES) else f"x{i}" for i in range(coords.shape[1])),
+            value_names or tuple(f"value{i}" if many else "value" for i in range(values.shape[1])),
+            tuple(coords.min(axis=0).tolist()),
+            tuple(coords.max(axis=0).tolist()),
+            tuple(low.tolist()),
+            tuple(high.tolist()),
+        )
+        self.name = name
+        self._notes = notes
+        self.coords = self.layout.to_coords(coords)
+        extent = np.where(high > low, high - low, 1)
+        self.values = torch.from_numpy(((values - low) / extent).astype(np.float32))
+        self._observed = torch.from_numpy(observed)
+        digest = hashlib.sha256(f"{coords.shape} {values.shape} ".encode())
+        digest.update(np.ascontiguousarray(coords).data)
+        digest.update(np.ascontiguousarray(values).data)
+        self._digest = digest.hexdigest()[:16]
+
+    def pool(self, device: torch.device | str) -> Pool:
+        """Every point, in the order of the rows; there is no grid."""
+        return Pool(coords=self.coords.to(device), values=self.values.to(device))
+
+    @cached_property
+    def observed(self) -> Tensor | None:
+        """`[n]` bool: which rows have all their values; None where all have."""
+        return None if bool(self._observed.all()) else self._observed
+
+    def remarks(self) -> tuple[str, ...]:
+        return (*self._notes, "PSNR is relative to the range of each value.", *estimate_note(len(self.values)))
+
+    def evaluate(self, predict: Predict) -> dict[str, float]:
+        """PSNR (dB) over the observed rows, each value scaled to [0, 1] by its own range."""
+        return measure(predict, self.coords, self.values)[0]
+
+    def fingerprint(self) -> str:
+        return self._digest
+
+
+def load_points(path: str | Path, *, in_dims: int | None = None) -> PointsSignal:
+    """Loads a point set: CSV (coordinates first, then values), or NPZ with the arrays coords `[n, d]` and values `[n, c]`.
+
+    Args:
+        path: The file.
+        in_dims: How many leading columns of a CSV are coordinates; not needed where its header names them x, y, z, t, time, lat or lon.
+
+    Raises:
+        UsageError: for a file that cannot be read or points that cannot be fitted.
+    """
+    from nint.signals.points.files import read_csv, read_npz
+
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        coords, values = read_npz(path, "coords", "values")
+        if in_dims is not None and in_dims != coords.shape[1]:
+            raise UsageError(f"in_dims={in_dims} does not fit '{path}', whose coords have {coords.shape[1]} columns.")
+        return PointsSignal(coords, values, name=path.name)
+    if path.suffix.lower() != ".csv":
+        raise UsageError(f"'{path}' is not a point set that can be read; .csv and .npz are.")
+    table = read_csv(path)
+    columns = table.rows.shape[1]
+    dims = table.leading_coordinates() if in_dims is None else in_dims
+    if dims == 0:
+        raise UsageError(f"'{path}' does not say which columns are coordinates; say how many of its {columns} columns are, with in_dims.")
+    if in_dims is not None:
+        whole(in_dims, "in_dims")
+    if dims >= columns:
+        raise UsageError(f"'{path}' has {columns} columns; with {dims} of them coordinates there is no value to learn.")
+    names = table.names or None
+    note = f"The coordinates are {', '.join(names[:dims])}, by their names; in_dims says otherwise." if names and in_dims is None else ""
+    return PointsSignal(
+        table.rows[:, :dims],
+        table.rows[:, dims:],
+        coord_names=names and names[:dims],
+        value_names=names and names[dims:],
+        name=path.name,
+        notes=(note,) if note else (),
+    )

@@ -1,0 +1,1 @@
+"""Signals that come with nint: `sample:NAME`."""

@@ -1,0 +1,221 @@
+"""Shape files: reading OBJ, PLY, STL, OFF, GLB meshes and XYZ, PLY point clouds with normals; writing PLY, OBJ and STL."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from nint.errors import UsageError, nearest
+from nint.files import read_bytes, write_atomically
+from nint.mesh import Cloud, Mesh, face_normals
+
+READS = (".obj", ".ply", ".stl", ".off", ".glb", ".xyz")
+"""Endings that can be read."""
+
+WRITES = (".ply", ".obj", ".stl")
+"""Endings that can be written; the first is the default."""
+
+_PLY_TYPES = {
+    **dict.fromkeys(("char", "int8"), "i1"),
+    **dict.fromkeys(("uchar", "uint8"), "u1"),
+    **dict.fromkeys(("short", "int16"), "i2"),
+    **dict.fromkeys(("ushort", "uint16"), "u2"),
+    **dict.fromkeys(("int", "int32"), "i4"),
+    **dict.fromkeys(("uint", "uint32"), "u4"),
+    **dict.fromkeys(("float", "float32"), "f4"),
+    **dict.fromkeys(("double", "float64"), "f8"),
+}
+
+
+def read_shape(path: str | Path) -> Mesh | Cloud:
+    """Reads a mesh, as the file has it, or a point cloud with normals. The kind of file is told by its ending.
+
+    Polygons become triangles; the parts of a scene are put in their places and joined. Colours and textures are ignored.
+
+    Raises:
+        UsageError: for a file that is missing, empty, cut short, damaged or of another kind, and for points without normals.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in READS:
+        raise UsageError(f"'{path}' has no ending of a shape that can be read.{nearest(ending, READS)}")
+    data = read_bytes(path, "a shape file")
+    readers = {".stl": _read_stl, ".xyz": _read_xyz, ".ply": _read_ply}
+    try:
+        return readers[ending](data) if ending in readers else _read_with_trimesh(data, ending)
+    except UsageError as error:
+        raise UsageError(f"'{path}' {error}") from error
+    except MemoryError as error:
+        raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
+    except Exception as error:  # the readers fail in every way on damaged files; the message carries their reason
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise UsageError(f"'{path}' is damaged, cut short or not a {ending} file: {reason}.") from error
+
+
+def write_mesh(mesh: Mesh, path: str | Path) -> None:
+    """Writes a mesh in the format of the ending: binary PLY (normals too where there are any), OBJ, or binary STL.
+
+    PLY holds 32-bit floats, or 64 bits where 32 would move vertices noticeably; OBJ holds 12 digits.
+
+    Raises:
+        UsageError: for an unknown ending, a mesh without faces, an STL of a shape too far from the origin for its 32-bit floats, or a
+            place that cannot be written.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending not in WRITES:
+        raise UsageError(f"'{path}' has no ending of a mesh that can be written.{nearest(ending, WRITES)}")
+    if len(mesh.faces) == 0:
+        raise UsageError(f"The mesh has no faces, so there is nothing to write to '{path}'.")
+    encode = {".ply": _ply_bytes, ".obj": _obj_bytes, ".stl": _stl_bytes}[ending]
+    data = encode(mesh)
+    write_atomically(path, lambda target: target.write_bytes(data) and None)
+
+
+def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
+    try:
+        import trimesh
+    except ImportError as error:
+        raise UsageError(f"cannot be read: {ending} files need the package trimesh; pip install 'nint[shape]'.") from error
+
+    if ending == ".off":
+        _check_off_length(data)
+    if ending in (".obj", ".off"):  # trimesh wants another package to guess the letters of a comment
+        data = data.decode("utf-8", "replace").encode()
+    log = logging.getLogger("trimesh")
+    level = log.level
+    try:
+        log.setLevel(logging.CRITICAL)  # it says much about materials that nobody reads here
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            mesh = trimesh.load_scene(io.BytesIO(data), file_type=ending[1:], process=False).to_mesh()
+    finally:
+        log.setLevel(level)
+    return Mesh(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64).reshape(-1, 3))
+
+
+def _check_off_length(data: bytes) -> None:
+    # trimesh reads as many faces as there are.
+    lines = [line for line in (text.partition("#")[0].strip() for text in data.decode("utf-8", "replace").splitlines()) if line]
+    if not lines or "OFF" not in lines[0].upper():
+        raise UsageError("is not an OFF file: its first line does not say OFF.")
+    counts = lines[0].upper().partition("OFF")[2].split()
+    body = lines[1:] if counts else lines[2:]
+    counts = counts or (lines[1].split() if len(lines) > 1 else [])
+    points, faces = int(counts[0]), int(counts[1])
+    last = body[points + faces - 1].split() if 0 < points + faces <= len(body) else []
+    if not last or (faces and len(last) <= int(last[0])):
+        raise UsageError(f"is cut short: it promises {points:,} vertices and {faces:,} faces.")
+
+
+def _read_stl(data: bytes) -> Mesh:
+    record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    count = int.from_bytes(data[80:84], "little") if len(data) >= 84 else 0
+    if len(data) >= 84 and len(data) == 84 + count * record.itemsize:
+        corners = np.frombuffer(data, record, count, 84)["corners"]
+    elif data.lstrip()[:5].lower() == b"solid" and b"facet" in data:
+        if b"endsolid" not in data.lower():
+            raise UsageError("is cut short: it has no endsolid.")
+        words = data.split()
+        places = [i for i, word in enumerate(words) if word.lower() == b"vertex"]
+        corners = np.array([words[i + 1 : i + 4] for i in places]).astype(np.float64).reshape(-1, 3, 3)
+    elif len(data) < 84 or len(data) > 84 + count * record.itemsize:
+        raise UsageError("is not an STL file.")
+    else:
+        raise UsageError(f"is cut short: it promises {count:,} triangles and holds {(len(data) - 84) // record.itemsize:,}.")
+    return Mesh(corners.reshape(-1, 3).astype(np.float64), np.arange(3 * len(corners)).reshape(-1, 3))
+
+
+def _read_xyz(data: bytes) -> Cloud:
+    text = data.decode("utf-8", "strict").replace(",", " ")
+    columns = np.loadtxt(io.StringIO(text), np.float64, ndmin=2)
+    if columns.shape[1] == 3:
+        raise UsageError("has points without normals; give six columns: x y z and the outward normal nx ny nz.")
+    if columns.shape[1] != 6:
+        raise UsageError(f"has {columns.shape[1]} columns; a point cloud needs six: x y z and the outward normal nx ny nz.")
+    return Cloud(columns[:, :3], columns[:, 3:])
+
+
+def _read_ply(data: bytes) -> Mesh | Cloud:
+    head, end, body = data.partition(b"end_header")
+    lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
+    if not end or not lines or lines[0] != ["ply"]:
+        raise UsageError("is not a PLY file.")
+    elements = [line for line in lines if line[:1] == ["element"]]
+    if any(line[1] in ("face", "tristrips") and int(line[2]) > 0 for line in elements):
+        return _read_with_trimesh(data, ".ply")
+    if not elements or elements[0][1] != "vertex":
+        raise UsageError("has neither faces nor a first element called vertex.")
+    start = lines.index(elements[0]) + 1
+    stop = next((i for i in range(start, len(lines)) if lines[i][:1] == ["element"]), len(lines))
+    properties = [line for line in lines[start:stop] if line[:1] == ["property"]]
+    names = [line[-1] for line in properties]
+    if not {"nx", "ny", "nz"} <= set(names):
+        raise UsageError("has points but neither faces nor normals; a point cloud needs the properties nx, ny and nz.")
+    columns = _ply_columns(body[body.index(b"\n") + 1 :], lines, properties, int(elements[0][2]))
+    return Cloud(
+        *(np.stack([columns[name].astype(np.float64) for name in group], axis=1) for group in (("x", "y", "z"), ("nx", "ny", "nz")))
+    )
+
+
+def _ply_columns(body: bytes, lines: list[list[str]], properties: list[list[str]], count: int) -> dict[str, np.ndarray]:
+    kind = next(line[1] for line in lines if line[:1] == ["format"])
+    names = [line[-1] for line in properties]
+    if kind == "ascii":
+        table = np.loadtxt(io.StringIO(body.decode("ascii")), np.float64, ndmin=2, max_rows=count)
+        if len(table) < count:
+            raise UsageError(f"is cut short: it promises {count:,} points and holds {len(table):,}.")
+        return {name: table[:, i] for i, name in enumerate(names)}
+    order = {"binary_little_endian": "<", "binary_big_endian": ">"}[kind]
+    record = np.dtype([(line[-1], order + _PLY_TYPES[line[1]]) for line in properties])
+    if len(body) < count * record.itemsize:
+        raise UsageError(f"is cut short: it promises {count:,} points and holds {len(body) // record.itemsize:,}.")
+    table = np.frombuffer(body, record, count)
+    return {name: table[name] for name in names}
+
+
+def _fits_32_bits(vertices: np.ndarray) -> bool:
+    """Whether 32-bit floats move no vertex by more than a hundred-thousandth of the shape's size."""
+    return bool(np.spacing(np.float32(np.abs(vertices).max())) <= 1e-5 * np.ptp(vertices, axis=0).max())
+
+
+def _ply_bytes(mesh: Mesh) -> bytes:
+    kind, size = ("float", "<f4") if _fits_32_bits(mesh.vertices) else ("double", "<f8")
+    columns = [("xyz"[i], kind, size, mesh.vertices[:, i]) for i in range(3)]
+    if mesh.normals is not None:
+        columns += [("n" + "xyz"[i], "float", "<f4", mesh.normals[:, i]) for i in range(3)]
+    table = np.empty(len(mesh.vertices), [(name, code) for name, _, code, _ in columns])
+    for name, _, _, values in columns:
+        table[name] = values
+    corners = np.empty(len(mesh.faces), [("count", "u1"), ("rows", "<i4", 3)])
+    corners["count"], corners["rows"] = 3, mesh.faces
+    properties = "".join(f"property {word} {name}\n" for name, word, _, _ in columns)
+    header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(table)}\n{properties}"
+    header += f"element face {len(corners)}\nproperty list uchar int vertex_indices\nend_header\n"
+    return header.encode() + table.tobytes() + corners.tobytes()
+
+
+def _obj_bytes(mesh: Mesh) -> bytes:
+    with io.StringIO() as text:
+        np.savetxt(text, mesh.vertices, "v %.12g %.12g %.12g")
+        if mesh.normals is not None:
+            np.savetxt(text, mesh.normals, "vn %.6g %.6g %.6g")
+        rows = mesh.faces + 1
+        if mesh.normals is None:
+            np.savetxt(text, rows, "f %d %d %d")
+        else:
+            np.savetxt(text, np.repeat(rows, 2, axis=1), "f %d//%d %d//%d %d//%d")
+        return text.getvalue().encode()
+
+
+def _stl_bytes(mesh: Mesh) -> bytes:
+    if not _fits_32_bits(mesh.vertices):
+        raise UsageError("The shape is too far from the origin for the 32-bit floats of .stl; use .ply or .obj.")
+    table = np.zeros(len(mesh.faces), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    table["normal"] = face_normals(mesh.vertices, mesh.faces)
+    table["corners"] = mesh.vertices[mesh.faces]
+    return b"nint".ljust(80, b"\0") + len(table).to_bytes(4, "little") + table.tobytes()

@@ -1,0 +1,241 @@
+"""Shapes: points redrawn near a surface, coordinates (x, y, z), values the signed distance (inside negative) or occupancy."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from nint.errors import UsageError
+from nint.mesh import Cloud, Mesh, sample_surface
+from nint.settings import chosen, whole
+from nint.signals.base import GridCoords, KindDefaults, Pool, Predict, Signal
+from nint.signals.shape.layout import HALF_SIDE, TARGETS, ShapeLayout, grid_side
+from nint.signals.shape.truth import NearestTruth, TriangleTruth, Truth
+
+TRUTHS = ("triangles", "nearest")
+
+COARSE, FINE = 0.1, 0.001
+"""Scale parameters of the Laplace noise on each coordinate, for one half of the points each."""
+
+
+class ShapeSignal(Signal):
+    """A surface to fit, by points that are redrawn near it.
+
+    A draw takes `pool_size` points of the surface, uniform by area (of a cloud: any of its points, each as likely), and moves them by
+    Laplace noise, half of them coarsely (scale 0.1), half finely (0.001). What leaves the cube comes in again on its other side.
+
+    Args:
+        shape: A mesh or a cloud, as read; it is cleaned, turned outwards, centred and scaled so that its longest side is 0.9.
+        name: Where it came from.
+        pool_size: Points of a draw.
+        redraw_every: Steps that a draw is used for; 0 keeps the first one for the whole run.
+        truth: "triangles": distance to the nearest triangle, sign by winding number (meshes; their default). "nearest": the reference's
+            rule among points of the surface (the only one for clouds).
+        target: "sdf", or "occupancy" (1 inside, 0 outside).
+        iou_resolution: Points a side of the grid that `evaluate` predicts on.
+        half_side: Half the longest side in coordinates.
+
+    Attributes:
+        preparation_seconds: What drawing points and computing their truth has taken so far; none of it is training.
+
+    Raises:
+        UsageError: for a shape without a surface, or an option that is out of range.
+
+    Source: BACON (Lindell et al., CVPR 2022), as in Table 7 of the paper. Differs: BACON centres the mean vertex, ours the bounding box;
+        it draws vertices, ours points of the surface; it weighs coarse points by 0.01, which neither INT nor the paper does.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("iou", "chamfer")
+    defaults: ClassVar[KindDefaults] = KindDefaults(
+        batch_share=0.4,
+        omega_0=30.0,
+        first_bias=1.0,
+        total_steps=10_000,
+        source="the settings of Table 7 of the paper, on the points of BACON",
+    )
+    layout: ShapeLayout
+
+    def __init__(
+        self,
+        shape: Mesh | Cloud,
+        name: str = "mesh",
+        *,
+        pool_size: int = 50_000,
+        redraw_every: int = 1,
+        truth: str | None = None,
+        target: str = "sdf",
+        iou_resolution: int = 64,
+        half_side: float = HALF_SIDE,
+    ) -> None:
+        from nint.signals.shape.prepare import prepared
+
+        self.name = name
+        self.pool_size = whole(pool_size, "pool_size")
+        self.redraw_every = redraw_every if redraw_every == 0 else whole(redraw_every, "redraw_every")
+        self.iou_resolution = grid_side(iou_resolution, "iou_resolution")
+        is_mesh = isinstance(shape, Mesh)
+        self.truth_name = chosen(truth or TRUTHS[not is_mesh], TRUTHS, "truth")
+        if not is_mesh and self.truth_name == "triangles":
+            raise UsageError(f"'{name}' is a point cloud and has no triangles to measure to; leave truth out or use truth=nearest.")
+        ready, self._notes = prepared(shape, name)
+        places = ready.vertices if isinstance(ready, Mesh) else ready.points
+        low, high = places.min(0), places.max(0)
+        self.layout = ShapeLayout(
+            centre=tuple(float(number) for number in (low + high) / 2),
+            scale=2 * half_side / float((high - low).max()),
+            vertices=len(places),
+            faces=len(ready.faces) if isinstance(ready, Mesh) else 0,
+            target=chosen(target, TARGETS, "target"),
+            half_side=half_side,
+        )
+        placed = self.layout.to_coords(places)
+        self._shape: Mesh | Cloud = Mesh(placed, ready.faces) if isinstance(ready, Mesh) else Cloud(placed, ready.normals)
+        self.preparation_seconds = 0.0
+        self._first: tuple[torch.device, Pool] | None = None
+        self._drawn: tuple[tuple[int, int, torch.device], Pool] | None = None
+        self._inside: np.ndarray | None = None
+
+    def pool(self, device: torch.device | str) -> Pool:
+        """A draw of its own, of epoch 0, by which a run is set up; `redraw` gives the points of step 0."""
+        device = torch.device(device)
+        if self._first is None or self._first[0] != device:
+            self._first = device, self._draw(0, 0, device)
+        return self._first[1]
+
+    def redraw(self, pool: Pool, step: int, seed: int) -> Pool:
+        """The points of a step, a pure function of (step // redraw_every, seed); draws and their epochs count from 1.
+
+        Cost: the truth of `pool_size` points at each new draw, counted in `preparation_seconds`.
+        """
+        number = 1 + (step // self.redraw_every if self.redraw_every else 0)
+        key = (number, seed, pool.device)
+        if self._drawn is None or self._drawn[0] != key:
+            self._drawn = key, self._draw(number, seed, pool.device)
+        return self._drawn[1]
+
+    def remarks(self) -> tuple[str, ...]:
+        if self.truth_name == "triangles":
+            truth = "The truth is the distance to the nearest triangle, its sign by winding number."
+        else:
+            truth = "The truth is the reference's rule: the nearest surface point and the mean normal of the three nearest."
+        return *self._notes, truth
+
+    def evaluate(self, predict: Predict) -> dict[str, float]:
+        """IoU and Chamfer distance, both on a regular grid of iou_resolution^3 points over the cube, its faces included.
+
+        iou: of the points predicted inside and those inside by the truth. chamfer: mean of the two directed mean distances, not squared,
+        in coordinate units, between 30,000 points of the shape's surface and 30,000 of the marching-cubes mesh on this grid, uniform by
+        area, seeds (0, 0) and (0, 1) (of a cloud, at most 30,000 of its points, seed 0). Without a surface there is no chamfer.
+        Differs: INT evaluates on 512^3 points, FINER on 128^3; the scale of chamfer depends on half_side.
+        """
+        from nint.metrics.shape import chamfer, iou, surface_points
+
+        inside: list[np.ndarray] = []
+
+        def noted(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+            for block in blocks:
+                inside.append(block < 0)
+                yield block
+
+        try:
+            coords, faces = self.layout.surface(noted(self.layout.signed_blocks(predict, self.iou_resolution)), self.iou_resolution)
+        except UsageError:  # a prediction that is not finite has neither inside nor surface
+            return {}
+        found = {"iou": iou(np.concatenate(inside), self._target_inside())}
+        if len(faces):
+            found["chamfer"] = chamfer(self._surface, surface_points((coords, faces), side=1))
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{self.layout} {self.pool_size} {self.redraw_every} {self.truth_name}".encode())
+        shape = self._shape
+        for array in (shape.vertices, shape.faces) if isinstance(shape, Mesh) else (shape.points, shape.normals):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()[:16]
+
+    @property
+    def placed(self) -> Mesh | Cloud:
+        """The shape itself, in the field's coordinates."""
+        return self._shape
+
+    @cached_property
+    def truth(self) -> Truth:
+        """The signed distance in the field's coordinates."""
+        shape = self._shape
+        if isinstance(shape, Cloud):
+            return NearestTruth(shape.points, shape.normals)
+        kind = TriangleTruth if self.truth_name == "triangles" else NearestTruth.of_mesh
+        return kind(shape.vertices, shape.faces)
+
+    def _draw(self, number: int, seed: int, device: torch.device) -> Pool:
+        start = time.perf_counter()
+        rng = np.random.default_rng((seed, number))
+        shape, count, cube = self._shape, self.pool_size, self.layout.cube
+        if isinstance(shape, Mesh):
+            points, _ = sample_surface(shape.vertices, shape.faces, count, rng)
+        else:
+            points = shape.points[rng.integers(len(shape.points), size=count)]
+        scale = np.where(np.arange(count) < (count + 1) // 2, COARSE, FINE)[:, None]
+        points = (points + scale * rng.laplace(size=(count, 3)) + cube) % (2 * cube) - cube
+        coords = points.astype(np.float32)
+        exact = coords.astype(np.float64)  # the truth of the points as the network will see them
+        truth = self.truth.signed_distance if self.layout.target == "sdf" else self.truth.inside
+        values = truth(exact).astype(np.float32)[:, None]
+        self.preparation_seconds += time.perf_counter() - start
+        return Pool(torch.from_numpy(coords).to(device), torch.from_numpy(values).to(device), None, self.layout.value_range, number)
+
+    def _target_inside(self) -> np.ndarray:
+        resolution = self.iou_resolution
+        if self._inside is None or len(self._inside) != resolution:
+            start = time.perf_counter()
+            grid = GridCoords((resolution,) * 3, -self.layout.cube, self.layout.cube)
+            planes = max(1, 2**20 // resolution**2)
+            parts = [grid[first * resolution**2 : (first + planes) * resolution**2] for first in range(0, resolution, planes)]
+            self._inside = np.concatenate([self.truth.inside(part.double().numpy()) for part in parts]).reshape((resolution,) * 3)
+            self.preparation_seconds += time.perf_counter() - start
+        return self._inside
+
+    @cached_property
+    def _surface(self) -> np.ndarray:
+        from nint.metrics.shape import CHAMFER_SAMPLES, surface_points
+
+        shape = self._shape
+        if isinstance(shape, Mesh):
+            return surface_points((shape.vertices, shape.faces))
+        return np.random.default_rng(0).permutation(shape.points)[:CHAMFER_SAMPLES]
+
+
+def load_shape(
+    path: str | Path,
+    *,
+    pool_size: int | None = None,
+    redraw_every: int | None = None,
+    truth: str | None = None,
+    target: str | None = None,
+    iou_resolution: int | None = None,
+) -> ShapeSignal:
+    """Loads a mesh or a point cloud; formats as in `nint.signals.shape.files.read_shape`.
+
+    Args:
+        path: The file.
+        pool_size: Points drawn near the surface at a time; 50,000 where None.
+        redraw_every: Steps that they are used for, 0 for the whole run; 1 where None.
+        truth: "triangles" or "nearest"; for a mesh triangles where None.
+        target: "sdf" or "occupancy"; sdf where None.
+        iou_resolution: Points a side of the grid of `evaluate`; 64 where None.
+
+    Raises:
+        UsageError: for a file that cannot be read or a shape that cannot be fitted.
+    """
+    from nint.signals.shape.files import read_shape
+
+    options = {"pool_size": pool_size, "redraw_every": redraw_every, "truth": truth, "target": target, "iou_resolution": iou_resolution}
+    return ShapeSignal(read_shape(path), Path(path).name, **{key: value for key, value in options.items() if value is not None})

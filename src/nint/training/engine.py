@@ -1,0 +1,176 @@
+"""The loop, and nothing but the loop: select -> forward on the batch -> objective -> backward -> update -> observe -> monitors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from nint.errors import DivergedError
+from nint.machine.malloc import keep_freed_memory
+from nint.ntk.products import jvp_rows, vjp_rows
+from nint.probe.cost import Cost
+from nint.samplers.base import Selection
+from nint.signals.base import Signal
+from nint.teacher import Teacher
+from nint.training.budgets import Budget
+from nint.training.clock import Clock
+from nint.training.gradient import accumulate_gradient
+
+_EXPLODED = 1e3
+
+
+@dataclasses.dataclass
+class Run:
+    """The state of one training run; monitors read it between steps.
+
+    Attributes:
+        field: The network.
+        teacher: Chooses the points; `teacher.step` is the number of finished steps.
+        optimizer: Its learning rate is set before each step.
+        rate: Step -> learning rate.
+        signal: Where redrawn pools come from.
+        budget: When to stop.
+        clock: Training and selection seconds.
+        seed: The run's seed.
+        cost: Points of training (those of selection are in `teacher.cost`).
+        curve: One row an evaluation.
+        first_loss: Loss of the first step, by which an explosion is judged.
+        loss: Loss of the last batch, before its update.
+        selection: The last batch.
+        interrupted: Asked after each step; true stops the run.
+        restarts: What became of earlier tries that diverged, see `nint.runs.restarts`.
+        compiled: Whether the network's forward and backward are compiled (`nint.machine.compiled`), off the clock.
+    """
+
+    field: nn.Module
+    teacher: Teacher
+    optimizer: torch.optim.Optimizer
+    rate: Callable[[int], float]
+    signal: Signal
+    budget: Budget
+    clock: Clock
+    seed: int
+    cost: Cost = dataclasses.field(default_factory=Cost)
+    curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    first_loss: float | None = None
+    loss: float = math.nan
+    selection: Selection | None = None
+    interrupted: Callable[[], bool] = lambda: False
+    restarts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    compiled: bool = False
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self.teacher.step
+
+    @property
+    def units(self) -> float:
+        """Work so far in forwards over the whole pool, selection included."""
+        return (self.cost + self.teacher.cost).units(len(self.teacher.probe))
+
+    def latest(self, metric: str) -> float | None:
+        """A metric of this very step, if it was evaluated."""
+        row = self.curve[-1] if self.curve else {}
+        return row.get(metric) if row.get("step") == self.step else None
+
+    def stop_reason(self) -> str | None:
+        """Why to stop now, or None."""
+        if self.interrupted():
+            return "interrupted"
+        return self.budget.reason(self.step, self.clock.training_s, self.latest("psnr"), self.teacher.total_steps)
+
+
+class Monitor(Protocol):
+    """Watches a run with the training clock stopped."""
+
+    def start(self, run: Run) -> None: ...
+    def after_step(self, run: Run) -> None: ...
+    def finish(self, run: Run, reason: str) -> None: ...
+
+
+def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
+    """Trains until the budget is used up and returns why it stopped.
+
+    Raises:
+        DivergedError: on NaN, infinity or an exploding loss.
+    """
+    keep_freed_memory()
+    warm_up(run.field, run.teacher.probe.coords)
+    for monitor in monitors:
+        monitor.start(run)
+    reason = run.stop_reason()
+    while reason is None:
+        train_step(run)
+        for monitor in monitors:
+            monitor.after_step(run)
+        reason = run.stop_reason()
+    check_weights(run)  # no further loss would tell that the last update failed
+    for monitor in monitors:
+        monitor.finish(run, reason)
+    return reason
+
+
+def warm_up(field: nn.Module, coords: Any) -> None:
+    """Forward, backward and forward mode once on one point, so that what torch loads at first use stays off the clock."""
+    point = coords[:1]
+    tangent = vjp_rows(field, point, lambda prediction, _: torch.ones_like(prediction), 1)
+    jvp_rows(field, point, tangent, 1)
+
+
+def train_step(run: Run) -> None:
+    """One step. Redrawing points is data preparation and stays off the clock, and so does compiling."""
+    teacher = run.teacher
+    pool = run.signal.redraw(teacher.probe.pool, teacher.step, run.seed)
+    if pool is not teacher.probe.pool:
+        teacher.set_pool(pool)
+    probe, forwards = teacher.probe, teacher.probe.forwards
+    if run.compiled:  # scoring only once the sampler has asked for it
+        forwards.compile(probe.coords, scoring=teacher.cost.forward > 0, coord_gradient=teacher.wants_coord_gradient)
+    rate = run.rate(teacher.step)
+    with run.clock.training():
+        with run.clock.selecting():
+            run.selection = teacher.select()
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate
+        run.optimizer.zero_grad(set_to_none=True)
+        feedback = accumulate_gradient(
+            run.field,
+            probe.coords,
+            probe.values,
+            run.selection,
+            teacher.loss,
+            probe.chunk_size,
+            run.cost,
+            teacher.wants_coord_gradient,
+            forwards.training,
+        )
+        run.loss = float(feedback.point_loss.mean())
+        _check(run)
+        run.optimizer.step()
+        with run.clock.selecting():
+            teacher.report(feedback)
+
+
+def check_weights(run: Run) -> None:
+    """Refuses to measure or keep weights that the last update has made NaN or infinite.
+
+    Raises:
+        DivergedError: at the step that would come next.
+    """
+    if not all(bool(torch.isfinite(p).all()) for p in run.field.parameters()):
+        raise DivergedError(run.step, "weights are not finite after the last update")
+
+
+def _check(run: Run) -> None:
+    if not math.isfinite(run.loss):
+        raise DivergedError(run.step, f"the loss is {run.loss}")
+    if run.first_loss is None:
+        run.first_loss = run.loss
+    if run.loss > _EXPLODED * max(run.first_loss, 1e-3):
+        raise DivergedError(run.step, f"the loss is {run.loss:.3g} after {run.first_loss:.3g} at the start")

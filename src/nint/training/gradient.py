@@ -1,0 +1,138 @@
+"""One training gradient: forward, objective and backward over a batch, in chunks that stay in cache.
+
+Separable objectives are summed chunk by chunk. Joint ones need every prediction before their gradient: the chunks' graphs
+are kept where they fit a memory budget, else the batch is forwarded twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nint.machine.matmul import fast_matmul
+from nint.machine.precision import Forward
+from nint.ntk.products import forward_rows, row_chunks
+from nint.probe.cost import Cost
+from nint.probe.objectives import Objective, PointLoss
+from nint.samplers.base import Feedback, Selection
+from nint.signals.base import RowSubset
+
+_KEPT_GRAPH_BYTES = 2**30
+
+
+@fast_matmul
+def accumulate_gradient(
+    field: nn.Module,
+    coords: Any,
+    values: Any,
+    selection: Selection,
+    loss: PointLoss,
+    chunk_size: int,
+    cost: Cost,
+    want_coord_gradient: bool = False,
+    forward: Forward | None = None,
+) -> Feedback:
+    """Adds the gradient of the selection's objective to `.grad` of the parameters.
+
+    Args:
+        field: The network.
+        coords: Pool coordinates `[n, d_in]`, read by rows.
+        values: Pool values `[n, d_out]`, read by rows.
+        selection: Which points, and their objective (None: `loss`).
+        loss: The run's own loss.
+        chunk_size: Points at a time.
+        cost: Meter of points forwarded and backwarded.
+        want_coord_gradient: Also return d objective / d coords.
+        forward: Another way to call the network, with a graph (`nint.machine.compiled.Forwards`).
+
+    Cost: b forwards and b backwards; a joint objective whose graphs do not fit costs b forwards more.
+    """
+    objective: Objective = loss if selection.objective is None else selection.objective
+    indices = selection.indices
+    cost.forward += len(indices)
+    cost.backward += len(indices)
+    call = field if forward is None else forward
+    if isinstance(objective, PointLoss):
+        prediction, point_loss, slopes = _separable(call, coords, values, indices, objective, loss, chunk_size, want_coord_gradient)
+    else:
+        per_point = _graph_bytes_per_point(field)
+        prediction, point_loss, slopes = _joint(
+            call, coords, values, indices, objective, loss, chunk_size, per_point, cost, want_coord_gradient
+        )
+    gradient = {name: p.grad for name, p in field.named_parameters() if p.grad is not None}
+    return Feedback(prediction, point_loss, _joined(slopes) if slopes else None, gradient)
+
+
+def _inputs(coords: Any, rows: Tensor, want_coord_gradient: bool) -> Tensor:
+    x = coords[rows]
+    return x.detach().requires_grad_(True) if want_coord_gradient else x
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _separable(
+    forward: Forward, coords: Any, values: Any, indices: Tensor, objective: PointLoss, loss: PointLoss, chunk_size: int, want: bool
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    total = len(indices)
+    predictions, losses, slopes = [], [], []
+    for part in row_chunks(total, chunk_size):
+        rows = indices[part]
+        x, y = _inputs(coords, rows, want), values[rows]
+        prediction = forward(x)
+        point_loss = objective.point_loss(prediction, y)
+        (point_loss.sum() / total).backward()
+        predictions.append(prediction.detach())
+        losses.append(point_loss.detach() if objective is loss else loss.point_loss(prediction.detach(), y))
+        if want:
+            slopes.append(x.grad)
+    return _joined(predictions), _joined(losses), slopes
+
+
+def _joint(
+    forward: Forward,
+    coords: Any,
+    values: Any,
+    indices: Tensor,
+    objective: Objective,
+    loss: PointLoss,
+    chunk_size: int,
+    graph_bytes_per_point: int,
+    cost: Cost,
+    want: bool,
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    parts = list(row_chunks(len(indices), chunk_size))
+    keep = len(indices) * graph_bytes_per_point <= _KEPT_GRAPH_BYTES
+    inputs, graphs = [], []
+    if keep:
+        for part in parts:
+            inputs.append(_inputs(coords, indices[part], want))
+            graphs.append(forward(inputs[-1]))
+        prediction = _joined([graph.detach() for graph in graphs])
+    else:
+        prediction = forward_rows(forward, RowSubset(coords, indices), chunk_size)
+        cost.forward += len(indices)
+    y = values[indices]
+    leaf = prediction.requires_grad_(True)
+    objective(leaf, y, indices).backward()
+    cotangent = leaf.grad
+    slopes = []
+    for number, part in enumerate(parts):
+        x = inputs[number] if keep else _inputs(coords, indices[part], want)
+        graph = graphs[number] if keep else forward(x)
+        graph.backward(cotangent[part])
+        if keep:
+            graphs[number] = None
+        if want:
+            slopes.append(x.grad)
+    prediction = leaf.detach()
+    return prediction, loss.point_loss(prediction, y), slopes
+
+
+def _graph_bytes_per_point(field: nn.Module) -> int:
+    """Rough size of a point's graph: two activations for every bias-like output of every layer."""
+    outputs = sum(p.shape[0] * p.element_size() for p in field.parameters() if p.ndim >= 2)
+    return 3 * outputs

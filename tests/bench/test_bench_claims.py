@@ -1,0 +1,32 @@
+"""claims.md is made of the claims, the published numbers and our rows."""
+
+import json
+
+from nint.bench.claims.claims import CLAIMS
+from nint.bench.claims.write import CLAIMS_FILE, figure_rows, verdict_here, write_claims
+from nint.bench.published import published
+
+
+def claim(name):
+    return next(one for one in CLAIMS if one.id == name)
+
+
+def test_our_rows_decide_and_what_was_not_measured_cannot_tell():
+    rows = {row: dict(values) for row, values in published("table2").rows.items()}
+    assert verdict_here(claim("seconds-saved"), {"table2": rows}, {}).holds
+    slow = {row: {**values, "seconds@30": 100.0} for row, values in rows.items()}
+    assert verdict_here(claim("seconds-saved"), {"table2": slow}, {}).holds is False
+    verdict = verdict_here(claim("seconds-saved"), {}, {})
+    assert verdict.holds is None and "table2" in verdict.reason
+
+
+def test_every_claim_has_a_line_with_both_verdicts(tmp_path):
+    (tmp_path / "fig2.json").write_text(json.dumps({"rows": {"kernel": {"diagonal_ratio": 1e4}}}))
+    (tmp_path / "fig3.json").write_text("not JSON")
+    assert figure_rows(tmp_path) == {"kernel": {"diagonal_ratio": 1e4}}
+    path = write_claims({"table2": published("table2").rows}, tmp_path, "About.")
+    assert path.name == CLAIMS_FILE
+    lines = [line for line in path.read_text().splitlines() if line.startswith("| ") and not line.startswith("| claim")]
+    assert len(lines) == len(CLAIMS)
+    assert all(line.replace("\\|", "").count("|") == 5 and line.count("**") == 4 for line in lines)
+    assert any("26.58" in line and line.count("**holds**") == 2 for line in lines)

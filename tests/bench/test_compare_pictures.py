@@ -1,0 +1,143 @@
+"""Pictures of a comparison, read back as pixels, and the choice of the crop."""
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nint.bench.compare.pictures import write_pictures
+from nint.bench.compare.plan import make_plan
+from nint.bench.compare.run import run_comparison
+from nint.plots.style import COLOURS
+from nint.plots.zoom import choose_crop
+
+SAMPLERS = ["nint", "int", "uniform", "full"]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A real comparison of four samplers, and its pictures."""
+    folder = tmp_path_factory.mktemp("compare")
+    plan = make_plan(
+        "sample:camera", signal_options={"max_side": 32}, samplers=SAMPLERS, size="2x16", steps=20, seeds=2, lr=1e-3, checkpoints=(5, 20)
+    )
+    comparison = run_comparison(plan, folder)
+    patch = pytest.MonkeyPatch()
+    patch.setitem(sys.modules, "matplotlib.pyplot", None)
+    try:
+        return folder, comparison, write_pictures(comparison, folder)
+    finally:
+        patch.undo()
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def reds(image):
+    return (image[..., 0] > 160) & (image[..., 1] < 100) & (image[..., 2] < 100)
+
+
+def test_every_picture_is_written(drawn):
+    folder, _, written = drawn
+    field = "siren_size=2x16"
+    assert [path.name for path in written] == [
+        "curves-psnr.png",
+        "curves-ssim.png",
+        f"reconstructions-{field}.png",
+        f"selection-{field}.png",
+    ]
+    assert all(path.parent == folder and pixels(path).std() > 5 for path in written)
+
+
+@pytest.mark.parametrize("metric", ["psnr", "ssim"])
+def test_curves_have_every_sampler_in_its_colour(drawn, metric):
+    image = pixels(drawn[0] / f"curves-{metric}.png")
+    for sampler in SAMPLERS:
+        colour = [int(COLOURS[sampler][i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(image - colour).max(axis=-1) <= 12).sum() > 200, sampler
+
+
+def parts(mask):
+    """(start, end) of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def test_the_red_points_are_those_that_were_selected(drawn, tmp_path):
+    folder, comparison, _ = drawn
+    name = "selection-siren_size=2x16.png"
+    # The same picture with every point selected shows where its panels lie.
+    for path in (folder / "runs").rglob("step-*.npz"):
+        copy = tmp_path / path.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with np.load(path) as file:
+            np.savez(copy, **{**file, "selected": np.arange(32 * 32)})
+    write_pictures(comparison, tmp_path)
+    everything, red = reds(pixels(tmp_path / name)), reds(pixels(folder / name))
+    rows, columns = parts(everything.any(axis=1)), parts(everything.any(axis=0))
+    assert (len(rows), len(columns)) == (4, 3)  # samplers; steps 1, 5 and 20
+    for sampler, (top, bottom) in zip(SAMPLERS, rows, strict=True):
+        for step, (left, right) in zip((1, 5, 20), columns, strict=True):
+            with np.load(folder / "runs" / "siren_size=2x16" / sampler / f"step-{step:06d}.npz") as file:
+                wanted = np.isin(np.arange(32 * 32), file["selected"]).reshape(32, 32)
+            centres = (np.arange(32) + 0.5) / 32
+            down, across = top + (centres * (bottom - top)).astype(int), left + (centres * (right - left)).astype(int)
+            assert np.array_equal(red[np.ix_(down, across)], wanted), (sampler, step)
+
+
+def test_reconstructions_have_the_box_and_the_original(drawn):
+    folder, *_ = drawn
+    image = pixels(folder / "reconstructions-siren_size=2x16.png")
+    yellow = (image[..., 0] > 200) & (image[..., 1] > 180) & (image[..., 2] < 90)
+    columns = yellow.any(axis=0)
+    assert int((np.diff(columns.astype(int)) == 1).sum()) == 1 + len(SAMPLERS)
+
+
+def test_failed_runs_and_missing_snapshots_are_left_out(drawn, tmp_path):
+    _, comparison, _ = drawn
+    names = [path.name for path in write_pictures(comparison, tmp_path)]  # a folder without snapshots
+    assert names == ["curves-psnr.png", "curves-ssim.png"]
+
+
+# ---------------------------------------------------------------- crop
+
+
+def slow_crop(target, images, side):
+    """Every window, one by one."""
+    best, where = -1.0, None
+    for top in range(target.shape[0] - side + 1):
+        for left in range(target.shape[1] - side + 1):
+            window = slice(top, top + side), slice(left, left + side)
+            spread = np.std([np.abs(image[window].astype(float) - target[window]).mean() for image in images])
+            if spread > best + 1e-9:
+                best, where = spread, (top, left)
+    return where
+
+
+@pytest.mark.parametrize("shape", [(36, 50), (50, 36, 3)])
+def test_the_crop_is_where_the_errors_differ_most(shape):
+    rng = np.random.default_rng(1)
+    target = rng.integers(0, 256, shape, dtype=np.uint8)
+    images = [np.clip(target + rng.normal(0, 1 + 20 * rng.random(shape)), 0, 255).astype(np.uint8) for _ in range(4)]
+    top, left, side = choose_crop(target, images)
+    assert side == 9
+    assert (top, left) == slow_crop(target, images, side)
+
+
+def test_the_crop_finds_a_planted_difference_and_not_a_shared_error():
+    target = np.zeros((40, 40), np.uint8)
+    good, bad = target.copy(), target.copy()
+    good[:10, :10] = bad[:10, :10] = 255  # both fail here
+    bad[25:35, 20:30] = 120  # only one fails here
+    assert choose_crop(target, [good, bad]) == (25, 20, 10)
+    assert choose_crop(target, [good])[:2] == (0, 0)
+
+
+def test_the_crop_of_a_small_image_fits():
+    target = np.zeros((5, 30), np.uint8)
+    top, left, side = choose_crop(target, [target + 1, target + 2])
+    assert side == 5
+    assert top == 0
+    assert left + side <= 30

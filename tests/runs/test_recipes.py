@@ -1,0 +1,266 @@
+"""What a recipe chooses, that the user's word wins, and that the same choice gives the same run."""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from oracles.pictures import picture
+from torch import nn
+
+import nint
+from nint.errors import UsageError
+from nint.fields.siren import Siren
+from nint.monitors import BaseMonitor
+from nint.runs import batches, recipes
+from nint.runs.build import build_run
+from nint.runs.job import make_job
+from nint.runs.recipes import MEASURED, RECIPES, Recipe
+from nint.samplers import SAMPLERS
+from nint.signals.base import KindDefaults
+from nint.signals.image.signal import ImageSignal
+from nint.training import learning_rate
+from nint.training.budgets import Budget
+from nint.training.optimizers import has_muon
+
+FIELD = "siren:size=2x16"
+RECIPE = Recipe(lr=2e-3, optimizer="muon", batch_share=0.5, total_steps=321, weight_scale=1.25)
+
+
+@pytest.fixture(autouse=True)
+def fixed(monkeypatch):
+    """A recipe for images that does not change when the measured one does, and a torch that has Muon."""
+    monkeypatch.setitem(MEASURED, "image", RECIPE)
+    monkeypatch.setattr(recipes, "has_muon", lambda: True)
+    monkeypatch.setattr(batches, "SMALL_BATCH", 10)
+
+
+def job_of(recipe="default", rows=9, columns=11, **settings):
+    return make_job(picture(rows, columns), recipe=recipe, device="cpu", **settings)
+
+
+def test_the_paper_recipe_is_what_the_papers_say():
+    job = job_of("paper")
+    assert (SAMPLERS.text(job.sampler), job.optimizer, job.lr, job.lr_schedule, job.warm_up) == ("nint", "adam", None, "constant", 0.0)
+    assert (job.rate, job.field, job.total_steps, job.notes, job.by_clock) == (1e-4, Siren(), 5000, (), False)
+    assert make_job(picture(9, 11), device="cpu").settings() == job.settings()
+    assert job_of("paper", budget=Budget(steps=7)).total_steps == job_of("paper", budget=Budget(seconds=7)).total_steps == 5000
+    assert (job.settings()["recipe"], job.settings()["warm_up"]) == ("paper", 0.0)
+
+
+def test_the_default_recipe_fills_what_is_not_said():
+    job = job_of()
+    assert (SAMPLERS.name_of(job.sampler), job.sampler.batch_share, job.optimizer) == ("nint-fast", 0.5, "muon")
+    assert (job.rate, job.lr_schedule, job.warm_up, job.total_steps) == (2e-3, "cosine", 0.02, 321)
+    assert (job.field.weight_scale, job.notes, job.recipe) == (1.25, (), "default")
+    assert (job.settings()["recipe"], job.settings()["warm_up"]) == ("default", 0.02)
+    assert job.chosen == {
+        "field": "siren",
+        "sampler": "nint-fast",
+        "weight_scale": 1.25,
+        "batch_share": 0.5,
+        "optimizer": "muon",
+        "lr": 2e-3,
+        "lr_schedule": "cosine",
+        "warm_up": 0.02,
+        "total_steps": 321,
+    }
+
+
+CHOSEN = {"sampler": "nint-fast:batch_share=0.5", "field": "siren:weight_scale=1.25"} | {
+    name: getattr(RECIPE, name) for name in ("optimizer", "lr", "lr_schedule", "warm_up", "total_steps")
+}
+
+
+@pytest.mark.parametrize(
+    ("named", "differing"),
+    [
+        ({"lr": 5e-5}, {"lr": 5e-5}),
+        ({"optimizer": "adam"}, {"optimizer": "adam"}),
+        ({"optimizer": "muon:ratio=2"}, {"optimizer": "muon:ratio=2"}),
+        ({"lr_schedule": "constant"}, {"lr_schedule": "constant"}),
+        ({"warm_up": 0.0}, {"warm_up": 0.0}),
+        ({"total_steps": 9}, {"total_steps": 9}),
+        ({"batch_share": 0.3}, {"sampler": "nint-fast:batch_share=0.3"}),
+        ({"batch_size": 5}, {"sampler": "nint-fast:batch_size=5"}),
+        ({"sampler": "uniform"}, {"sampler": "uniform:batch_share=0.5"}),
+        ({"sampler": "uniform:batch_share=0.3"}, {"sampler": "uniform:batch_share=0.3"}),
+        ({"sampler": "nint-fast:random_share=0.9"}, {"sampler": "nint-fast:batch_share=0.5,random_share=0.9"}),
+        ({"sampler": "nint"}, {"sampler": "nint"}),  # a sampler that pays to choose keeps the papers' share
+        ({"sampler": "full"}, {"sampler": "full"}),
+        ({"sampler": SAMPLERS.parse("uniform")}, {"sampler": "uniform"}),
+        ({"field": "siren:weight_scale=1"}, {"field": "siren"}),
+        ({"field": "siren:size=3x16"}, {"field": "siren:size=3x16,weight_scale=1.25"}),
+        ({"field": Siren}, {}),
+        ({"field": Siren()}, {"field": "siren"}),
+        ({"field": "gauss"}, {"field": "gauss", "lr": 5e-3, "optimizer": "adam"}),
+        ({"field": "finer"}, {"field": "finer", "lr": 5e-4, "optimizer": "adam"}),
+        ({"field": "finer", "lr": 1e-2, "optimizer": "muon"}, {"field": "finer", "lr": 1e-2, "optimizer": "muon"}),
+    ],
+    ids=str,
+)
+def test_what_the_user_names_wins_and_nothing_else_changes(named, differing):
+    settings = job_of(**named).settings()
+    assert {name: settings[name] for name in CHOSEN} == CHOSEN | differing
+    assert not set(named) - {"field", "sampler"} & set(job_of(**named).chosen)
+
+
+def test_budgets():
+    assert job_of(budget=77).total_steps == job_of(budget=Budget(steps=77)).total_steps == 77
+    assert job_of(budget=Budget(steps=77, seconds=3)).total_steps == 77
+    assert job_of(budget=Budget(steps=77), total_steps=200).total_steps == 200
+    for budget in (Budget(seconds=3), Budget(psnr=30), None):
+        assert job_of(budget=budget).total_steps == 321
+    with pytest.raises(UsageError, match="steps=0"):
+        job_of(budget=0)
+
+
+def rates_of(job, budget, steps, seconds_a_step):
+    """Learning rates of a run whose every step takes the same time."""
+    run = build_run(job, budget)
+    found = []
+    for step in range(steps):
+        found.append(run.rate(step))
+        run.clock.training_s += seconds_a_step
+    return found
+
+
+def test_under_a_budget_of_seconds_the_rate_follows_the_seconds_that_are_used():
+    budget = Budget(seconds=10)
+    rates = rates_of(job_of(field=FIELD, warm_up=0.2, budget=budget), budget, 22, 0.5)
+    assert rates[0] == pytest.approx(2e-3 * 0.05) and rates[2] == pytest.approx(2e-3 * 0.525) and rates[4] == pytest.approx(2e-3)
+    assert rates[12] == pytest.approx(1e-3) and rates[20] == pytest.approx(0, abs=1e-12) and rates[21] == pytest.approx(0, abs=1e-12)
+    assert rates_of(job_of(field=FIELD, warm_up=0.2, budget=budget), budget, 11, 1.0) == pytest.approx(rates[::2])
+    # The user's total_steps, and the paper's, are steps.
+    for settings in ({"total_steps": 40}, {"recipe": "paper", "lr_schedule": "cosine", "lr": 2e-3, "total_steps": 40}):
+        slow, quick = (rates_of(job_of(field=FIELD, warm_up=0.0, budget=budget, **settings), budget, 22, taken) for taken in (0.5, 1e-6))
+        assert slow == quick == pytest.approx([1e-3 * (1 + math.cos(math.pi * step / 40)) for step in range(22)])
+
+
+def test_of_two_limits_the_nearer_one_counts():
+    budget = Budget(steps=20, seconds=10)
+    job = job_of(field=FIELD, budget=budget)
+    by_step = rates_of(job, budget, 20, 1e-9)
+    assert by_step == pytest.approx([learning_rate.learning_rate("cosine", 2e-3, step, 20, 0.02) for step in range(20)])
+    assert rates_of(job, budget, 6, 2.0)[-1] == pytest.approx(0, abs=1e-12)
+
+
+def test_small_pools_take_more_of_their_points_and_large_ones_less(monkeypatch):
+    monkeypatch.setattr(batches, "SMALL_BATCH", 60)
+    assert (job_of().sampler.batch_size, job_of().sampler.batch_share) == (60, 0.2)  # half of 99 is less
+    assert job_of(rows=5, columns=6).sampler.batch_size == 30  # no more than there are
+    assert job_of(rows=12, columns=12).sampler.batch_size is None
+    assert job_of("paper").sampler.batch_size is None
+    monkeypatch.setattr(batches, "LARGE_BATCH", 70)
+    assert job_of(rows=20, columns=20).sampler.batch_size == 70
+    assert job_of(rows=20, columns=20, batch_share=0.9).sampler.batch_share == 0.9
+
+
+def test_finer_grids_get_a_larger_weight_scale(monkeypatch):
+    monkeypatch.setitem(MEASURED, "image", dataclasses.replace(RECIPE, weight_scale=1.5, octave=0.25))
+    scales = [job_of(rows=side, columns=side).field.weight_scale for side in (128, 256, 512)]
+    assert scales == [1.25, 1.5, 1.75]
+    assert job_of(rows=4, columns=4).field.weight_scale == 1.0  # the papers' is the least
+    assert job_of(rows=256, columns=256, field="siren:weight_scale=3").field.weight_scale == 3
+    assert job_of(rows=256, columns=256, field="finer").field.weight_scale == 1.0
+
+
+def test_a_large_pool_needs_no_candidates_where_choosing_is_free(monkeypatch):
+    monkeypatch.setattr(batches, "LARGE_POOL", 50)
+    assert job_of().sampler.candidates is None and job_of().notes == ()
+    assert job_of(sampler="nint").sampler.candidates == batches.LARGE_CANDIDATES
+
+
+class Other(ImageSignal):
+    """A kind with defaults of its own."""
+
+    defaults: ClassVar[KindDefaults] = KindDefaults(batch_share=0.35, omega_0=17.0, total_steps=123)
+
+
+def test_what_the_recipe_leaves_open_is_the_kinds():
+    job = make_job(Other(picture(9, 11)), recipe="default", device="cpu")
+    assert (job.field.omega_0, job.field.weight_scale, job.total_steps) == (17.0, 1.25, 321)
+    assert make_job(Other(picture(9, 11)), recipe="default", sampler="nint", device="cpu").sampler.batch_share == 0.35
+    assert make_job(Other(picture(9, 11)), device="cpu").chosen["omega_0"] == 17.0
+
+
+def test_a_kind_that_was_not_measured_says_that_it_inherits():
+    volume = np.random.default_rng(0).random((5, 6, 7))
+    job = make_job(volume, kind="volume", recipe="default", device="cpu")
+    assert (job.rate, job.optimizer, job.field.weight_scale) == (2e-3, "muon", 1.25)
+    said = "The default recipe was measured on image, audio and shape signals; volume signals inherit that of images."
+    assert job.notes == (said,)
+    assert make_job(volume, kind="volume", device="cpu").notes == ()
+
+
+def test_a_field_that_was_not_measured_says_that_it_keeps_its_rate():
+    assert job_of(field="gauss").notes == ("The default recipe was measured with siren; gauss keeps its own learning rate, with adam.",)
+    job = job_of(field=nn.Linear(2, 3))
+    assert job.rate == 1e-4 and "Linear keeps its own learning rate" in job.notes[0]
+
+
+def test_a_torch_without_muon_takes_adam_and_says_so(monkeypatch):
+    monkeypatch.setattr(recipes, "has_muon", lambda: False)
+    job = job_of()
+    assert (job.optimizer, job.rate) == ("adam", 2e-3)
+    assert job.notes == ("This torch has no Muon (it came with 2.9), so adam takes its place.",)
+    assert job_of(optimizer="muon").optimizer == "muon"  # which is refused when it is built
+    assert job_of(field="gauss").notes[1:] == ()
+
+
+def test_bad_settings_are_refused():
+    for settings, said in [
+        ({"recipe": "papr"}, "There is no recipe called 'papr'. Did you mean 'paper'?"),
+        ({"recipe": None}, "no recipe called 'None'"),
+        ({"warm_up": 1.0}, "warm_up=1.0"),
+        ({"warm_up": math.nan}, "warm_up=nan"),
+        ({"batch_share": 0.1, "batch_size": 5}, "give one of them"),
+        ({"batch_share": 0.0}, "batch_share"),
+        ({"sampler": "full", "batch_size": 5}, "'full' has no batch share"),
+        ({"lr_schedule": "cosinus"}, "Did you mean 'cosine'"),
+    ]:
+        with pytest.raises(UsageError) as caught:
+            job_of(**settings)
+        assert said in str(caught.value), settings
+
+
+# The measured recipes themselves
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "shape"])
+def test_every_measured_recipe_makes_a_job(kind, monkeypatch):
+    monkeypatch.undo()
+    source = {"image": picture(9, 11), "audio": "sample:chirp", "shape": "sample:torus"}[kind]
+    options = {"image": {}, "audio": {"duration": 0.05}, "shape": {"pool_size": 3000}}[kind]
+    for recipe in RECIPES:
+        job = make_job(source, recipe=recipe, field=FIELD, device="cpu", **options)
+        assert job.notes == () or not has_muon()
+        assert dataclasses.replace(job, lr=None).rate == Siren.default_lr
+
+
+@pytest.mark.skipif(not has_muon(), reason="torch before 2.9 has no Muon")
+def test_two_runs_of_a_recipe_are_bit_equal_and_another_seed_is_another_run():
+    def run(seed):
+        return nint.fit(picture(12, 12), field=FIELD, budget=12, eval_every=4, seed=seed, device="cpu")
+
+    first, second, other = run(3), run(3), run(4)
+    assert first.record["settings"]["recipe"] == "default"
+    assert first.record["settings"]["optimizer"] == "muon" and first.record["settings"]["total_steps"] == 12
+    names = list(first.state_dict())
+    assert all(torch.equal(first.state_dict()[name], second.state_dict()[name]) for name in names)
+    assert any(not torch.equal(first.state_dict()[name], other.state_dict()[name]) for name in names)
+    assert [row["psnr"] for row in first.record["curve"]] == [row["psnr"] for row in second.record["curve"]]
+
+
+def test_the_last_rate_of_a_run_is_near_nothing():
+    class Watch(BaseMonitor):
+        rates: ClassVar[list[float]] = []
+
+        def after_step(self, run):
+            self.rates.append(run.optimizer.param_groups[0]["lr"])
+
+    nint.fit(picture(9, 11), field=FIELD, optimizer="adam", budget=50, device="cpu", monitors=[Watch()])
+    assert len(Watch.rates) == 50 and Watch.rates[0] == pytest.approx(1e-4) and max(Watch.rates) == pytest.approx(2e-3)
+    assert Watch.rates[-1] < 1e-5

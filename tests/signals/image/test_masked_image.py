@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+
+import nint
+from nint.errors import UsageError
+from nint.signals.image.signal import ImageSignal
+from nint.signals.image.write import write_image
+from nint.signals.observed import ObservedSignal
+from nint.signals.open import open_signal
+
+RNG = np.random.default_rng(0)
+
+
+def rgba(hole):
+    pixels = RNG.integers(0, 255, (12, 10, 4), dtype=np.uint8)
+    pixels[..., 3] = np.where(hole, 0, 200)
+    return pixels
+
+
+HOLE = np.zeros((12, 10), bool)
+HOLE[3:6, 2:8] = True
+
+
+def test_transparent_pixels_are_left_out_and_alpha_dropped(tmp_path):
+    write_image(rgba(HOLE), tmp_path / "a.png")
+    signal = open_signal(tmp_path / "a.png", transparent="unobserved")
+    assert isinstance(signal, ObservedSignal) and signal.layout.channels == 3
+    assert torch.equal(signal.kept, torch.from_numpy(np.flatnonzero(~HOLE)))
+    assert len(signal.pool(torch.device("cpu"))) == 102
+    assert any("18 of 120 points are unobserved" in line for line in signal.report())
+
+
+def test_alpha_is_a_channel_unless_asked(tmp_path):
+    write_image(rgba(HOLE), tmp_path / "a.png")
+    for options in ({}, {"transparent": "fit"}):
+        signal = open_signal(tmp_path / "a.png", **options)
+        assert isinstance(signal, ImageSignal) and signal.layout.channels == 4 and signal.observed is None
+
+
+def test_nan_is_unobserved_and_does_not_count():
+    array = RNG.random((12, 10)).astype(np.float32)
+    array[HOLE] = np.nan
+    signal = open_signal(array)
+    guess = torch.full((120, 1), 0.5)
+    error = np.nanmean((np.clip(0.5, 0, 1) - array.astype(np.float64)) ** 2)
+    assert signal.evaluate(lambda coords: guess) == {"psnr": pytest.approx(-10 * np.log10(error))}
+
+
+def test_inpainting_learns_what_is_there_and_decodes_everything():
+    y, x = np.mgrid[0:24, 0:20] / 24
+    array = (0.5 + 0.4 * np.sin(3 * y + 2 * x)).astype(np.float32)
+    holed = array.copy()
+    holed[8:12, 6:10] = np.nan
+    fit = nint.fit(holed, field="siren:size=2x24,omega_0=10", sampler="nint", budget=150, lr=2e-3)
+    assert fit.metrics["psnr"] > 30
+    assert np.abs(fit.decode() - array)[8:12, 6:10].max() < 0.1
+
+
+def test_after_reduction_only_full_pixels_are_observed():
+    pixels = RNG.integers(0, 255, (12, 12, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    pixels[0, 0, 3] = 0
+    signal = open_signal(pixels, max_side=6, transparent="unobserved")
+    assert signal.kept.tolist() == list(range(1, 36))
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "part"),
+    [
+        (rgba(HOLE)[..., :3], {"transparent": "unobserved"}, "no alpha channel"),
+        (rgba(np.ones_like(HOLE)), {"transparent": "unobserved"}, "no observed pixel"),
+        (rgba(HOLE), {"transparent": "unobservd"}, "Did you mean 'unobserved'"),
+        (rgba(HOLE), {"transparent": "unobserved", "super_resolution": 2}, "needs every pixel"),
+        (np.full((4, 4), np.nan, np.float32), {}, "no observed pixel"),
+    ],
+)
+def test_bad_masks(array, options, part):
+    with pytest.raises(UsageError, match=part):
+        open_signal(array, **options)
+
+
+def test_samplers_that_need_a_grid_say_so():
+    array = RNG.random((12, 10)).astype(np.float32)
+    array[HOLE] = np.nan
+    with pytest.raises(UsageError, match="needs an image"):
+        nint.fit(array, field="siren:size=1x8", sampler="egra", budget=2)
