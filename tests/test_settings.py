@@ -1,4 +1,6 @@
+import dataclasses
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +31,7 @@ def read(text):
 
 
 def refused(call, *words):
-    with pytest.raises(UsageError) as error:
+    with pytest.raises(UsageError, match=re.escape(words[0])) as error:
         call()
     message = str(error.value)
     assert error.value.exit_code == 2 and "\n" not in message and message[-1] in ".?"
@@ -151,6 +153,29 @@ def test_refuses(text, words):
 def test_refuses_in_python_too(bad, words):
     (name,) = bad
     refused(lambda: Spec(**bad), name, words)
+
+
+@settings.accepts_aliases
+@dataclass(frozen=True)
+class Renamed:
+    share: float = settings.setting(0.2, "a share", above=0, aliases=("part", "portion"))
+    plain: int = 3
+
+    def __post_init__(self):
+        settings.check(self, "renamed")
+
+
+@pytest.mark.parametrize("name", ["share", "part", "portion"])
+def test_earlier_names_are_read_and_the_current_one_is_written(name):
+    built = settings.build(Renamed, "renamed", {name: "0.5"})
+    assert built == Renamed(**{name: 0.5}) == Renamed(0.5) == dataclasses.replace(Renamed(), share=0.5)
+    assert settings.text_form(built, "renamed") == "renamed:share=0.5"
+    refused(lambda: Renamed(**{name: -1.0}), "share=-1.0", "above 0")
+
+
+def test_a_setting_by_two_of_its_names_is_refused():
+    refused(lambda: settings.build(Renamed, "renamed", {"part": "0.5", "share": "0.4"}), "share is given twice")
+    refused(lambda: Renamed(part=0.5, portion=0.4), "share is given twice")
 
 
 def test_a_whole_number_may_stand_for_a_float():

@@ -277,8 +277,13 @@ def test_pools_that_do_not_fit_are_refused_and_the_old_one_stays():
 
     teacher = Teacher(Foreign(), coords, values, NeedsGrid(), total_steps=5, grid=(10, 12))
     pool = teacher.probe.pool
-    for bad in ((coords, values[:, :1], (10, 12)), (coords[:, :1], values, (10, 12)), (coords, values[1:], None), (coords, values, (7, 7))):
-        with pytest.raises(UsageError):
+    for bad, words in (
+        ((coords, values[:, :1], (10, 12)), "The new points have 2 coordinates and 1 values each"),
+        ((coords[:, :1], values, (10, 12)), "The new points have 1 coordinates and"),
+        ((coords, values[1:], None), "with the same n"),
+        ((coords, values, (7, 7)), "49 points but there are 120"),
+    ):
+        with pytest.raises(UsageError, match=words):
             teacher.replace_pool(*bad)
     for grid in (None, (4, 5, 6)):
         with pytest.raises(UsageError, match="2-D grid"):

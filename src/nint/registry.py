@@ -43,7 +43,11 @@ class Registry:
         return list(dict.fromkeys(names))
 
     def add(self, name: str, cls: type) -> None:
-        """Registers a class under a name for this process; built-in names cannot be replaced."""
+        """Registers a class under a name for this process.
+
+        Raises:
+            UsageError: for the name of a built-in, which cannot be replaced.
+        """
         if name in self._builtin:
             raise UsageError(f"'{name}' is the name of a built-in {self.noun}; choose another.")
         self._added[name] = cls
@@ -56,7 +60,8 @@ class Registry:
         """
         if name in self._builtin:
             module, _, attribute = self._builtin[name].partition(":")
-            return getattr(importlib.import_module(module), attribute)
+            builtin: type = getattr(importlib.import_module(module), attribute)
+            return builtin
         if name in self._added:
             return self._added[name]
         for point in self._entry_points():
@@ -65,7 +70,7 @@ class Registry:
         raise UsageError(f"There is no {self.noun} called '{name}'.{nearest(name, self.names())}")
 
     def parse(self, text: Any) -> Any:
-        """Text form, class or ready spec -> spec."""
+        """Text form, class or ready spec -> spec; what is none of these is returned as it is."""
         if isinstance(text, type):
             return text()
         if not isinstance(text, str):
@@ -93,6 +98,13 @@ class Registry:
     def text(self, spec: Any) -> str:
         """Spec -> text form."""
         return settings.text_form(spec, self.name_of(spec))
+
+    def canonical(self, text: str) -> str:
+        """The shortest text form in current names; a text that cannot be read is returned as it is."""
+        try:
+            return self.text(self.parse(text))
+        except UsageError:
+            return text
 
     def _load(self, point: importlib.metadata.EntryPoint) -> type:
         try:

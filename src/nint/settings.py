@@ -1,22 +1,26 @@
 """Settings: dataclass fields with a help line, the paper's letter and a valid range; and their text form.
 
 The text form names a thing with its settings, `nint:random_share=0.5,refresh_interval=20`. It is the same on the
-command line, in JSON records, in bench rows and in the published tables.
+command line, in JSON records, in bench rows and in the published tables. A setting that was renamed declares its old names as
+aliases; they are read everywhere and never written.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import numbers
 import operator
 import re
 import types
 import typing
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from nint.errors import UsageError, nearest
 
+_Spec = TypeVar("_Spec")
 _TYPE_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
 
 
@@ -29,6 +33,7 @@ def setting(
     at_least: float | None = None,
     at_most: float | None = None,
     choices: tuple[str, ...] | None = None,
+    aliases: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass field that documents and checks itself.
 
@@ -40,9 +45,42 @@ def setting(
         at_least: Inclusive lower bound.
         at_most: Inclusive upper bound.
         choices: Allowed words.
+        aliases: Earlier names, which are still read.
     """
     meta = {"help": help, "symbol": symbol, "above": above, "at_least": at_least, "at_most": at_most, "choices": choices}
-    return dataclasses.field(default=default, metadata=meta)
+    return dataclasses.field(default=default, metadata=meta | renamed(*aliases))
+
+
+def renamed(*old: str) -> dict[str, Any]:
+    """Metadata of a dataclass field that earlier versions called by other names."""
+    return {"aliases": old}
+
+
+def current_names(cls: type) -> dict[str, str]:
+    """Earlier name -> name of each field of a dataclass that was renamed."""
+    return {old: field.name for field in dataclasses.fields(cls) for old in field.metadata.get("aliases", ())}
+
+
+def accepts_aliases(cls: type[_Spec]) -> type[_Spec]:
+    """Class decorator, above `@dataclass`: the constructor also takes the earlier names of its settings, as keywords."""
+    names, init = current_names(cls), cls.__init__
+
+    @functools.wraps(init)
+    def renaming(self: _Spec, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **_in_current_names(kwargs, names, label_of(cls)))
+
+    cls.__init__ = renaming  # type: ignore[assignment, method-assign]  # dataclasses set it too
+    return cls
+
+
+def _in_current_names(values: Mapping[str, Any], names: Mapping[str, str], what: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = names.get(key, key)
+        if name in found:
+            raise UsageError(f"{what}: {name} is given twice, also by its earlier name; give it once.")
+        found[name] = value
+    return found
 
 
 def label_of(cls: type) -> str:
@@ -59,7 +97,7 @@ def check(spec: Any, what: str) -> None:
     hints = typing.get_type_hints(type(spec))
     for field in dataclasses.fields(spec):
         value, meta = getattr(spec, field.name), field.metadata
-        if not meta:
+        if "help" not in meta:  # not made by `setting`
             continue
         label = f"{what}: {field.name}={value}"
         if not _has_type(value, hints[field.name]):
@@ -93,7 +131,11 @@ def _bounds_text(meta: Any) -> str:
 
 
 def split_text(text: str) -> tuple[str, dict[str, str]]:
-    """Splits `name:key=value,key=value` into the name and its raw settings."""
+    """Splits `name:key=value,key=value` into the name and its raw settings.
+
+    Raises:
+        UsageError: where an item is not key=value, or a key stands twice.
+    """
     name, _, rest = text.strip().partition(":")
     raw: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in rest.split(","))):
@@ -115,7 +157,7 @@ def build(cls: type, name: str, raw: dict[str, str]) -> Any:
     hints = typing.get_type_hints(cls)
     known = {field.name for field in dataclasses.fields(cls) if field.init}
     values = {}
-    for key, text in raw.items():
+    for key, text in _in_current_names(raw, current_names(cls), name).items():
         if key not in known:
             raise UsageError(f"{name} has no setting '{key}'.{nearest(key, known)}")
         values[key] = _coerce(text, hints[key], f"{name}: {key}")

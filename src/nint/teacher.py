@@ -79,7 +79,7 @@ class Teacher:
         field: nn.Module,
         coords: Any,
         values: Any,
-        sampler: str | Sampler | type[Sampler] = "nint",
+        sampler: str | Sampler[Any] | type[Sampler[Any]] = "nint",
         *,
         total_steps: int,
         seed: int = 0,
@@ -92,7 +92,7 @@ class Teacher:
         if total_steps < 1:
             raise UsageError(f"total_steps={total_steps} must be at least 1.")
         self.field = field
-        self.sampler: Sampler = SAMPLERS.parse(sampler)
+        self.sampler: Sampler[Any] = SAMPLERS.parse(sampler)
         if not isinstance(self.sampler, Sampler):
             raise UsageError(f"sampler={sampler!r} is not a sampler; give a text form such as 'nint', or a Sampler.")
         self._name = SAMPLERS.name_of(self.sampler)
@@ -105,7 +105,7 @@ class Teacher:
         pool = _checked_pool(Pool(coords, values, grid, value_range))
         self.probe = Probe(field, pool, self.loss, chunk_size, self.cost, precision=precision)
         require_pointwise(field)
-        apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may share a coordinate
+        apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may have a coordinate in common
         require_pointwise_behaviour(field, pool.coords[torch.tensor(apart, device=pool.device)], pool.out_features)
         check_needs(self.sampler, self.probe, self._name)
         self.rng = torch.Generator(device=pool.device)
@@ -116,7 +116,7 @@ class Teacher:
 
     def select(self) -> Selection:
         """Chooses the points of the current step."""
-        self.probe.forget()
+        self.probe.clear_cache()
         self._selection, self.state = self.sampler.select(self.state, self.step, self.probe, self.rng)
         return self._selection
 
@@ -141,9 +141,12 @@ class Teacher:
         Args:
             prediction: Of the batch, before the update, `[b, d_out]`.
             point_loss: The loss of each point `[b]`; computed from the prediction if None.
+
+        Raises:
+            UsageError: where no batch was taken, shapes do not fit, or the sampler needs a gradient that backward() did not leave.
         """
         if self._batch is None:
-            raise UsageError("observe() reports a step that next() has given out; call next() first.")
+            raise UsageError("observe() reports a batch of next(); call next() first.")
         _check_prediction(prediction, self._batch.values)
         prediction = prediction.detach()
         if point_loss is None:
@@ -156,7 +159,11 @@ class Teacher:
         self._batch = None
 
     def report(self, feedback: Feedback) -> None:
-        """Hands a step's feedback to the sampler and moves on to the next step."""
+        """Passes a step's feedback to the sampler and moves on to the next step.
+
+        Raises:
+            UsageError: where no points were selected.
+        """
         if self._selection is None:
             raise UsageError("There is no selection to report on; call select() first.")
         self.state = self.sampler.observe(self.state, self.step, self._selection, feedback)
@@ -183,7 +190,7 @@ class Teacher:
             )
         check_needs(self.sampler, Probe(self.field, pool, self.loss), self._name)
         self.probe.pool = pool
-        self.probe.forget()
+        self.probe.clear_cache()
 
 
 def _check_prediction(prediction: Tensor, values: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -126,4 +127,25 @@ def test_a_thread_that_raises_does_not_leave_the_setting_changed(permitted):
     thread = threading.Thread(target=fail)
     thread.start()
     thread.join()
+    assert setting() == before
+
+
+def test_threads_that_overlap_leave_the_setting_as_it_was(permitted):
+    """The first to enter is the first to leave; a setting put back by each on its own would end as "bf16"."""
+    before, inside, left = setting(), threading.Barrier(2), threading.Event()
+
+    def first():
+        inside.wait()
+        return setting()
+
+    def second():
+        inside.wait()
+        left.wait()
+        return setting()
+
+    with ThreadPoolExecutor(2) as pool:
+        early, late = pool.submit(fast_matmul(first)), pool.submit(fast_matmul(second))
+        assert early.result() == "bf16"
+        left.set()
+        assert late.result() == "bf16"
     assert setting() == before

@@ -90,7 +90,7 @@ def drive(
     noise = rng(99)
     state = sampler.init(probe, total, generator)
     for step in range(steps):
-        probe.forget()
+        probe.clear_cache()
         selection, state = sampler.select(state, step, probe, generator)
         prediction = probe.prediction()[selection.indices]
         yield step, selection, state

@@ -59,7 +59,7 @@ def test_prediction_at_most_once_a_step(field, pool):
     assert not first.requires_grad
     with torch.no_grad():
         field[2].bias.add_(1)
-    probe.forget()
+    probe.clear_cache()
     torch.testing.assert_close(probe.prediction(), first + 1)
     assert spent(probe) == (2 * N, 0, 0)
 
@@ -139,7 +139,7 @@ def test_a_shared_meter(field, pool):
 def test_units_of_cost():
     cost = Cost(forward=30, backward=20, jvp=10) + Cost(forward=10)
     assert dataclasses.astuple(cost) == (40, 20, 10)
-    assert cost.units(10) == 4 + 2 * 2 + 3 * 1
+    assert cost.forward_equivalents(10) == 4 + 2 * 2 + 3 * 1
 
 
 def test_bad_chunk_size(field, pool):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.runs.tree import flatten, unflatten
+from nint.settings import renamed
 
 
 @dataclass(frozen=True)
@@ -112,3 +113,20 @@ def test_unknown_types_are_refused_by_name(value):
 def test_a_tensor_that_is_missing_is_an_error():
     with pytest.raises(KeyError):
         unflatten({"@tensor": "p"}, {})
+
+
+@dataclass(frozen=True)
+class Now:
+    rows: Tensor
+    cached: Tensor | None = dataclasses.field(default=None, metadata=renamed("held"))
+
+
+def test_a_state_whose_field_had_another_name_comes_back():
+    tensors = {}
+    saved = flatten(Now(torch.arange(3), torch.ones(2)), "p", tensors)
+    saved["@fields"]["held"] = saved["@fields"].pop("cached")
+    back = unflatten(saved, tensors, Now)
+    assert torch.equal(back.rows, torch.arange(3)) and torch.equal(back.cached, torch.ones(2))
+    saved["@fields"]["kept"] = saved["@fields"].pop("held")
+    with pytest.raises(UsageError, match="does not fit this version's sampler"):
+        unflatten(saved, tensors, Now)

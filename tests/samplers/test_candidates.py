@@ -78,9 +78,9 @@ def test_the_state_travels_in_a_checkpoint():
 @pytest.mark.parametrize(
     ("sampler", "part"),
     [
-        ("egra:candidates=100", "egra goes by what it found"),
-        ("evos:candidates=100", "evos goes by what it found"),
-        ("int:candidates=100,interval=every-5", "interval=every-5 cannot be"),
+        ("egra:candidates=100", "egra depends on earlier steps"),
+        ("evos:candidates=100", "evos depends on earlier steps"),
+        ("int:candidates=100,interval=every-5", "interval=every-5 is not possible"),
         ("nint:batch_share=0.3,batch_size=40", "both set the batch"),
     ],
 )

@@ -233,7 +233,7 @@ def test_a_redrawn_pool_is_evaluated_at_once_and_old_ranks_are_never_used():
 
     def one(step):
         nonlocal state
-        probe.forget()
+        probe.clear_cache()
         selection, state = sampler.select(state, step, probe, generator)
         prediction = probe.prediction()[selection.indices]
         state = sampler.observe(state, step, selection, Feedback(prediction, prediction[:, 0]))
@@ -269,7 +269,7 @@ def test_state_holds_only_what_a_checkpoint_can_store():
                 seen.add(field.name)
         with pytest.raises(dataclasses.FrozenInstanceError):
             state.epoch = 3
-    assert seen == {"ranking", "grey_error"}
+    assert seen == {"ranking", "luma_error"}
 
 
 def test_a_run_continued_from_its_state_selects_the_same_points():
@@ -279,7 +279,7 @@ def test_a_run_continued_from_its_state_selects_the_same_points():
         probe, generator, sampler = Probe(make_field(3), pool, L2()), rng(3), Evos(first_period=4, period_shrink=2)
         state, rows = sampler.init(probe, 20, generator), []
         for step in range(20):
-            probe.forget()
+            probe.clear_cache()
             selection, state = sampler.select(state, step, probe, generator)
             prediction = probe.prediction()[selection.indices]
             state = sampler.observe(state, step, selection, Feedback(prediction, prediction[:, 0]))
@@ -317,8 +317,14 @@ def test_through_a_teacher_in_a_plain_loop():
 
 
 def test_bad_settings_are_refused():
-    for text in ("evos:mutation_share=1.5", "evos:first_period=0", "evos:cfs=maybe", "evos:cfs_until=2", "evos:interval=dense"):
-        with pytest.raises(UsageError):
+    for text, words in {
+        "evos:mutation_share=1.5": "mutation_share=1.5 is out of range",
+        "evos:first_period=0": "first_period=0 is out of range",
+        "evos:cfs=maybe": "true or false",
+        "evos:cfs_until=2": "cfs_until=2.0 is out of range",
+        "evos:interval=dense": "evos has no setting 'interval'",
+    }.items():
+        with pytest.raises(UsageError, match=words):
             SAMPLERS.parse(text)
     flat = Pool(torch.zeros(4, 2), torch.zeros(4, 1), (2, 2), (1.0, 1.0))
     with pytest.raises(UsageError, match="value range"):

@@ -11,7 +11,7 @@ from nint.probe.objectives import L1, L2
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.evos import CrossFrequencyLoss, Evos
-from nint.scores.laplacian import grey_error
+from nint.scores.laplacian import luma_error
 from nint.signals.base import Pool
 from nint.training.gradient import accumulate_gradient
 
@@ -29,7 +29,7 @@ def test_which_steps_are_supervised():
         assert supervised == (step in evaluations or step + 1 <= 0.3 * total)
         if not supervised:
             assert selection.objective is None
-    assert states[-1].grey_error is None  # dropped once nothing needs it
+    assert states[-1].luma_error is None  # dropped once nothing needs it
 
 
 @pytest.mark.parametrize("text", ["evos:cfs=false", "evos:frequency_weight=0"])
@@ -80,7 +80,7 @@ def test_training_gradient_against_a_dense_oracle(channels, name, value_range, r
     state = sampler.init(probe, 100, generator)
     cached = torch.zeros_like(pool.values)
     for step in range(4):
-        probe.forget()
+        probe.clear_cache()
         selection, state = sampler.select(state, step, probe, generator)
         if step == 0:
             cached = probe.prediction().clone()
@@ -103,7 +103,7 @@ def test_cfs_gradient_against_finite_differences():
     grid = (5, 6)
     pool = make_pool(grid, 3)
     indices = torch.randperm(30, generator=rng(2))[:12]
-    cached = grey_error(torch.rand(30, 3, generator=rng(3), dtype=torch.float64), pool.values, (0.0, 1.0))
+    cached = luma_error(torch.rand(30, 3, generator=rng(3), dtype=torch.float64), pool.values, (0.0, 1.0))
     objective = CrossFrequencyLoss(L2(), 2.5e-6, grid, (0.0, 1.0), cached)
     prediction = (torch.rand(12, 3, generator=rng(4), dtype=torch.float64) * 0.8 + 0.1).requires_grad_(True)
     assert torch.autograd.gradcheck(lambda p: objective(p, pool.values[indices], indices), (prediction,))

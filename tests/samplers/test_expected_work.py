@@ -39,8 +39,8 @@ def test_expected_work_of_each_step(form: str):
     coords, values = torch.rand(POINTS, 2, generator=generator) * 2 - 1, torch.rand(POINTS, 1, generator=generator)
     teacher = Teacher(field, coords, values, form, total_steps=STEPS)
     for step in range(CERTAIN):
-        before = teacher.cost.units(POINTS)
+        before = teacher.cost.forward_equivalents(POINTS)
         batch = teacher.next()
-        assert teacher.sampler.scoring_forwards(step, STEPS) == teacher.cost.units(POINTS) - before, step
+        assert teacher.sampler.scoring_forwards(step, STEPS) == teacher.cost.forward_equivalents(POINTS) - before, step
         assert int(teacher.sampler.expected_share(step, STEPS) * POINTS) == len(batch.indices), step
         teacher.observe(field(batch.coords).detach())

@@ -40,7 +40,7 @@ def steps(sampler, field, pool, count, total_steps=100, loss=None, redraw=None, 
     for step in range(count):
         if redraw:
             probe.pool = redraw(pool, step)
-        probe.forget()
+        probe.clear_cache()
         before = probe.cost.jvp
         selection, state = sampler.select(state, step, probe, rng)
         yield step, probe, selection, probe.cost.jvp - before

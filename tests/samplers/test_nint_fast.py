@@ -1,4 +1,4 @@
-"""NINT without forwards: its density and memory against plain Python, its batches, and what redrawn or broken points do to it."""
+"""NINT without forwards: its density and moving average against plain Python, its batches, redrawn and broken points."""
 
 import math
 from dataclasses import replace
@@ -6,23 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles.pictures import picture, rows_of, small_siren
 from oracles.water_filling import density, expected_counts, remembered
 from scipy import stats
 from torch import nn
 
-import nint
-from nint.errors import UsageError
 from nint.probe.cost import Cost
-from nint.probe.objectives import L1, L2
+from nint.probe.objectives import L2
 from nint.probe.probe import Probe
-from nint.runs.tree import flatten, unflatten
-from nint.samplers import SAMPLERS
 from nint.samplers import cells as cells_module
 from nint.samplers.base import Feedback
-from nint.samplers.nint_fast import NintFast, NintFastState
+from nint.samplers.nint_fast import NintFast
 from nint.signals.base import GridCoords, Pool
-from nint.teacher import Teacher
 
 FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed
 SCATTERED = torch.rand(230, 2, generator=torch.Generator().manual_seed(9)) ** 3  # crowded near the origin
@@ -175,13 +169,13 @@ def test_a_cell_gives_each_point_once_before_any_again_while_the_map_changes():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("memory", [0.0, 0.8, 0.999])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.8, 0.999])
 @pytest.mark.parametrize("sort", [True, False])
-def test_the_map_is_a_moving_average_over_the_points_of_a_cell(monkeypatch, sort, memory, dtype):
+def test_the_map_is_a_moving_average_over_the_points_of_a_cell(monkeypatch, sort, ema_decay, dtype):
     monkeypatch.setattr(cells_module, "MOST_SORTED", 10**6 if sort else 20)
     monkeypatch.setattr(cells_module, "_RANGES", 30)
     probe, generator = probe_on(GridCoords((14, 15))), rng()
-    sampler = NintFast(batch_share=0.15, points_per_cell=7, memory=memory)
+    sampler = NintFast(batch_share=0.15, points_per_cell=7, ema_decay=ema_decay)
     state = sampler.init(probe, 100, generator)
     expected, unseen = [math.nan] * len(state.error), 0
     for step in range(25):
@@ -192,7 +186,7 @@ def test_the_map_is_a_moving_average_over_the_points_of_a_cell(monkeypatch, sort
             given[cell].append(float(losses[row]))
         unseen += sum(not one for one in given)
         state = told(sampler, state, step, selection, losses)
-        expected = remembered(expected, given, memory)
+        expected = remembered(expected, given, ema_decay)
         assert state.chosen is None and state.error.dtype == torch.float32
         np.testing.assert_allclose(state.error.numpy(), expected, rtol=2e-2 if dtype is torch.bfloat16 else 1e-5)  # NaN where unseen
     assert unseen > 0
@@ -322,182 +316,3 @@ def test_double_precision():
     state = advanced(sampler, probe_on(coords))
     assert sampler.density(state).dtype == state.error.dtype == torch.float32
     assert not torch.isnan(state.error[state.cells.size > 0]).any()
-
-
-# ---------------------------------------------------------------- checkpoints
-
-
-@pytest.mark.parametrize("sort", [True, False])
-def test_state_survives_a_checkpoint(monkeypatch, sort):
-    monkeypatch.setattr(cells_module, "MOST_SORTED", 10**6 if sort else 20)
-    sampler, generator, probe = NintFast(points_per_cell=10), rng(), probe_on(GridCoords((16, 20)))
-    state, tensors = advanced(sampler, probe, generator=generator), {}
-    back = unflatten(flatten(state, "s", tensors), tensors, NintFastState, sampler.init(probe, 100, rng(7)))
-    assert back.boxes == state.boxes if not sort else back.boxes.bins == state.boxes.bins
-    after = generator.get_state()
-    (first, one), (second, two) = (sampler.select(s, 5, probe, generator.set_state(after)) for s in (state, back))
-    assert torch.equal(first.indices, second.indices)
-    one, two = (told(sampler, s, 5, first, torch.rand(320, generator=rng(3))) for s in (one, two))
-    torch.testing.assert_close(one.error, two.error, rtol=0, atol=0, equal_nan=True)
-
-
-def assert_resumed_exactly(source, out, **settings):
-    """20 steps and then 20 more are 40 in one go, bit by bit."""
-    chosen = {"sampler": "nint-fast", "field": "siren:size=2x10", "total_steps": 40, "lr": 1e-3, "device": "cpu"} | settings
-    nint.fit(source, budget=20, out=out, eval_every=40, **chosen)
-    resumed = nint.fit(source, budget=40, out=out, resume=True, eval_every=40, **chosen)
-    whole = nint.fit(source, budget=40, eval_every=40, **chosen)
-    assert resumed.record["steps"] == whole.record["steps"] == 40
-    assert all(torch.equal(resumed.state_dict()[name], value) for name, value in whole.state_dict().items())
-
-
-@pytest.mark.parametrize("settings", [{}, {"sampler": "nint-fast:points_per_cell=5,schedule=cosine", "seed": 3}])
-def test_an_image_is_resumed_exactly(tmp_path, settings):
-    assert_resumed_exactly(picture(12, 18), tmp_path, **settings)
-
-
-@pytest.mark.parametrize("redraw_every", [3, 8])
-def test_a_shape_with_redrawn_points_is_resumed_exactly(tmp_path, redraw_every):
-    pytest.importorskip("igl", reason="needs libigl")
-    from nint.signals.samples.shapes import sphere
-    from nint.signals.shape.signal import ShapeSignal
-
-    signal = ShapeSignal(sphere(1.0, 2), "x", pool_size=400, redraw_every=redraw_every, iou_resolution=8)
-    assert_resumed_exactly(signal, tmp_path, sampler="nint-fast:points_per_cell=10")
-
-
-# ---------------------------------------------------------------- in someone else's loop
-
-
-class Foreign(nn.Module):
-    """Someone else's network."""
-
-    def __init__(self):
-        super().__init__()
-        self.inner, self.outer = nn.Linear(2, 48), nn.Linear(48, 1)
-        with torch.no_grad():
-            for layer in (self.inner, self.outer):
-                for parameter in layer.parameters():
-                    parameter.copy_(torch.randn(parameter.shape, generator=rng(1)) / layer.in_features**0.5)
-
-    def forward(self, x):
-        return self.outer(torch.sin(4 * self.inner(x)))
-
-
-def loop(teacher, steps, rate=5e-3):
-    """A plain loop with nothing of ours but the teacher; gives the points of each step."""
-    optimizer, chosen = torch.optim.Adam(teacher.field.parameters(), lr=rate), []
-    for _ in range(steps):
-        batch = teacher.next()
-        prediction = teacher.field(batch.coords)
-        optimizer.zero_grad()
-        batch.loss(prediction).backward()
-        optimizer.step()
-        teacher.observe(prediction)
-        chosen.append(batch.indices)
-    return chosen
-
-
-LIVELY = "nint-fast:random_share=0.3,power=2,points_per_cell=15,memory=0.8"
-
-
-def waves(n=300):
-    coords = torch.rand(n, 2, generator=rng(4)) * 2 - 1
-    return coords, torch.sin(3 * coords[:, :1] + 2 * coords[:, 1:])
-
-
-def test_a_foreign_loop_learns():
-    coords, values = waves()
-    teacher = Teacher(Foreign(), coords, values, "nint-fast", total_steps=80)
-    before = (teacher.field(coords) - values).square().mean().item()
-    assert all(len(rows.unique()) == len(rows) == 60 for rows in loop(teacher, 80))
-    assert (teacher.field(coords) - values).square().mean().item() < 0.1 * before
-    assert teacher.step == 80 and teacher.cost == Cost()
-
-
-def test_a_loop_is_led_to_where_the_error_is():
-    coords, _ = waves(1500)
-    busy = coords[:, 0] > 0
-    noise = torch.randn(1500, 1, generator=rng(5))  # which nobody learns so soon
-    teacher = Teacher(Foreign(), coords, noise * busy[:, None], LIVELY, total_steps=120)
-    chosen = torch.stack(loop(teacher, 120))
-    assert busy[chosen[0]].float().mean() == pytest.approx(0.5, abs=0.04)
-    error = (teacher.field(coords) - noise * busy[:, None]).detach().square()[:, 0]
-    lead = (0.15 + 0.7 * error[busy].sum() / error.sum()).item()  # were the map that of this moment
-    assert busy[chosen[60:]].float().mean() == pytest.approx(lead, abs=0.06)
-    assert lead > 0.7
-
-
-def test_same_seed_same_points_and_the_global_generator_stays_put():
-    (coords, values), fields = waves(), [Foreign() for _ in range(3)]
-    before = torch.get_rng_state()
-    teachers = [Teacher(field, coords, values, "nint-fast", total_steps=9, seed=s) for field, s in zip(fields, (5, 5, 6), strict=True)]
-    runs = [[rows.tolist() for rows in loop(teacher, 4)] for teacher in teachers]
-    assert runs[0] == runs[1] != runs[2]
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def test_other_points_and_other_losses_in_a_foreign_loop():
-    coords, values = waves()
-    teacher = Teacher(Foreign(), coords, values, NintFast(batch_share=0.5), total_steps=20, loss=L1())
-    loop(teacher, 3)
-    teacher.replace_pool(coords[:100] * 2, values[:100])
-    assert all(len(rows.unique()) == 50 and int(rows.max()) < 100 for rows in loop(teacher, 3))
-    teacher.replace_pool(coords.repeat(2, 1), values.repeat(2, 1))
-    assert all(len(rows.unique()) == 300 for rows in loop(teacher, 3))
-
-
-def test_float64_in_a_foreign_loop():
-    coords, values = waves()
-    teacher = Teacher(Foreign().double(), coords.double(), values.double(), "nint-fast", total_steps=20)
-    assert all(len(rows.unique()) == 60 for rows in loop(teacher, 5))
-
-
-def test_an_image_through_the_plug_in():
-    image = picture(12, 20)
-    coords = GridCoords((12, 20))
-    teacher = Teacher(small_siren(3), coords, rows_of(image), "nint-fast:batch_size=30", total_steps=20, grid=(12, 20))
-    assert all(len(rows.unique()) == 30 for rows in loop(teacher, 4))
-
-
-# ---------------------------------------------------------------- settings
-
-
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("nint-fast:random_share=1.1", "random_share=1.1 is out of range"),
-        ("nint-fast:random_share=-0.1", "random_share=-0.1 is out of range"),
-        ("nint-fast:power=-1", "power=-1.0 is out of range"),
-        ("nint-fast:power=inf", "power=inf is out of range"),
-        ("nint-fast:points_per_cell=0", "points_per_cell=0 is out of range"),
-        ("nint-fast:points_per_cell=2.5", "points_per_cell"),
-        ("nint-fast:memory=1", "memory=1.0 is out of range"),
-        ("nint-fast:memory=-0.5", "memory=-0.5 is out of range"),
-        ("nint-fast:memory=nan", "memory=nan is out of range"),
-        ("nint-fast:batch_share=0", "batch_share=0.0 is out of range"),
-        ("nint-fast:batch_share=0.3,batch_size=40", "both set the batch"),
-        ("nint-fast:schedule=stepwise", "stepwise is not known"),
-        ("nint-fast:refresh_interval=5", "no setting 'refresh_interval'"),
-        ("nint-fast:candidates=100", "nint-fast goes by what it found at earlier steps"),
-    ],
-)
-def test_bad_settings_are_refused_in_one_sentence(text, part):
-    with pytest.raises(UsageError) as caught:
-        Teacher(nn.Linear(2, 1), torch.rand(200, 2, generator=rng()), torch.zeros(200, 1), text, total_steps=5)
-    assert part in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_text_form():
-    sampler = SAMPLERS.parse("nint-fast:random_share=0.123,points_per_cell=77")
-    assert sampler == NintFast(random_share=0.123, points_per_cell=77)
-    assert SAMPLERS.text(sampler) == "nint-fast:random_share=0.123,points_per_cell=77"
-
-
-@pytest.mark.parametrize("schedule", ["constant", "linear"])
-def test_what_it_costs_is_known_beforehand(schedule):
-    sampler = NintFast(batch_share=0.1, schedule=schedule)
-    assert sampler.expected_share(50, 100) == pytest.approx(0.1 if schedule == "constant" else 0.55)
-    assert sampler.scoring_forwards(50, 100) == 0
-    assert sampler.needs == frozenset() and sampler.note(probe_on(GridCoords((5, 5)))) == ""

@@ -147,7 +147,7 @@ def test_follows_the_naive_sampler_on_a_network(c):
     optimizer = torch.optim.SGD(field.parameters(), lr=0.05)
     state, ntk_sizes, stale = sampler.init(probe, 5000, rng), set(), 0
     for step in range(26):
-        probe.forget()
+        probe.clear_cache()
         before = probe.cost.jvp
         selection, state = sampler.select(state, step, probe, rng)
         parts = naive.step(probe.prediction().tolist(), values.tolist(), lambda: ntk(field, coords).tolist())
@@ -170,7 +170,7 @@ def test_cost_of_a_step():
     sampler, last = NintReference(batch_share=0.8), (0, 0, 0)
     state = sampler.init(probe, 100, rng)
     for step in range(12):
-        probe.forget()
+        probe.clear_cache()
         _, state = sampler.select(state, step, probe, rng)
         now = dataclasses.astuple(probe.cost)
         assert tuple(b - a for a, b in zip(last, now, strict=True)) == ((100, 50, 50) if step in (0, 9) else (50, 0, 0))

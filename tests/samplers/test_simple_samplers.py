@@ -41,7 +41,7 @@ def drive(sampler, probe: Probe, steps: int, total: int, seed: int = 0, move: fl
     start = [parameter.detach().clone() for parameter in probe._field.parameters()]
     state = sampler.init(probe, total, generator)
     for step in range(steps):
-        probe.forget()
+        probe.clear_cache()
         selection, state = sampler.select(state, step, probe, generator)
         yield step, selection
         prediction = probe.prediction()[selection.indices]
@@ -221,7 +221,7 @@ def test_int_asks_for_forwards_only_where_it_scores():
     state = sampler.init(probe, 9, generator)
     spent = []
     for step in range(9):
-        probe.forget()
+        probe.clear_cache()
         before = probe.cost.forward
         _, state = sampler.select(state, step, probe, generator)
         spent.append(probe.cost.forward - before)
@@ -257,16 +257,16 @@ def test_both_rules_between_scorings_where_there_is_a_random_part():
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "words"),
     [
-        "uniform:batch_share=0",
-        "uniform:batch_share=1.1",
-        "uniform:schedule=stepwise",
-        "int:interval=every-0",
-        "int:between=both",
-        "full:batch_share=0.2",
+        ("uniform:batch_share=0", "batch_share=0.0 is out of range"),
+        ("uniform:batch_share=1.1", "batch_share=1.1 is out of range"),
+        ("uniform:schedule=stepwise", "Did you mean 'step'"),
+        ("int:interval=every-0", "interval=every-0 is not a scoring schedule"),
+        ("int:between=both", "between=both is not known"),
+        ("full:batch_share=0.2", "full has no setting 'batch_share'"),
     ],
 )
-def test_bad_settings_are_refused(text):
-    with pytest.raises(UsageError):
+def test_bad_settings_are_refused(text, words):
+    with pytest.raises(UsageError, match=words):
         SAMPLERS.parse(text)

@@ -34,29 +34,29 @@ def pool_of(image, value_range=(0.0, 1.0), lazy=False):
 @pytest.mark.parametrize("value_range", [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)])
 def test_grey_copy_of_a_non_square_image(channels, value_range):
     image = picture(17, 29, channels)
-    grey = edges.grey_8bit(pool_of(image, value_range))
+    grey = edges.luma_8bit(pool_of(image, value_range))
     assert grey.dtype == np.uint8
     assert np.abs(grey - exact_grey(image)).max() <= 0.5 + 1e-4  # a level of exactly k + 1/2 may go either way
 
 
 def test_grey_copy_reads_lazy_rows_in_parts(monkeypatch):
     image = picture(17, 29)
-    whole = edges.grey_8bit(pool_of(image))
+    whole = edges.luma_8bit(pool_of(image))
     monkeypatch.setattr(edges, "_ROWS", 100)
-    np.testing.assert_array_equal(edges.grey_8bit(pool_of(image, lazy=True)), whole)
+    np.testing.assert_array_equal(edges.luma_8bit(pool_of(image, lazy=True)), whole)
 
 
 def test_grey_copy_clamps_what_lies_outside_the_range():
     pool = Pool(GridCoords((1, 3)), torch.tensor([[-3.0], [0.5], [7.0]]), (1, 3))
-    assert edges.grey_8bit(pool).tolist() == [[0, 128, 255]]
+    assert edges.luma_8bit(pool).tolist() == [[0, 128, 255]]
     constant = Pool(GridCoords((1, 3)), torch.full((3, 1), 2.0), (1, 3), value_range=(2.0, 2.0))
-    assert edges.grey_8bit(constant).tolist() == [[0, 0, 0]]
+    assert edges.luma_8bit(constant).tolist() == [[0, 0, 0]]
 
 
 @pytest.mark.parametrize("grid", [None, (12,), (2, 2, 3)])
 def test_a_pool_that_is_no_image_is_refused(grid):
     with pytest.raises(UsageError, match="2-D grid"):
-        edges.grey_8bit(Pool(torch.zeros(12, 3), torch.zeros(12, 1), grid))
+        edges.luma_8bit(Pool(torch.zeros(12, 3), torch.zeros(12, 1), grid))
 
 
 def test_canny_finds_a_step_where_its_slope_passes_the_thresholds():

@@ -6,8 +6,8 @@ import torch
 from oracles.evos import GREY, LAPLACE, make_pool, oracle_laplacian, oracle_maps, rng
 from scipy import ndimage
 
-from nint.scores.grey import grey
-from nint.scores.laplacian import grey_error, laplacian, laplacian_error
+from nint.scores.laplacian import laplacian, laplacian_error, luma_error
+from nint.scores.luma import luma
 
 
 @pytest.mark.parametrize("grid", [(7, 11), (1, 5), (5, 1), (1, 1), (2, 2)])
@@ -21,12 +21,12 @@ def test_laplacian_is_that_of_scipy_and_of_a_pixel_loop(grid):
 def test_grey_by_number_of_channels():
     values = torch.rand(9, 4, generator=rng(), dtype=torch.float64)
     luminance = values[:, :3].numpy() @ GREY
-    np.testing.assert_allclose(grey(values), luminance, atol=1e-14)  # alpha does not count
-    np.testing.assert_allclose(grey(values[:, :3]), luminance, atol=1e-14)
-    assert torch.equal(grey(values[:, :2]), values[:, 0])
-    assert torch.equal(grey(values[:, :1]), values[:, 0])
+    np.testing.assert_allclose(luma(values), luminance, atol=1e-14)  # alpha does not count
+    np.testing.assert_allclose(luma(values[:, :3]), luminance, atol=1e-14)
+    assert torch.equal(luma(values[:, :2]), values[:, 0])
+    assert torch.equal(luma(values[:, :1]), values[:, 0])
     five = torch.rand(9, 5, generator=rng(), dtype=torch.float64)
-    np.testing.assert_allclose(grey(five), five.numpy().mean(1), atol=1e-14)
+    np.testing.assert_allclose(luma(five), five.numpy().mean(1), atol=1e-14)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -35,7 +35,7 @@ def test_detail_error_clamps_the_prediction_and_counts_in_8_bit_levels(channels,
     grid, (low, high) = (6, 9), value_range
     pool = make_pool(grid, channels, value_range)
     prediction = (torch.rand(54, channels, generator=rng(5), dtype=torch.float64) * 2 - 0.5) * (high - low) + low  # half a range outside
-    ours = laplacian_error(grey_error(prediction, pool.values, value_range), grid)
+    ours = laplacian_error(luma_error(prediction, pool.values, value_range), grid)
 
     def symmetric(tensor):
         return ((tensor - low) / (high - low) * 2 - 1).numpy()

@@ -15,7 +15,7 @@ from nint.settings import check, label_of, setting
 
 
 def parse_size(size: str) -> tuple[int, int]:
-    """ "5x256" -> (hidden_layers, hidden_features).
+    """(hidden_layers, hidden_features) of a text such as "5x256".
 
     Raises:
         UsageError: unless it is two whole numbers of at least 1 around an x.
@@ -48,10 +48,12 @@ class FieldSpec(ABC):
 
     @property
     def hidden_layers(self) -> int:
+        """L of `size`."""
         return parse_size(self.size)[0]
 
     @property
     def hidden_features(self) -> int:
+        """H of `size`."""
         return parse_size(self.size)[1]
 
     @abstractmethod

@@ -23,11 +23,14 @@ class FourierFeatures(nn.Module):
         frequencies: B `[frequencies, d]`, in cycles per unit of coordinate. Fixed, but saved with the network.
     """
 
+    frequencies: Tensor
+
     def __init__(self, frequencies: Tensor) -> None:
         super().__init__()
         self.register_buffer("frequencies", frequencies)
 
     def forward(self, x: Tensor) -> Tensor:
+        """`[..., d] -> [..., 2 frequencies]`."""
         phase = 2 * math.pi * nn.functional.linear(x, self.frequencies)
         return torch.cat([torch.sin(phase), torch.cos(phase)], dim=-1)
 
@@ -36,7 +39,7 @@ class FourierFeatures(nn.Module):
 class Ffn(FieldSpec):
     """ReLU network on random Fourier features; 5x256 has 263,939 parameters for 2 -> 3.
 
-    The encoding takes the place of the first hidden layer: LxH is the encoding, L - 1 ReLU layers of width H, a linear layer.
+    The encoding replaces the first hidden layer: LxH is the encoding, L - 1 ReLU layers of width H, a linear layer.
 
     Attributes:
         frequencies: Rows of B; each gives a sine and a cosine.
@@ -50,6 +53,7 @@ class Ffn(FieldSpec):
     lr_source = "Tancik et al. 2020: 1e-3"
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """The encoding, then the ReLU layers."""
         drawn = self.sigma * torch.randn(self.frequencies, in_features, generator=generator)
         layers = hidden_stack(2 * self.frequencies, out_features, self.hidden_layers - 1, self.hidden_features, nn.ReLU, generator)
         return nn.Sequential(FourierFeatures(drawn), *layers)

@@ -18,7 +18,7 @@ from nint.settings import setting
 class VariableSine(nn.Module):
     """x -> sin(omega_0 (|z| + 1) z) with z = W x + b, `[..., in] -> [..., out]`.
 
-    The factor |z| + 1 is a constant to every derivative. It is detached rather than computed under `no_grad`, which
+    Every derivative treats the factor |z| + 1 as a constant. It is detached rather than computed under `no_grad`, which
     forward-mode AD ignores: J v and J^T u would then belong to two different Jacobians, and K would not be symmetric.
     """
 
@@ -28,6 +28,7 @@ class VariableSine(nn.Module):
         self.omega_0 = omega_0
 
     def forward(self, x: Tensor) -> Tensor:
+        """`[..., in] -> [..., out]`."""
         z = self.linear(x)
         factor = z.detach().abs() + 1
         return torch.sin(self.omega_0 * factor * z)
@@ -53,6 +54,7 @@ class Finer(FieldSpec):
     lr_source = "Liu et al. 2024 (FINER): 5e-4, decayed by 0.1^(t/T)"
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """Sine layers of variable frequency, then a linear layer."""
         *hidden, last = sine_linears(
             in_features,
             out_features,

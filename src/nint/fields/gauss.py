@@ -23,6 +23,7 @@ class Gaussian(nn.Module):
         self.scale = scale
 
     def forward(self, z: Tensor) -> Tensor:
+        """Of the shape of z, in (0, 1]."""
         return torch.exp(z.square() * -(self.scale**2))
 
 
@@ -40,4 +41,5 @@ class Gauss(FieldSpec):
     lr_source = "Liu et al. 2024 (FINER's comparison): 5e-3"
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """Linear layers with a Gaussian after each but the last."""
         return hidden_stack(in_features, out_features, self.hidden_layers, self.hidden_features, lambda: Gaussian(self.scale), generator)

@@ -22,7 +22,7 @@ _MAX_DIMS = 4
 
 
 class FeatureGrid(nn.Module):
-    """Multilinear interpolation of learned vertex features over [-1, 1]^d; points outside are moved to the border.
+    """Multilinear interpolation of learned vertex features over [-1, 1]^d; points outside are clamped to the border.
 
     Written with a gather, because PyTorch's `grid_sample` has no forward-mode derivative and stops at three dimensions.
 
@@ -32,6 +32,9 @@ class FeatureGrid(nn.Module):
         features: Numbers per vertex.
         generator: CPU generator; features start as U(+-1e-4).
     """
+
+    corners: Tensor
+    strides: Tensor
 
     def __init__(self, resolution: int, in_features: int, features: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -49,8 +52,8 @@ class FeatureGrid(nn.Module):
         cell = position.detach().floor().clamp(0, self.resolution - 2)
         inside = position - cell
         index = ((cell.long().unsqueeze(-2) + self.corners) * self.strides).sum(-1)
-        share = torch.where(self.corners.bool(), inside.unsqueeze(-2), 1 - inside.unsqueeze(-2))
-        weight = functools.reduce(torch.mul, share.unbind(-1))
+        linear = torch.where(self.corners.bool(), inside.unsqueeze(-2), 1 - inside.unsqueeze(-2))
+        weight = functools.reduce(torch.mul, linear.unbind(-1))
         return (weight.unsqueeze(-1) * nn.functional.embedding(index, self.table)).sum(-2)
 
 
@@ -62,6 +65,7 @@ class MultiResolution(nn.Module):
         self.grids = nn.ModuleList(grids)
 
     def forward(self, x: Tensor) -> Tensor:
+        """`[..., d] -> [..., levels * features]`."""
         return torch.cat([grid(x) for grid in self.grids], dim=-1)
 
 
@@ -102,6 +106,7 @@ class Grid(FieldSpec):
         return sorted(set(wanted))
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """The grids, then the ReLU layers."""
         grids = [FeatureGrid(points, in_features, self.features, generator) for points in self.resolutions(in_features)]
         layers = hidden_stack(len(grids) * self.features, out_features, self.hidden_layers, self.hidden_features, nn.ReLU, generator)
         return nn.Sequential(MultiResolution(grids), *layers)

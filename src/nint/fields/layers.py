@@ -36,7 +36,8 @@ def linear(
         dtype: Parameter type; None is the default dtype.
     """
     default = 1 / math.sqrt(in_features)
-    layer = nn.utils.skip_init(nn.Linear, in_features, out_features, dtype=dtype)
+    # Without PyTorch's own initialisation, which would draw from the global generator.
+    layer = nn.Linear(in_features, out_features, device="meta", dtype=dtype).to_empty(device="cpu")
     uniform_(layer.weight, default if weight_bound is None else weight_bound, generator)
     uniform_(layer.bias, default if bias_bound is None else bias_bound, generator)
     return layer

@@ -19,4 +19,5 @@ class Mlp(FieldSpec):
     lr_source = "no published rate; 1e-3, as for PEMLP and FFN"
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """Linear layers with a ReLU after each but the last."""
         return hidden_stack(in_features, out_features, self.hidden_layers, self.hidden_features, nn.ReLU, generator)

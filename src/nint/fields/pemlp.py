@@ -26,6 +26,7 @@ class PositionalEncoding(nn.Module):
         self.frequencies = frequencies
 
     def forward(self, x: Tensor) -> Tensor:
+        """`[..., d] -> [..., d (1 + 2 frequencies)]`."""
         parts = [x]
         for k in range(self.frequencies):
             scaled = 2.0**k * x
@@ -47,6 +48,7 @@ class Pemlp(FieldSpec):
     lr_source = "Liu et al. 2024 (FINER's comparison): 1e-3"
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """The encoding, then the ReLU layers."""
         encoded = in_features * (1 + 2 * self.frequencies)
         layers = hidden_stack(encoded, out_features, self.hidden_layers, self.hidden_features, nn.ReLU, generator)
         return nn.Sequential(PositionalEncoding(self.frequencies), *layers)

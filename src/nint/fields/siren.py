@@ -25,7 +25,8 @@ class Sine(nn.Module):
         self.omega_0 = omega_0
 
     def forward(self, x: Tensor) -> Tensor:
-        # omega_0 goes into the small weight matrix, not into the large activations: one pass over memory less
+        """`[..., in] -> [..., out]`."""
+        # scaling the small weight matrix instead of the large activations saves a pass over memory
         return torch.sin(functional.linear(x, self.omega_0 * self.linear.weight, self.omega_0 * self.linear.bias))
 
 
@@ -46,6 +47,7 @@ class Siren(FieldSpec):
     lr_source = "Sitzmann et al. 2020 and NINT: 1e-4"
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """Sine layers, then a linear layer."""
         *hidden, last = sine_linears(
             in_features,
             out_features,

@@ -42,6 +42,7 @@ class ComplexLinear(nn.Module):
         uniform_(self.bias, bound, generator)
 
     def forward(self, z: Tensor) -> Tensor:
+        """`[..., in] -> [..., out]`, both complex."""
         return nn.functional.linear(z, torch.view_as_complex(self.weight), torch.view_as_complex(self.bias))
 
 
@@ -57,12 +58,13 @@ class Gabor(nn.Module):
         self.sigma = sigma
 
     def forward(self, z: Tensor) -> Tensor:
+        """Complex, of the shape of z."""
         if z.is_complex():
             log_size = -self.omega * z.imag - (self.sigma * z.real).square() - (self.sigma * z.imag).square()
             phase = self.omega * z.real
         else:
             log_size, phase = -(self.sigma * z).square(), self.omega * z
-        # Written out in real arithmetic: several times faster on a CPU than the complex exponential.
+        # Real arithmetic is several times faster on a CPU than the complex exponential.
         size = torch.exp(log_size)
         return torch.complex(size * torch.cos(phase), size * torch.sin(phase))
 
@@ -71,6 +73,7 @@ class RealPart(nn.Module):
     """z -> Re z."""
 
     def forward(self, z: Tensor) -> Tensor:
+        """Real, of the shape of z."""
         return z.real
 
 
@@ -110,6 +113,7 @@ class Wire(FieldSpec):
         return int(self.hidden_features / math.sqrt(2))
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+        """Gabor layers, then the real part of a complex linear layer."""
         width = self.complex_features
         layers: list[nn.Module] = [linear(in_features, width, generator), Gabor(self.omega, self.sigma)]
         for _ in range(self.hidden_layers - 1):

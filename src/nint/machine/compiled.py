@@ -1,7 +1,7 @@
 """A network's forward and backward as code that `torch.compile` writes for it; parameters and state stay those of the plain module.
 
-What it buys is fewer passes over memory and, on a CPU, a faster sine: PyTorch's own float32 sine comes from MKL, which is slow on some
-processors (AMD's). Products are made by the same library as before. Forward mode (J v) stays as it is.
+The gain is fewer passes over memory and, on a CPU, a faster sine: PyTorch's own float32 sine comes from MKL, which is slow on some
+processors (AMD's). Matrix products use the same library as before. Forward mode (J v) is not compiled.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from nint.machine.precision import Forward, with_precision
 
 _HOW = "install one (g++ or clang++), or leave --compile out (compile=False)"
 
-
 _TRIAL_POINTS = 4096
-"""About as many as a chunk: PyTorch chooses its kernels by the number that it sees first."""
+"""About as many as a chunk: PyTorch chooses its kernels by the first number of points."""
 
 
 class Forwards:
-    """The ways in which a network is called: for training, and for scoring, where nothing but a ranking is wanted.
+    """The ways in which a network is called: for training, and for scoring, which only needs a ranking.
 
     Both call the plain module until `compile`.
 

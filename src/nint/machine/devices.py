@@ -14,7 +14,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def resolve_device(name: str) -> torch.device:
-    """ "auto" | "cpu" | "cuda" | "cuda:1" | "mps" -> device.
+    """The device of a name: "auto", "cpu", "cuda", "cuda:1" or "mps".
 
     Raises:
         UsageError: for a device that is not there.
@@ -30,15 +30,15 @@ def resolve_device(name: str) -> torch.device:
         raise UsageError(f"Device '{name}' is not supported; use auto, cpu, cuda or mps.")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UsageError(
-            f"Device '{name}' was asked for but this machine (or this PyTorch) has no such CUDA GPU; use --device auto or cpu."
+            f"Device '{name}' was requested but this machine (or this PyTorch) has no such CUDA GPU; use --device auto or cpu."
         )
     if device.type == "mps" and not has_mps:
-        raise UsageError("Device 'mps' was asked for but this machine has no Apple GPU; use --device auto or cpu.")
+        raise UsageError("Device 'mps' was requested but this machine has no Apple GPU; use --device auto or cpu.")
     return device
 
 
 def device_name(device: torch.device) -> str:
-    """The name a person would recognise."""
+    """Model name of a GPU or processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine() or device.type

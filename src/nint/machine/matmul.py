@@ -1,17 +1,21 @@
 """Which library multiplies float32 matrices on a CPU.
 
-PyTorch hands float32 products to MKL, which runs at half speed on some processors (AMD's), unless its oneDNN backend is
-told that it may choose. On processors with bf16 units that permission also lets it round to bf16. So the permission is
+PyTorch uses MKL for float32 products, which runs at half speed on some processors (AMD's), unless its oneDNN backend is
+allowed reduced precision. On processors with bf16 instructions that permission also lets it round to bf16. So the permission is
 given only where a trial product shows that the result stays as exact as float32, and only while nint computes.
+
+The permission is a setting of the whole process. While several threads compute, it is given once and taken back when the last of
+them has finished; products that other threads of the process make in the meantime have it too.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
@@ -19,12 +23,13 @@ from nint.errors import UsageError
 
 MODES = ("auto", "default")
 _VARIABLE = "NINT_MATMUL"
+_LOCK = threading.RLock()
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
 def matmul_mode() -> str:
-    """The mode asked for in the environment variable NINT_MATMUL: "auto" (default) or "default" (leave PyTorch alone).
+    """The mode that is set in the environment variable NINT_MATMUL: "auto" (default) or "default" (leave PyTorch alone).
 
     Raises:
         UsageError: for another word.
@@ -39,24 +44,54 @@ def matmul_backend(device: torch.device) -> str:
     """What multiplies float32 matrices in nint's own loops: "onednn" or "default". Goes into the record of a run."""
     if device.type != "cpu" or matmul_mode() == "default":
         return "default"
-    return "onednn" if _onednn_is_exact() else "default"
+    return "onednn" if _onednn_may_multiply() else "default"
 
 
-@contextmanager
-def _permission() -> Iterator[None]:
-    backend = torch.backends.mkldnn.matmul
-    before = backend.fp32_precision
-    backend.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        backend.fp32_precision = before
+def _onednn_may_multiply() -> bool:
+    with _LOCK:  # one trial, before any thread has the permission
+        return _onednn_is_exact()
+
+
+def has_onednn() -> bool:
+    """Whether this PyTorch was built with oneDNN."""
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # PyTorch does not annotate it
+
+
+def _setting() -> Any:
+    """PyTorch's setting of oneDNN's float32 products, an object with the attribute `fp32_precision`; None where there is none."""
+    return getattr(torch.backends.mkldnn, "matmul", None)
+
+
+class _Permission:
+    """The permission, given while at least one thread computes."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._before = ""
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with _LOCK:
+            if self._users == 0:
+                self._before = _setting().fp32_precision
+                _setting().fp32_precision = "bf16"
+            self._users += 1
+        try:
+            yield
+        finally:
+            with _LOCK:
+                self._users -= 1
+                if self._users == 0:
+                    _setting().fp32_precision = self._before
+
+
+_permission = _Permission()
 
 
 @functools.cache
 def _onednn_is_exact() -> bool:
     """Whether products with the permission differ from float64 by no more than a few times what they do without it."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision"):
+    if not has_onednn() or not hasattr(_setting(), "fp32_precision"):
         return False
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(256, 256, generator=generator), torch.randn(256, 256, generator=generator)
@@ -72,7 +107,7 @@ def fast_matmul(function: Callable[_P, _T]) -> Callable[_P, _T]:
 
     @functools.wraps(function)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        if matmul_mode() == "default" or not _onednn_is_exact():
+        if matmul_mode() == "default" or not _onednn_may_multiply():
             return function(*args, **kwargs)
         with _permission():
             return function(*args, **kwargs)

@@ -1,7 +1,7 @@
 """Forwards that only score points: their large matrix products may run in bf16, everything else stays as it is.
 
-A ranking forgives what a gradient does not: the products of bf16 numbers are summed in float32 and rounded once, so that the same points
-come out on top, but for a few at the edge. Training and evaluation never see it.
+A ranking tolerates rounding that a gradient does not: the products of bf16 numbers are summed in float32 and rounded once, so that the
+same points rank highest, except for a few near the threshold. Training and evaluation never use it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from nint.errors import UsageError, nearest
+from nint.machine.matmul import has_onednn
 
 PRECISIONS = ("float32", "bf16")
 _SMALLEST_SIDE = 32
@@ -25,7 +26,11 @@ Forward = Callable[[Tensor], Tensor]
 
 
 def check_precision(precision: str) -> None:
-    """Raises UsageError for an unknown word."""
+    """Refuses an unknown precision.
+
+    Raises:
+        UsageError: names the nearest one.
+    """
     if precision not in PRECISIONS:
         raise UsageError(f"There is no score precision called '{precision}'.{nearest(str(precision), PRECISIONS)}")
 
@@ -33,8 +38,8 @@ def check_precision(precision: str) -> None:
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether a device has instructions for bf16 products; without them they are slower than float32, though as exact as with them."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu" or not has_onednn():
         return False
     asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(ask is not None and ask() for ask in asked)
@@ -57,7 +62,8 @@ def with_precision(field: Forward, precision: str, *, keep: bool = True) -> Forw
 
     def forward(coords: Tensor) -> Tensor:
         with Bf16Products(keep):
-            return _widened(field(coords))
+            prediction: Tensor = _widened(field(coords))
+        return prediction
 
     return forward
 

@@ -1,4 +1,4 @@
-"""Which modules have a kernel at all: deterministic ones that treat each point on its own."""
+"""Checks that a module has a tangent kernel: it is deterministic and treats each point on its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIXING = (_BatchNorm, _InstanceNorm, nn.RNNBase, nn.MultiheadAttention)
 
 
 def require_pointwise(field: nn.Module) -> None:
-    """Refuses the common offenders by type, without running the module.
+    """Refuses well-known unsupported layers by type, without running the module.
 
     Raises:
         UnsupportedFieldError: for batch or instance normalisation, recurrence, attention, or dropout that is switched on.
@@ -33,7 +33,7 @@ def require_pointwise(field: nn.Module) -> None:
 
 
 def require_pointwise_behaviour(field: nn.Module, coords: Tensor, out_features: int) -> None:
-    """Runs a few points together and apart, and refuses a module whose answers differ.
+    """Runs a few points together and apart, and refuses a module whose outputs differ.
 
     Args:
         field: Any module `[n, d_in] -> [n, d_out]`.
@@ -41,7 +41,7 @@ def require_pointwise_behaviour(field: nn.Module, coords: Tensor, out_features: 
         out_features: Channels that the outputs must have.
 
     Raises:
-        UnsupportedFieldError: if the outputs are not `[m, out_features]`, change between two calls, or depend on the company.
+        UnsupportedFieldError: if the outputs are not `[m, out_features]`, change between two calls, or depend on other points of the batch.
 
     Cost: three forwards of m points.
     """
@@ -59,9 +59,9 @@ def require_pointwise_behaviour(field: nn.Module, coords: Tensor, out_features: 
     scale = together.abs().max().clamp(min=1e-6)
     if not torch.equal(together, again):
         raise UnsupportedFieldError(
-            "The network gives two answers for the same points, so it is random; NTK scores need a deterministic network."
+            "The network gives different outputs for the same points, so it is random; NTK scores need a deterministic network."
         )
     if ((together - apart).abs().max() / scale) > 1e-3:
         raise UnsupportedFieldError(
-            "The network's answer for a point depends on the other points of the batch; NTK scores need a point-wise network."
+            "The network's output for a point depends on the other points of the batch; NTK scores need a point-wise network."
         )

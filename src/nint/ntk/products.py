@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from nint.errors import UsageError
+from nint.machine.forward_mode import dual_level, make_dual, unpack_dual
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
 from nint.ntk.check import require_pointwise
@@ -27,7 +27,7 @@ _ACCELERATOR_CHUNK = 2**17
 
 
 def chunk_size_for(device: torch.device) -> int:
-    """Points per chunk: on a CPU the activations of a chunk stay in cache, elsewhere they fill the device."""
+    """Points per chunk: on a CPU few enough that activations stay in cache, elsewhere enough to use the whole device."""
     return _CHUNK.get(device.type, _ACCELERATOR_CHUNK)
 
 
@@ -49,6 +49,9 @@ def forward_rows(field: Forward, coords: Any, chunk_size: int) -> Tensor:
         field: The network, or another way to call it (`nint.machine.compiled.Forwards`).
         coords: `[n, d_in]`, read by slices.
         chunk_size: Points at a time.
+
+    Raises:
+        UsageError: where there are no points.
     """
     n = len(coords)
     out: Tensor | None = None
@@ -81,6 +84,9 @@ def vjp_rows(
         chunk_size: Points at a time.
         forward: Another way to call the network, with a graph.
 
+    Raises:
+        UsageError: for a network without trainable parameters, or whose output does not depend on them.
+
     Cost: one forward and one backward per point.
     """
     named = [(name, p) for name, p in field.named_parameters() if p.requires_grad]
@@ -110,15 +116,18 @@ def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) ->
         tangent: One tensor per trainable parameter, shaped like it.
         chunk_size: Points at a time.
 
+    Raises:
+        UsageError: where there are no points.
+
     Cost: one forward-mode pass per point (a forward and its tangent, about three forwards' work).
     """
     n = len(coords)
     out: Tensor | None = None
     primal = trainable(field)
-    with torch.no_grad(), forward_ad.dual_level():
-        duals = {name: forward_ad.make_dual(value, tangent[name]) for name, value in primal.items()}
+    with torch.no_grad(), dual_level():
+        duals = {name: make_dual(value, tangent[name]) for name, value in primal.items()}
         for rows in row_chunks(n, chunk_size):
-            value, change = forward_ad.unpack_dual(functional_call(field, duals, (coords[rows],)))
+            value, change = unpack_dual(functional_call(field, duals, (coords[rows],)))
             if out is None:
                 out = value.new_zeros((n, value.shape[1]))
             if change is not None:

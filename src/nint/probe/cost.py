@@ -1,4 +1,4 @@
-"""What was spent, in points: a count that no machine changes."""
+"""Cost in points pushed through the network: the same on every machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Cost:
     backward: int = 0
     jvp: int = 0
 
-    def units(self, pool: int) -> float:
-        """Work in units of one forward over the whole pool: a backward counts 2, a forward-mode pass 3 (its forward included)."""
+    def forward_equivalents(self, pool: int) -> float:
+        """Work in forwards over a pool of that many points: a backward counts 2, a forward-mode pass 3 (its forward included)."""
         return (self.forward + 2 * self.backward + 3 * self.jvp) / max(pool, 1)
 
     def __add__(self, other: Cost) -> Cost:

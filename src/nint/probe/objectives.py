@@ -18,7 +18,8 @@ class Objective(ABC):
     """(prediction `[b, c]`, values `[b, c]`, pool rows `[b]`) -> scalar."""
 
     @abstractmethod
-    def __call__(self, prediction: Tensor, values: Tensor, indices: Tensor) -> Tensor: ...
+    def __call__(self, prediction: Tensor, values: Tensor, indices: Tensor) -> Tensor:
+        """The scalar to minimise, differentiable."""
 
 
 class PointLoss(Objective):
@@ -30,9 +31,10 @@ class PointLoss(Objective):
 
     @abstractmethod
     def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
-        """D point_loss / d prediction, `[b, c]`: the g of the paper."""
+        """Derivative of `point_loss` with respect to the prediction, `[b, c]`: the g of the paper."""
 
     def __call__(self, prediction: Tensor, values: Tensor, indices: Tensor) -> Tensor:
+        """Mean of `point_loss` over the batch."""
         return self.point_loss(prediction, values).mean()
 
 
@@ -40,9 +42,11 @@ class L2(PointLoss):
     """Mean squared error."""
 
     def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """Mean over channels of the squared residual, `[b]`."""
         return (prediction - values).square().mean(1)
 
     def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """2 residual / c, `[b, c]`."""
         return (prediction - values) * (2 / values.shape[1])
 
 
@@ -50,9 +54,11 @@ class L1(PointLoss):
     """Mean absolute error."""
 
     def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """Mean over channels of the absolute residual, `[b]`."""
         return (prediction - values).abs().mean(1)
 
     def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """Sign(residual) / c, `[b, c]`."""
         return torch.sign(prediction - values) / values.shape[1]
 
 
@@ -63,9 +69,11 @@ class Huber(PointLoss):
         self.delta = delta
 
     def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """Mean over channels of the Huber loss, `[b]`."""
         return torch.nn.functional.huber_loss(prediction, values, reduction="none", delta=self.delta).mean(1)
 
     def point_gradient(self, prediction: Tensor, values: Tensor) -> Tensor:
+        """The residual clamped to +-delta, / c, `[b, c]`."""
         return (prediction - values).clamp(-self.delta, self.delta) / values.shape[1]
 
 

@@ -1,6 +1,6 @@
 """What a sampler may ask of the current network: predictions, loss gradients, J^T u and J v on one pool.
 
-A probe is lazy (nothing runs until asked, and a prediction at most once a step), chunked and metered.
+A probe is lazy (nothing runs until it is requested, and a prediction at most once a step), chunked, and counts its cost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Probe:
         pool: Its points.
         loss: The run's own loss; g is its gradient.
         chunk_size: Points at a time; None chooses for the device.
-        cost: Meter to add to; a new one if None.
+        cost: Counter to add to; a new one if None.
         precision: Of the forwards behind `prediction`, "float32" or "bf16"; gradients, J^T u and J v stay float32.
         forwards: How to call the network, shared with another probe; instead of `precision`.
 
@@ -67,18 +67,21 @@ class Probe:
 
     @property
     def grid(self) -> tuple[int, ...] | None:
+        """Shape of the regular grid that the points fill in order, or None."""
         return self.pool.grid
 
     @property
     def epoch(self) -> int:
+        """Changes whenever the points are redrawn; what is cached by index is valid within one epoch only."""
         return self.pool.epoch
 
     @property
     def device(self) -> torch.device:
+        """Device of the pool."""
         return self.pool.device
 
-    def forget(self) -> None:
-        """Drops the cached prediction; called when the parameters have changed."""
+    def clear_cache(self) -> None:
+        """Drops the cached prediction; called whenever the parameters may have changed."""
         self._prediction = None
 
     def prediction(self) -> Tensor:
@@ -90,10 +93,11 @@ class Probe:
 
     def residual(self) -> Tensor:
         """Prediction minus values, `[n, d_out]`. Cost: that of `prediction`."""
-        return self.prediction() - self.values[:]
+        residual: Tensor = self.prediction() - self.values[:]
+        return residual
 
     def loss_gradient(self) -> Tensor:
-        """G = d loss / d prediction for every point on its own, `[n, d_out]`. Cost: that of `prediction`."""
+        """Derivative g of each point's loss with respect to its prediction, `[n, d_out]`. Cost: that of `prediction`."""
         return self.loss.point_gradient(self.prediction(), self.values[:])
 
     def vjp(self, cotangent: Tensor) -> Params:
@@ -105,7 +109,7 @@ class Probe:
     def gradient(self) -> Params:
         """J^T g: the parameter gradient of the loss summed over the pool.
 
-        The same forward also fills the prediction, so asking for both costs n forwards and n backwards in all.
+        The same forward also fills the prediction, so both together cost n forwards and n backwards.
         """
         kept: Tensor | None = self._prediction
 

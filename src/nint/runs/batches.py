@@ -19,7 +19,7 @@ LARGE_CANDIDATES = 2**17
 SMALL_BATCH = 2**11
 
 
-def with_batch(sampler: Sampler, batch_share: float | None, batch_size: int | None) -> Sampler:
+def with_batch(sampler: Sampler[Any], batch_share: float | None, batch_size: int | None) -> Sampler[Any]:
     """The sampler with the batch that the user has given apart from its text form.
 
     Raises:
@@ -43,7 +43,9 @@ def named_settings(sampler: Any) -> set[str]:
     return {field.name for field in dataclasses.fields(sampler)} if isinstance(sampler, Sampler) else set()
 
 
-def sized(sampler: Sampler, named: set[str], signal: Signal, share: float, bounded: bool = False) -> tuple[Sampler, tuple[str, ...]]:
+def sized(
+    sampler: Sampler[Any], named: set[str], signal: Signal, share: float, bounded: bool = False
+) -> tuple[Sampler[Any], tuple[str, ...]]:
     """The sampler with the batch that suits the signal, where the user has not chosen one, and sentences on it.
 
     Args:
@@ -71,7 +73,7 @@ def sized(sampler: Sampler, named: set[str], signal: Signal, share: float, bound
     return dataclasses.replace(sampler, batch_share=share), ()
 
 
-def batch_of(sampler: Sampler, named: set[str]) -> dict[str, Any]:
+def batch_of(sampler: Sampler[Any], named: set[str]) -> dict[str, Any]:
     """The settings of the batch that the user has not chosen."""
     if not isinstance(sampler, BatchSampler) or named & {"batch_share", "batch_size"}:
         return {}

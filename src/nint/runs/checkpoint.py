@@ -9,14 +9,17 @@ from typing import Any
 import torch
 
 from nint.errors import UsageError
+from nint.fields import FIELDS
 from nint.files import load_tensors, save_tensors
 from nint.probe.cost import Cost
 from nint.runs.model import Fit
 from nint.runs.tree import flatten, unflatten
+from nint.samplers import SAMPLERS
 from nint.training.engine import Run
 
 MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
+_TEXT_FORMS = {"field": FIELDS, "sampler": SAMPLERS}
 
 
 def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) -> None:
@@ -67,6 +70,7 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     before = header.get("settings")
     if not isinstance(before, dict):
         raise UsageError(f"{path} is not a complete checkpoint: it has no settings.")
+    before = before | {key: registry.canonical(before[key]) for key, registry in _TEXT_FORMS.items() if isinstance(before.get(key), str)}
     differing = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
     if differing:
         length = before.get("total_steps")

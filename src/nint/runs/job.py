@@ -57,7 +57,7 @@ class Job:
 
     signal: Signal
     field: FieldSpec | nn.Module
-    sampler: Sampler
+    sampler: Sampler[Any]
     optimizer: str = "adam"
     lr: float | None = None
     lr_schedule: str = "constant"
@@ -142,7 +142,7 @@ def make_job(
     recipe: str = "paper",
     budget: Budget | int | None = None,
     field: str | FieldSpec | type[FieldSpec] | nn.Module | None = None,
-    sampler: str | Sampler | type[Sampler] | None = None,
+    sampler: str | Sampler[Any] | type[Sampler[Any]] | None = None,
     batch_share: float | None = None,
     batch_size: int | None = None,
     optimizer: str | None = None,

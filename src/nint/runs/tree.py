@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from nint.errors import UsageError
+from nint.settings import current_names
 
 
 def flatten(value: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
@@ -57,10 +58,12 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
         return {key: unflatten(item, tensors) for key, item in value["@items"]}
     if isinstance(value, dict) and "@fields" in value:
         cls = _dataclass_of(hint) or (type(like) if dataclasses.is_dataclass(like) else None)
-        if cls is None or set(value["@fields"]) != {f.name for f in dataclasses.fields(cls)}:
+        renamed = {} if cls is None else current_names(cls)
+        fields = {renamed.get(name, name): item for name, item in value["@fields"].items()}
+        if cls is None or set(fields) != {f.name for f in dataclasses.fields(cls)}:
             raise UsageError("The checkpoint holds a state that does not fit this version's sampler; it cannot be resumed.")
         hints = typing.get_type_hints(cls)
-        return cls(**{name: unflatten(item, tensors, hints[name], getattr(like, name, None)) for name, item in value["@fields"].items()})
+        return cls(**{name: unflatten(item, tensors, hints[name], getattr(like, name, None)) for name, item in fields.items()})
     if isinstance(value, list):
         items = [unflatten(item, tensors, _item_hint(hint)) for item in value]
         return tuple(items) if typing.get_origin(hint) is tuple else items

@@ -1,4 +1,4 @@
-"""The sampler contract: frozen hyper-parameters, state in and out, the trainer never seen.
+"""The sampler contract: frozen hyper-parameters, state in and out; a sampler has no access to the trainer.
 
 state = sampler.init(probe, total_steps, rng)
 for step in range(...):
@@ -10,8 +10,8 @@ for step in range(...):
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,7 +22,10 @@ from nint.probe.objectives import Objective
 from nint.probe.probe import Probe
 from nint.samplers.picker import Picker
 from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
-from nint.settings import check, label_of, setting
+from nint.settings import check, label_of, renamed, setting
+
+S = TypeVar("S")
+"""State of a sampler: a frozen dataclass of tensors and plain values."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What the training step paid for anyway: values before the update, detached.
+    """By-products of the training step: values before the update, detached.
 
     Attributes:
         prediction: `[b, c]`.
@@ -57,86 +60,101 @@ class Feedback:
 
 @dataclass(frozen=True)
 class NoState:
-    """State of samplers that remember nothing."""
+    """State of samplers that keep nothing between steps."""
 
 
 @dataclass(frozen=True)
-class Sampler(ABC):
-    """Base of every strategy. Hyper-parameters are the fields of the dataclass; `State` is a frozen dataclass of tensors and plain values.
+class Sampler(ABC, Generic[S]):
+    """Base of every strategy, generic in its state. Hyper-parameters are the fields of the dataclass.
 
     Class attributes:
-        State: Class of the state; a checkpoint rebuilds it from its fields.
+        State: Class of the state, a frozen dataclass of tensors and plain values; a checkpoint rebuilds it from its fields.
         needs: What the pool or the loop must offer, checked before step 0: "grid2d" (points fill a 2-D image grid),
             "coord_gradient" (the loop reports d objective / d coords).
         works_on_subpools: Whether it chooses anew at each step, so that the pool may be a fresh random part (`Candidates`).
     """
 
-    State: ClassVar[type] = NoState
+    State: ClassVar[type[Any]] = NoState
     needs: ClassVar[frozenset[str]] = frozenset()
     works_on_subpools: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check(self, label_of(type(self)))
 
-    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> Any:
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> S:
         """State before step 0.
 
         Args:
             probe: The network and the first pool.
-            total_steps: What schedules read.
+            total_steps: The run length that schedules are laid out for.
             rng: The sampler's own generator, on the pool's device.
         """
-        return self.State()
+        state: S = self.State()
+        return state
 
     @abstractmethod
-    def select(self, state: Any, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, Any]:
-        """The batch of a step and the state after choosing it."""
+    def select(self, state: S, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, S]:
+        """The batch of a step and the state after choosing it.
 
-    def observe(self, state: Any, step: int, selection: Selection, feedback: Feedback) -> Any:
-        """The state after the training step has reported what it saw."""
+        Args:
+            state: What `init`, or the step before, returned.
+            step: 0-based.
+            probe: The network at its current parameters, and the current pool.
+            rng: The sampler's own generator, on the pool's device.
+        """
+
+    def observe(self, state: S, step: int, selection: Selection, feedback: Feedback) -> S:
+        """The state after the training step, which reports its own predictions, losses and gradients.
+
+        Args:
+            state: What `select` returned.
+            step: 0-based.
+            selection: What `select` returned.
+            feedback: By-products of the step.
+        """
         return state
 
     def note(self, probe: Probe) -> str:
-        """A sentence to show before the run where the strategy works differently on this pool; empty where it does not."""
+        """A sentence to show before the run where the strategy works differently on this pool; else empty."""
         return ""
 
     def expected_share(self, step: int, total_steps: int) -> float:
-        """Share of the pool that a step will train on, in (0, 1]. For estimates before a run; nothing else reads it."""
+        """Fraction of the pool that a step will train on, in (0, 1]; only used for estimates before a run."""
         return 1.0
 
     def scoring_forwards(self, step: int, total_steps: int) -> float:
-        """Work of choosing the batch of a step, in forwards over the whole pool as `Cost.units` counts them. For estimates only."""
+        """Work of choosing the batch of a step, in forwards over the whole pool (`Cost.forward_equivalents`); for estimates only."""
         return 0.0
 
 
 @dataclass(frozen=True)
 class BatchState:
-    """State of samplers that remember nothing but the length of the run.
+    """State of samplers that keep nothing but the length of the run.
 
     Attributes:
-        total_steps: What schedules read.
+        total_steps: The run length that schedules are laid out for.
     """
 
     total_steps: int
 
 
 @dataclass(frozen=True)
-class BatchSampler(Sampler):
-    """A strategy that trains on a share of the pool.
+class BatchSampler(Sampler[S]):
+    """A strategy that trains on a fraction of the pool. Its default `init` calls `State(total_steps)`.
 
     Attributes:
-        batch_share: B / N, the share of the pool in a batch (the paper's B).
-        schedule: How the share grows over the run.
-        batch_size: B in points, for pools of which no share is handy.
+        batch_share: B / N, the fraction of the pool in a batch (the paper's B).
+        schedule: How that fraction grows over the run.
+        batch_size: B in points, instead of a fraction.
         candidates: Size of the random sub-pool that is scored instead of the whole; see `Candidates`.
     """
 
-    batch_share: float = setting(0.2, "share of the pool in each batch", symbol="B", above=0, at_most=1)
+    batch_share: float = setting(0.2, "fraction of the pool in each batch", symbol="B", above=0, at_most=1)
     schedule: str = setting("constant", "how the batch share grows over the run", choices=SHARE_SCHEDULES)
-    batch_size: int | None = setting(None, "points in each batch, instead of a share", at_least=1)
+    batch_size: int | None = setting(None, "points in each batch, instead of a fraction", at_least=1)
     candidates: int | None = setting(None, "choose among this many random points instead of all", at_least=1)
 
-    State = BatchState
+    State: ClassVar[type[Any]] = BatchState
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,30 +164,33 @@ class BatchSampler(Sampler):
                 f"{name}: batch_share={self.batch_share} and batch_size={self.batch_size} both set the batch; give one of them."
             )
 
-    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> Any:
-        return self.State(total_steps)
+    def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> S:
+        """State before step 0, `State(total_steps)`."""
+        state: S = self.State(total_steps)
+        return state
 
     def count(self, step: int, total_steps: int, n: int) -> int:
-        """Batch size B at a step, from 1 to n: `batch_size`, else int(share * N); a schedule lets either grow to n."""
+        """Batch size B at a step, from 1 to n: `batch_size`, else int(fraction * N); a schedule lets either grow to n."""
         if self.schedule == "constant" and self.batch_size is not None:
             return min(self.batch_size, n)
         return max(int(batch_share(self.schedule, self.start_share(n), step, total_steps) * n), 1)
 
     def start_share(self, n: int) -> float:
-        """Share of a pool of n points that the schedule starts from."""
+        """Fraction of a pool of n points that the schedule starts from."""
         return self.batch_share if self.batch_size is None else min(self.batch_size / n, 1.0)
 
     def expected_share(self, step: int, total_steps: int) -> float:
+        """Fraction of the pool that a step will train on, from `batch_share` and `schedule`."""
         return batch_share(self.schedule, self.batch_share, step, total_steps)
 
 
 @dataclass(frozen=True)
-class Held:
-    """A batch that steps without scoring go back to.
+class CachedBatch:
+    """The last scored batch, which steps without scoring reuse.
 
     Attributes:
         indices: The batch, scored part first, `[b]`.
-        scored: How many of it were chosen by score.
+        scored: How many of its points were chosen by score.
         epoch: Pool epoch in which it was chosen.
     """
 
@@ -180,18 +201,23 @@ class Held:
 
 @dataclass(frozen=True)
 class ScoredState:
-    """State of a scored sampler that caches nothing but its batch."""
+    """State of a scored sampler that caches nothing but its batch.
+
+    Attributes:
+        total_steps: The run length that schedules are laid out for.
+        cached: The last scored batch.
+    """
 
     total_steps: int
-    held: Held | None = None
+    cached: CachedBatch | None = field(default=None, metadata=renamed("held"))
 
 
 @dataclass(frozen=True)
-class ScoredSampler(BatchSampler):
-    """A strategy that scores points, densely or at intervals.
+class ScoredSampler(BatchSampler[S]):
+    """A strategy that scores points, at every step or by a scoring schedule.
 
     Attributes:
-        interval: Steps at which the scores are recomputed (Table 8).
+        interval: The scoring schedule: steps at which the scores are recomputed (Table 8).
         between: What a step that does not score trains on: the whole previous batch, random part included (INT's and NINT's
             code), or its scored part with a fresh random rest (EVOS's way).
     """
@@ -204,19 +230,20 @@ class ScoredSampler(BatchSampler):
         check_interval(self.interval)
 
     def scoring_forwards(self, step: int, total_steps: int) -> float:
+        """One forward over the pool at a scoring step, else none."""
         return 1.0 if scores_at(self.interval, step, total_steps) else 0.0
 
-    def held_selection(self, held: Held, probe: Probe, rng: torch.Generator) -> Selection:
-        """The batch of a step that does not score."""
+    def cached_selection(self, cached: CachedBatch, probe: Probe, rng: torch.Generator) -> Selection:
+        """The batch of a step that does not score: the cached one, its random part redrawn where `between` says so."""
         if self.between == "keep":
-            return Selection(held.indices)
+            return Selection(cached.indices)
         picker = Picker(len(probe), rng)
-        picker.take(held.indices[: held.scored])
-        picker.random(len(held.indices) - held.scored)
+        picker.take(cached.indices[: cached.scored])
+        picker.random(len(cached.indices) - cached.scored)
         return Selection(picker.indices)
 
 
-def check_needs(sampler: Sampler, probe: Probe, name: str) -> None:
+def check_needs(sampler: Sampler[Any], probe: Probe, name: str) -> None:
     """Checks, before step 0, that the pool offers what a sampler needs.
 
     Raises:

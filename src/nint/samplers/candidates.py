@@ -17,11 +17,13 @@ from nint.settings import label_of
 
 @dataclass(frozen=True)
 class CandidatesState:
-    """Attributes:
-    total_steps: What schedules read.
-    inner: State of the wrapped sampler.
-    candidates: Rows of the current sub-pool between select and observe.
-    chosen: Rows of the sub-pool that were selected, likewise.
+    """The wrapped sampler's state and the current sub-pool.
+
+    Attributes:
+        total_steps: The run length that schedules are laid out for.
+        inner: State of the wrapped sampler.
+        candidates: Rows of the current sub-pool between select and observe.
+        chosen: Rows of the sub-pool that were selected, likewise.
     """
 
     total_steps: int
@@ -31,10 +33,10 @@ class CandidatesState:
 
 
 @dataclass(frozen=True)
-class Candidates(Sampler):
-    """Draws `size` points uniformly at each step and lets another sampler choose the batch among them.
+class Candidates(Sampler[CandidatesState]):
+    """Draws `size` points uniformly at each step; another sampler chooses the batch among them.
 
-    The batch keeps its size B = share * N of the whole pool. Each sub-pool is an epoch of its own, so that nothing that is
+    The batch keeps its size B = batch_share * N of the whole pool. Each sub-pool is an epoch of its own, so that nothing that is
     cached by index outlives it; it has no grid, so samplers that look at neighbours cannot be wrapped.
     In text form it is a setting of the wrapped sampler: `nint:candidates=262144`.
 
@@ -45,7 +47,7 @@ class Candidates(Sampler):
     Cost: that of the wrapped sampler on `size` points; memory follows `size`, not N.
     """
 
-    inner: BatchSampler
+    inner: BatchSampler[Any]
     size: int
 
     State = CandidatesState
@@ -55,18 +57,25 @@ class Candidates(Sampler):
             raise UsageError(f"candidates={self.size} must be at least 1.")
         name = label_of(type(self.inner))
         if not self.inner.works_on_subpools:
-            raise UsageError(f"{name} goes by what it found at earlier steps or nearby, so it cannot choose among fresh random candidates.")
+            raise UsageError(
+                f"{name} depends on earlier steps or on neighbouring points, so it cannot choose among fresh random candidates; "
+                "leave candidates out."
+            )
         if isinstance(self.inner, ScoredSampler) and self.inner.interval != "dense":
-            raise UsageError(f"{name}: fresh candidates are scored at every step, so interval={self.inner.interval} cannot be; use dense.")
+            raise UsageError(
+                f"{name}: fresh candidates are scored at every step, so interval={self.inner.interval} is not possible; use dense."
+            )
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> CandidatesState:
+        """State before step 0, with that of the wrapped sampler on a sub-pool."""
         few = probe.on(torch.arange(min(self.size, len(probe)), device=probe.device), epoch=-1)
         return CandidatesState(total_steps, self.inner.init(few, total_steps, rng))
 
     def select(self, state: CandidatesState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, CandidatesState]:
+        """Draws the sub-pool; the wrapped sampler chooses the batch in it."""
         batch = self.inner.count(step, state.total_steps, len(probe))
         rows = random_rows(len(probe), min(max(self.size, batch), len(probe)), rng)
-        # A sub-pool is never seen again; its epoch is told from that of every other by the step.
+        # No sub-pool comes twice, so each needs an epoch of its own; the step makes it unique.
         few = probe.on(rows, epoch=probe.epoch * 2**32 + step + 1)
         fixed = replace(self.inner, batch_share=type(self.inner).batch_share, batch_size=batch, schedule="constant", candidates=None)
         selection, inner = fixed.select(state.inner, step, few, rng)
@@ -74,19 +83,28 @@ class Candidates(Sampler):
         return Selection(rows[selection.indices], selection.objective), chosen
 
     def observe(self, state: CandidatesState, step: int, selection: Selection, feedback: Feedback) -> CandidatesState:
+        """Reports the step to the wrapped sampler, in rows of the sub-pool.
+
+        Raises:
+            UsageError: where no batch was selected.
+        """
+        if state.chosen is None:
+            raise UsageError("candidates: observe() reports a batch that select() has chosen; call select() first.")
         inner = self.inner.observe(state.inner, step, Selection(state.chosen, selection.objective), feedback)
         return replace(state, inner=inner, candidates=None, chosen=None)
 
     def note(self, probe: Probe) -> str:
+        """How many candidates there are, and what the wrapped sampler has to say."""
         size = min(self.size, len(probe))
         own = self.inner.note(probe)
         return f"Each step chooses among {size:,} random candidates of {len(probe):,} points.{' ' if own else ''}{own}"
 
     def expected_share(self, step: int, total_steps: int) -> float:
+        """That of the wrapped sampler."""
         return self.inner.expected_share(step, total_steps)
 
 
-def effective(sampler: Sampler) -> Sampler:
+def effective(sampler: Sampler[Any]) -> Sampler[Any]:
     """The sampler to run: wrapped where it asks for candidates."""
     if isinstance(sampler, BatchSampler) and sampler.candidates is not None:
         return Candidates(sampler, sampler.candidates)

@@ -1,7 +1,7 @@
-"""Cells: neighbouring points together, so that a few numbers can stand for all of them.
+"""Cells: groups of neighbouring points that share one entry of an error map.
 
-Space is cut into equal boxes along each axis. The boxes stay for the whole run, also where points are redrawn; which points lie
-in which box is worked out once for each pool.
+Space is cut into equal boxes along each axis. The boxes stay for the whole run, also where points are redrawn; the points are
+sorted into them once for each pool.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MOST_SORTED = 2**22
 
 _RANGES = 2**16
 _UNIT_BITS = 30
-_UNIT = 2**_UNIT_BITS  # to a point: whole numbers, whose sums are exact in whatever order a device adds
+_UNIT = 2**_UNIT_BITS  # fixed-point unit of one point: integer sums are exact in whatever order a device adds
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Boxes:
 
     @property
     def count(self) -> int:
+        """Number of boxes."""
         return math.prod(self.bins)
 
     def of(self, coords: Tensor) -> Tensor:
@@ -67,7 +68,7 @@ class Cells:
     turn: Tensor
 
     def take(self, counts: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Cells]:
-        """`counts[c]` points of each cell, at most `size[c]`. A cell gives each of its points once before any for the second time.
+        """`counts[c]` points of each cell, at most `size[c]`. A cell repeats a point only once all its points are used up.
 
         Returns:
             rows `[b]`, the cell of each `[b]`, and the cells after their turn.
@@ -123,9 +124,9 @@ def allot(weight: Tensor, size: Tensor, total: int, rng: torch.Generator) -> Ten
         total: Points wanted, at most the sum of sizes.
         rng: Generator on the device.
 
-    Every cell gets its expected number rounded up or down, so that parts of the pool never go short by chance; over the draws
-    its average is the expected number exactly (systematic sampling, Madow 1949). Cells that would get more than they have give
-    all they have, and the others share what is left.
+    Every cell gets its expected number rounded up or down, so that no part of the pool is missed by chance; the mean over draws
+    is exactly the expected number (systematic sampling, Madow 1949). Cells that would get more than they have give all their
+    points, and the others share the rest.
     """
     offset = torch.randint(_UNIT, (), generator=rng, device=rng.device)
     if weight.device.type == "mps":  # which has no float64
@@ -141,7 +142,7 @@ def _expected(weight: Tensor, size: Tensor, total: int) -> Tensor:
         lightest, order = torch.sort(weight)
         points = size.take(order)
         held = torch.cumsum(points, 0)
-        # If all but the k lightest cells are full, these k share what is left, at that level. Of all k the right one has the highest.
+        # If all but the k lightest cells are full, these k share the rest, at that level. The right k is the one of highest level.
         level = ((held - held[-1] + total) / torch.cumsum(lightest * points, 0).clamp(min=1e-300)).max()
     return (level * weight).clamp(max=1) * size
 
@@ -149,7 +150,7 @@ def _expected(weight: Tensor, size: Tensor, total: int) -> Tensor:
 def _rounded(expected: Tensor, total: int, offset: Tensor) -> Tensor:
     """Each number rounded up or down, `total` in all; the offset, from 0 to _UNIT - 1, decides which."""
     reached = torch.cumsum((expected * _UNIT).round().long(), 0)
-    missing = total * _UNIT - reached[-1]  # a few units at most: what their own rounding has made of `total`
+    missing = total * _UNIT - reached[-1]  # a few fixed-point units at most, from rounding each term
     below = (reached + offset.clamp(missing, missing + _UNIT - 1)) >> _UNIT_BITS
     counts = below.clone()
     counts[1:] -= below[:-1]
@@ -157,7 +158,7 @@ def _rounded(expected: Tensor, total: int, offset: Tensor) -> Tensor:
 
 
 def averages(values: Tensor, counts: Tensor) -> Tensor:
-    """Mean of the values of each cell, `[c]`; NaN for a cell without any. The same bits each time, also on a GPU.
+    """Mean of the values of each cell, `[c]`; NaN for a cell without any. Bit-reproducible, also on a GPU.
 
     Args:
         values: By rising cell, `[b]`.

@@ -1,4 +1,4 @@
-"""EGRA, edge-guided ray allocation: pixels near the target's edges are a little likelier.
+"""EGRA, edge-guided ray allocation: pixels near the target's edges are slightly more probable.
 
 Source: Gai et al., EGRA-NeRF, 2023, as the image baselines run it. See the method card docs/samplers/egra.md.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Selection
 from nint.samplers.picker import Picker
-from nint.scores.edges import canny, grey_8bit
+from nint.scores.edges import canny, luma_8bit
 from nint.settings import setting
 
 _FLOOR = 4096 / 640_000
@@ -24,10 +24,12 @@ _SHIFTS = (6, 9)
 
 @dataclass(frozen=True)
 class EgraState:
-    """Attributes:
-    total_steps: What the share schedule reads.
-    edges: Flat indices of the edge pixels, `[e]`.
-    epoch: Pool epoch of `edges`.
+    """The target's edges, found once a pool.
+
+    Attributes:
+        total_steps: The run length that the batch schedule is laid out for.
+        edges: Flat indices of the edge pixels, `[e]`.
+        epoch: Pool epoch of `edges`.
     """
 
     total_steps: int
@@ -36,8 +38,8 @@ class EgraState:
 
 
 @dataclass(frozen=True)
-class Egra(BatchSampler):
-    """int(share * N) pixels without replacement, weight p * edge + (1 - p) * 4096/640000: an edge pixel weighs 1.39 times another.
+class Egra(BatchSampler[EgraState]):
+    """int(batch_share * N) pixels without replacement, weight p * edge + (1 - p) * 4096/640000: an edge pixel weighs 1.39 times another.
 
     The edges are the target's own (Canny), found once. At every step each edge pixel's flat index moves by its own random 6, 7,
     8 or 9 places from where Canny saw it, around the end of the image if need be.
@@ -54,7 +56,8 @@ class Egra(BatchSampler):
     needs = frozenset({"grid2d"})
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> EgraState:
-        edges = canny(grey_8bit(probe.pool), self.canny_low, self.canny_high)
+        """Finds the edges of the pool's image (Canny)."""
+        edges = canny(luma_8bit(probe.pool), self.canny_low, self.canny_high)
         return EgraState(total_steps, torch.from_numpy(edges.ravel().nonzero()[0]).to(probe.device), probe.epoch)
 
     def weights(self, edges: Tensor, n: int) -> Tensor:
@@ -64,6 +67,7 @@ class Egra(BatchSampler):
         return weights
 
     def select(self, state: EgraState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, EgraState]:
+        """A weighted draw without replacement, with freshly displaced edges."""
         if state.epoch != probe.epoch:
             state = self.init(probe, state.total_steps, rng)
         n = len(probe)

@@ -14,7 +14,7 @@ from torch import Tensor
 from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Selection
 from nint.samplers.picker import Picker, random_rows
-from nint.scores.edges import canny, dilate_2x2, grey_8bit, otsu
+from nint.scores.edges import canny, dilate_2x2, luma_8bit, otsu
 from nint.settings import setting
 
 _ROUNDS = 100
@@ -25,14 +25,14 @@ _SMALLEST_FACTOR = 0.25
 
 
 def search_edges(image: np.ndarray, area: float) -> np.ndarray:
-    """Canny edges that cover about a wanted share of the image, `[rows, columns]` bool.
+    """Canny edges that cover about a wanted fraction of the image, `[rows, columns]` bool.
 
-    Thresholds (0.5 o, theta o) with Otsu's o; theta starts at 1 and is multiplied by 1 + 15 (edge share - wanted share), at most
-    100 times, until the edge share is within 20 % of the wanted one.
+    Thresholds (0.5 o, theta o) with Otsu's o; theta starts at 1 and is multiplied by 1 + 15 (edge fraction - wanted fraction), at
+    most 100 times, until the edge fraction is within 20 % of the wanted one.
 
     Args:
         image: `[rows, columns]` uint8.
-        area: Wanted edge share, 0..1.
+        area: Wanted edge fraction, 0..1.
 
     Differs: where the search runs out, the closest edges that cover enough are kept, or the most that were seen; the last ones, as
     published, may be none at all.
@@ -52,10 +52,12 @@ def search_edges(image: np.ndarray, area: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ExpansiveState:
-    """Attributes:
-    total_steps: What the share schedule reads.
-    anchors: Flat indices of the anchors, `[m]`.
-    epoch: Pool epoch of `anchors`.
+    """The anchors, found once a pool.
+
+    Attributes:
+        total_steps: The run length that the batch schedule is laid out for.
+        anchors: Flat indices of the anchors, `[m]`.
+        epoch: Pool epoch of `anchors`.
     """
 
     total_steps: int
@@ -64,33 +66,35 @@ class ExpansiveState:
 
 
 @dataclass(frozen=True)
-class Expansive(BatchSampler):
-    """All anchors, at most int((1 - xi) * share * N) edge pixels, plus random others up to int(share * N) in all.
+class Expansive(BatchSampler[ExpansiveState]):
+    """All anchors, at most int((1 - xi) * batch_share * N) edge pixels, plus random others up to int(batch_share * N) in all.
 
-    The anchors are found once and stay; where the share grows over the run, the random part takes all the growth.
+    The anchors are found once and stay; where the batch grows over the run, only its random part grows.
 
     Cost: no forwards.
-    Differs: a short anchor set is made up for by random points, so that the batch always has int(share * N).
+    Differs: a short anchor set is made up for by random points, so that the batch always has int(batch_share * N).
     """
 
-    random_share: float = setting(0.5, "share of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
+    random_share: float = setting(0.5, "fraction of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
 
     State = ExpansiveState
     works_on_subpools = False
     needs = frozenset({"grid2d"})
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> ExpansiveState:
+        """Finds the anchors: edges of the pool's image that cover about (1 - xi) * batch_share of it."""
         area = (1 - self.random_share) * self.start_share(len(probe))
         most = int(area * len(probe))
         if most == 0:
             return ExpansiveState(total_steps, torch.empty(0, dtype=torch.long, device=probe.device), probe.epoch)
-        edges = dilate_2x2(search_edges(grey_8bit(probe.pool), area))
+        edges = dilate_2x2(search_edges(luma_8bit(probe.pool), area))
         anchors = torch.from_numpy(edges.ravel().nonzero()[0]).to(probe.device)
         if len(anchors) > most:
             anchors = anchors[random_rows(len(anchors), most, rng)].sort().values
         return ExpansiveState(total_steps, anchors, probe.epoch)
 
     def select(self, state: ExpansiveState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ExpansiveState]:
+        """The anchors and a fresh random rest."""
         if state.epoch != probe.epoch:
             state = self.init(probe, state.total_steps, rng)
         count = self.count(step, state.total_steps, len(probe))

@@ -8,31 +8,33 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from nint.probe.probe import Probe
-from nint.samplers.base import Held, ScoredSampler, Selection
+from nint.samplers.base import CachedBatch, ScoredSampler, Selection
 from nint.samplers.picker import Picker
 from nint.samplers.schedules import scores_at
 from nint.scores.residual import residual_l1
-from nint.settings import setting
+from nint.settings import renamed, setting
 
 _STOP_BELOW = 1e-3
 
 
 @dataclass(frozen=True)
 class ReferenceState:
-    """Attributes:
-    total_steps: What schedules read.
-    scorings: Scoring steps so far (u).
-    share: NTK share p of the staircase.
-    stopped: Whether NTK scoring has stopped for good.
-    order: Points by falling NTK score at the last refresh, `[n]`.
-    order_epoch: Pool epoch of `order`.
-    held: The last scored batch.
+    """The staircase, the stale ranking and the last batch.
+
+    Attributes:
+        total_steps: The run length that schedules are laid out for.
+        scorings: Scoring steps so far (u).
+        share: NTK fraction p of the staircase.
+        stopped: Whether NTK scoring has stopped for the rest of the run.
+        order: Points by falling NTK score at the last refresh, `[n]`.
+        order_epoch: Pool epoch of `order`.
+        cached: The last scored batch.
     """
 
     total_steps: int
@@ -41,11 +43,11 @@ class ReferenceState:
     stopped: bool = False
     order: Tensor | None = None
     order_epoch: int = -1
-    held: Held | None = None
+    cached: CachedBatch | None = field(default=None, metadata=renamed("held"))
 
 
 @dataclass(frozen=True)
-class NintReference(ScoredSampler):
+class NintReference(ScoredSampler[ReferenceState]):
     """NTK part int(B p), error part int(B (1 - p - xi)), the rest random, with p on a staircase that is updated every alpha scorings.
 
     At the defaults K g is computed at t = 0, 9, 19, 29, 39, 49 only; the stale ranking is still cut to int(B p) until that is zero.
@@ -56,17 +58,18 @@ class NintReference(ScoredSampler):
     scoring has not stopped.
     """
 
-    random_share: float = setting(0.7, "share of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
+    random_share: float = setting(0.7, "fraction of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
     refresh_interval: int = setting(10, "scoring steps between recomputations of K g", symbol="alpha", at_least=1)
     decay_rate: float = setting(1.0, "decay of the staircase: (1 - xi) exp(-ceil(lambda u / alpha))", symbol="lambda", at_least=0)
 
     State = ReferenceState
 
     def staircase(self, scorings: int) -> float:
-        """NTK share p at the u-th scoring step, u from 1."""
+        """NTK fraction p at the u-th scoring step, u from 1."""
         return (1 - self.random_share) * math.exp(-math.ceil(round(self.decay_rate * scorings / self.refresh_interval, 9)))
 
     def scoring_forwards(self, step: int, total_steps: int) -> float:
+        """6 where K g is recomputed, plus 1 where errors are needed too; 0 at a step without scoring."""
         if not scores_at(self.interval, step, total_steps):
             return 0.0
         scorings = _scorings(self.interval, total_steps)[min(step, total_steps - 1)] + max(step - total_steps + 1, 0)
@@ -77,22 +80,23 @@ class NintReference(ScoredSampler):
         return kernel + (1.0 if kernel or 1 - share - self.random_share > 0 else 0.0)
 
     def select(self, state: ReferenceState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ReferenceState]:
-        held = state.held
-        if held and held.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):
-            return self.held_selection(held, probe, rng), state
+        """NTK part, error part and random part of the batch, or the cached batch at a step without scoring."""
+        cached = state.cached
+        if cached and cached.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):
+            return self.cached_selection(cached, probe, rng), state
         batch = self.count(step, state.total_steps, len(probe))
         state = self._refreshed(state, probe, batch)
-        n_ntk = int(batch * state.share) if state.order is not None else 0
+        n_ntk = int(batch * state.share)
         n_error = int(batch * (1 - state.share - self.random_share))
 
         picker = Picker(len(probe), rng)
-        if n_ntk > 0:
+        if state.order is not None and n_ntk > 0:
             picker.take(state.order[:n_ntk])
         if n_error > 0:
             picker.top(residual_l1(probe), n_error)
         scored = len(picker)
         picker.random(batch - scored)
-        return Selection(picker.indices), replace(state, held=Held(picker.indices, scored, probe.epoch))
+        return Selection(picker.indices), replace(state, cached=CachedBatch(picker.indices, scored, probe.epoch))
 
     def _refreshed(self, state: ReferenceState, probe: Probe, batch: int) -> ReferenceState:
         scorings = state.scorings + 1

@@ -9,8 +9,8 @@ from torch import Tensor
 def random_rows(n: int, count: int, rng: torch.Generator) -> Tensor:
     """`count` distinct rows of range(n), uniformly, in random order.
 
-    A permutation where the share is large; where it is small, draws with repeats thrown out, so that memory and time follow
-    `count` and not n.
+    A permutation for a large fraction; for a small one, draws with repeats thrown out, so that memory and time grow with
+    `count` and not with n.
     """
     if count * 16 >= n:
         return torch.randperm(n, generator=rng, device=rng.device)[:count]

@@ -1,7 +1,7 @@
-"""Batch shares and scoring schedules as pure functions of (step, total_steps).
+"""Batch schedules and scoring schedules as pure functions of (step, total_steps).
 
-Source: Sec. 4.1.1 and Table 8 of the paper; INT and EVOS for the schedules and intervals. `total_steps` is what they
-read; a budget in steps, seconds or decibels only stops the run.
+Source: Sec. 4.1.1 and Table 8 of the paper; INT and EVOS. They are laid out for `total_steps`; a budget in steps, seconds or
+decibels only stops the run.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ _STAGES = 16
 
 
 def batch_share(schedule: str, share: float, step: int, total_steps: int) -> float:
-    """Share of the pool to train on at a step.
+    """Fraction of the pool to train on at a step.
 
     Args:
         schedule: "constant"; "linear", "step" (ten stages) or "cosine", which grow to all points; or "growing", in
-            sixteen stages from a quarter of the share to seven quarters, so that a run costs what it costs with a constant share.
-        share: Initial share in (0, 1].
+            sixteen stages from a quarter of the fraction to seven quarters, so that a run costs as much as with a constant one.
+        share: Initial fraction in (0, 1].
         step: 0-based step; later than `total_steps` counts as the end.
         total_steps: Length that the schedule is laid out for.
+
+    Raises:
+        UsageError: for an unknown schedule.
     """
     progress = min(step / max(total_steps, 1), 1.0)
     if schedule == "constant":
@@ -38,24 +41,31 @@ def batch_share(schedule: str, share: float, step: int, total_steps: int) -> flo
     if schedule == "cosine":
         return 1 - (1 - share) * (1 + math.cos(math.pi * progress)) / 2
     if schedule == "growing":
-        stage = min(_STAGES * step // max(total_steps, 1), _STAGES - 1) / (_STAGES - 1)
-        return min(share * (0.25 + 1.5 * stage), 1.0)
-    raise UsageError(f"There is no share schedule called '{schedule}'.{nearest(schedule, SHARE_SCHEDULES)}")
+        grown = min(_STAGES * step // max(total_steps, 1), _STAGES - 1) / (_STAGES - 1)
+        return min(share * (0.25 + 1.5 * grown), 1.0)
+    raise UsageError(f"There is no batch schedule called '{schedule}'.{nearest(schedule, SHARE_SCHEDULES)}")
 
 
 def check_interval(interval: str) -> None:
-    """Raises UsageError unless `interval` is dense, every-K, incremental or decremental."""
+    """Refuses an unknown scoring schedule.
+
+    Raises:
+        UsageError: unless `interval` is dense, every-K, incremental or decremental.
+    """
     if interval in ("dense", "incremental", "decremental"):
         return
     if not re.fullmatch(r"every-[1-9]\d*", interval):
-        raise UsageError(f"There is no interval called '{interval}'; use dense, every-5 (any number), incremental or decremental.")
+        raise UsageError(f"interval={interval} is not a scoring schedule; use dense, every-5 (any number), incremental or decremental.")
 
 
 def scores_at(interval: str, step: int, total_steps: int) -> bool:
-    """Whether the scores are recomputed at a step (always at step 0).
+    """Whether a scoring schedule recomputes the scores at a step (always at step 0).
 
     incremental: dense for the first quarter, then five equal segments with every 10, 20, 30, 40, 50 steps.
     decremental: segments of a fifth of the first three quarters with every 40, 30, 20, 10, then dense.
+
+    Raises:
+        UsageError: for an unknown scoring schedule.
     """
     if step == 0 or interval == "dense":
         return True
@@ -72,4 +82,4 @@ def scores_at(interval: str, step: int, total_steps: int) -> bool:
         length = max(int(0.75 * total_steps) // 5, 1)
         stage = step // length
         return stage >= 4 or step % (40 - 10 * stage) == 0
-    raise UsageError(f"There is no interval called '{interval}'; use dense, every-5 (any number), incremental or decremental.")
+    raise UsageError(f"interval={interval} is not a scoring schedule; use dense, every-5 (any number), incremental or decremental.")

@@ -1,4 +1,4 @@
-"""Soft Mining: walkers that follow the loss by Langevin Monte Carlo, and a loss that takes part of the bias back.
+"""Soft Mining: walkers that follow the loss by Langevin Monte Carlo, and a loss that partly corrects the bias.
 
 Source: Kheradmand et al., CVPR 2024. See the method card docs/samplers/soft-mining.md.
 """
@@ -16,7 +16,7 @@ from nint.errors import UsageError
 from nint.probe.objectives import L2, Objective
 from nint.probe.probe import Probe
 from nint.samplers.base import BatchSampler, Feedback, Selection
-from nint.scores.edges import grey_8bit, sobel_magnitude
+from nint.scores.edges import luma_8bit, sobel_magnitude
 from nint.settings import setting
 
 _RESIDUAL_FLOOR = 9.8e-4
@@ -33,7 +33,7 @@ class SoftMiningLoss(Objective):
 
     Args:
         rho: Exponent; 0 is the plain mean squared error.
-        values: Targets of the batch, `[m, c]`, kept so that the step's own losses can be told from its predictions.
+        values: Targets of the batch, `[m, c]`, kept so that the step's own losses follow from its predictions.
     """
 
     def __init__(self, rho: float, values: Tensor) -> None:
@@ -41,6 +41,7 @@ class SoftMiningLoss(Objective):
         self.values = values
 
     def __call__(self, prediction: Tensor, values: Tensor, indices: Tensor) -> Tensor:
+        """Mean of `point_terms` over the batch."""
         return self.point_terms(prediction, values).mean()
 
     def point_terms(self, prediction: Tensor, values: Tensor) -> Tensor:
@@ -54,13 +55,15 @@ class SoftMiningLoss(Objective):
 
 @dataclass(frozen=True)
 class SoftMiningState:
-    """Attributes:
-    walkers: Positions in [0, 1]^2, (row, column), `[m, 2]`.
-    edges: Running sum over the pixels of the Sobel magnitude, whole numbers, `[n]`.
-    axes: Coordinate change from the first to the last grid point of each axis, `[2, d_in]`.
-    epoch: Pool epoch of all this.
-    losses: c_i l_i of the last step, `[m]`, or None before there was one.
-    slopes: d log(c_i l_i) / d walker of the last step divided by m, `[m, 2]`.
+    """The walkers and what the last step has reported of them.
+
+    Attributes:
+        walkers: Positions in [0, 1]^2, (row, column), `[m, 2]`.
+        edges: Running sum over the pixels of the Sobel magnitude, whole numbers, `[n]`.
+        axes: Coordinate change from the first to the last grid point of each axis, `[2, d_in]`.
+        epoch: Pool epoch of all this.
+        losses: c_i l_i of the last step, `[m]`, or None before there was one.
+        slopes: d log(c_i l_i) / d walker of the last step divided by m, `[m, 2]`.
     """
 
     walkers: Tensor
@@ -72,8 +75,8 @@ class SoftMiningState:
 
 
 @dataclass(frozen=True)
-class SoftMining(BatchSampler):
-    """M = ceil(share * N) walkers on the image square; the batch is the pixel nearest to each, so pixels may repeat.
+class SoftMining(BatchSampler[SoftMiningState]):
+    """M = ceil(batch_share * N) walkers on the image square; the batch is the pixel nearest to each, so pixels may repeat.
 
     Each step moves a walker by a times the slope of its log loss, divided by M, plus noise of standard deviation b; then the last
     10 % are replaced by uniform draws, and the 10 % of lowest loss and all that left the square are redrawn where the target has
@@ -87,8 +90,8 @@ class SoftMining(BatchSampler):
     step_size: float = setting(20.0, "walker step along the slope of the log loss, before the division by M", symbol="a", at_least=0)
     noise: float = setting(0.02, "standard deviation of a walker's noise per step, image side = 1", symbol="b", at_least=0)
     longest_step: float | None = setting(0.02, "longest step along the slope, image side = 1; none: no limit, as published", above=0)
-    uniform_share: float = setting(0.1, "share of the walkers replaced by uniform draws at each step", at_least=0, at_most=1)
-    redraw_share: float = setting(0.1, "share of the walkers, lowest loss first, redrawn from the edges", at_least=0, at_most=1)
+    uniform_share: float = setting(0.1, "fraction of the walkers replaced by uniform draws at each step", at_least=0, at_most=1)
+    redraw_share: float = setting(0.1, "fraction of the walkers, lowest loss first, redrawn from the edges", at_least=0, at_most=1)
     exponent: float = setting(0.6, "largest exponent rho of the loss weights", symbol="alpha", at_least=0, at_most=1)
     ramp_steps: int = setting(1000, "the exponent is step / ramp_steps until it is the largest", at_least=1)
 
@@ -99,49 +102,63 @@ class SoftMining(BatchSampler):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.schedule != "constant":
-            raise UsageError(f"soft-mining: schedule={self.schedule} cannot be, because the number of walkers is fixed; use constant.")
+            raise UsageError(
+                f"soft-mining: schedule={self.schedule} is not possible, because the number of walkers is fixed; use constant."
+            )
 
     def note(self, probe: Probe) -> str:
+        """That a loss other than L2 is not what it trains on."""
         if isinstance(probe.loss, L2):
             return ""
-        return "soft-mining trains on its own weighted squared error, not on the loss that was asked for."
+        return "soft-mining trains on its own weighted squared error, not on the requested loss."
 
     def rho(self, step: int) -> float:
         """Exponent of the loss weights at a step."""
         return min(step / self.ramp_steps, self.exponent)
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> SoftMiningState:
+        """Uniform walkers, and the target's edge strengths (Sobel)."""
         count = math.ceil(round(self.start_share(len(probe)) * len(probe), 9))  # rounded, so that 0.07 of 100 points is 7
         walkers = torch.rand(count, 2, generator=rng, device=probe.device)
-        edges = _edge_sums(sobel_magnitude(grey_8bit(probe.pool)))
+        edges = _edge_sums(sobel_magnitude(luma_8bit(probe.pool)))
         return SoftMiningState(walkers, edges.to(probe.device), _axes(probe), probe.epoch)
 
     def select(self, state: SoftMiningState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, SoftMiningState]:
+        """Moves the walkers by one Langevin step; the pixel nearest to each is the batch."""
+        grid = _image_grid(probe)
         if state.epoch != probe.epoch:
             state = self.init(probe, 0, rng)
-        elif state.losses is not None:
-            state = replace(state, walkers=self._moved(state, probe.grid, rng), losses=None, slopes=None)
-        indices = pixel_indices(state.walkers, probe.grid)
+        elif state.losses is not None and state.slopes is not None:
+            walkers = self._moved(state.walkers, state.losses, state.slopes, state.edges, grid, rng)
+            state = replace(state, walkers=walkers, losses=None, slopes=None)
+        indices = pixel_indices(state.walkers, grid)
         return Selection(indices, SoftMiningLoss(self.rho(step), probe.values[indices])), state
 
     def observe(self, state: SoftMiningState, step: int, selection: Selection, feedback: Feedback) -> SoftMiningState:
-        objective: SoftMiningLoss = selection.objective
+        """The state with each walker's loss and its slope.
+
+        Raises:
+            UsageError: where the loop reports no d loss / d coords, or another selection than this sampler's.
+        """
+        objective = selection.objective
+        if feedback.coord_gradient is None or not isinstance(objective, SoftMiningLoss):
+            raise UsageError("soft-mining: observe() needs the selection that select() returned and d loss / d coords of its points.")
         losses = objective.point_terms(feedback.prediction, objective.values)
         # The reported gradient is that of the batch mean: it holds the weight c and the 1/M already.
         slopes = feedback.coord_gradient @ state.axes.T / losses[:, None]
         return replace(state, losses=losses, slopes=slopes.to(state.walkers.dtype))
 
-    def _moved(self, state: SoftMiningState, grid: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    def _moved(self, walkers: Tensor, losses: Tensor, slopes: Tensor, edges: Tensor, grid: tuple[int, int], rng: torch.Generator) -> Tensor:
         """One Langevin step, with the uniform and the edge draws, `[m, 2]` in [0, 1]^2."""
-        count = len(state.walkers)
+        count = len(walkers)
         noise = torch.randn(count, 2, generator=rng, device=rng.device)
-        walkers = state.walkers + self._drift(state.slopes) + self.noise * noise
+        walkers = walkers + self._drift(slopes) + self.noise * noise
         uniform = int(self.uniform_share * count)
         walkers[count - uniform :] = torch.rand(uniform, 2, generator=rng, device=rng.device)
         redrawn = ((walkers < 0) | (walkers > 1)).any(1)
-        redrawn[torch.topk(state.losses, int(self.redraw_share * count), largest=False).indices] = True
+        redrawn[torch.topk(losses, int(self.redraw_share * count), largest=False).indices] = True
         rows = torch.nonzero(redrawn)[:, 0]
-        walkers[rows] = _edge_draws(state.edges, grid, len(rows), rng)
+        walkers[rows] = _edge_draws(edges, grid, len(rows), rng)
         return walkers.clamp(0, 1)
 
     def _drift(self, slopes: Tensor) -> Tensor:
@@ -149,10 +166,11 @@ class SoftMining(BatchSampler):
         drift = torch.nan_to_num(self.step_size * slopes, nan=0.0).clamp(-_FAR, _FAR)
         if self.longest_step is None:
             return drift
-        return drift * (self.longest_step / drift.norm(dim=1, keepdim=True)).clamp(max=1)
+        shrink: Tensor = self.longest_step / drift.norm(dim=1, keepdim=True)
+        return drift * shrink.clamp(max=1)
 
 
-def pixel_indices(walkers: Tensor, grid: tuple[int, ...]) -> Tensor:
+def pixel_indices(walkers: Tensor, grid: tuple[int, int]) -> Tensor:
     """Flat index of the grid point nearest to each walker, `[m]`; 0 and 1 are the first and last grid point of an axis.
 
     Args:
@@ -167,9 +185,21 @@ def pixel_indices(walkers: Tensor, grid: tuple[int, ...]) -> Tensor:
 
 def _axes(probe: Probe) -> Tensor:
     """Coordinate change from the first to the last grid point along rows and along columns, `[2, d_in]`."""
-    rows, columns = probe.grid
+    rows, columns = _image_grid(probe)
     corners = probe.coords[torch.tensor([0, (rows - 1) * columns, columns - 1], device=probe.device)]
-    return corners[1:] - corners[:1]
+    change: Tensor = corners[1:] - corners[:1]
+    return change
+
+
+def _image_grid(probe: Probe) -> tuple[int, int]:
+    """(rows, columns); checked before step 0 too (`needs`).
+
+    Raises:
+        UsageError: for a pool without a 2-D grid.
+    """
+    if probe.grid is None or len(probe.grid) != 2:
+        raise UsageError("soft-mining needs an image, that is, points which fill a 2-D grid; this pool has none.")
+    return probe.grid[0], probe.grid[1]
 
 
 def _edge_sums(magnitude: np.ndarray) -> Tensor:
@@ -181,7 +211,7 @@ def _edge_sums(magnitude: np.ndarray) -> Tensor:
     return torch.from_numpy(np.cumsum(np.rint(strength * _EDGE_UNITS).astype(np.int64)))
 
 
-def _edge_draws(edges: Tensor, grid: tuple[int, ...], count: int, rng: torch.Generator) -> Tensor:
+def _edge_draws(edges: Tensor, grid: tuple[int, int], count: int, rng: torch.Generator) -> Tensor:
     """Positions drawn in proportion to the edge strength, `[count, 2]` in [0, 1]^2."""
     rows, columns = grid
     draws = torch.randint(int(edges[-1]), (count,), generator=rng, device=rng.device)

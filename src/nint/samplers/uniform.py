@@ -12,9 +12,10 @@ from nint.samplers.picker import random_rows
 
 
 @dataclass(frozen=True)
-class Uniform(BatchSampler):
-    """int(share * N) points without replacement, fresh at every step ("Unif." in the paper). Cost: no forwards."""
+class Uniform(BatchSampler[BatchState]):
+    """int(batch_share * N) points without replacement, fresh at every step ("Unif." in the paper). Cost: no forwards."""
 
     def select(self, state: BatchState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, BatchState]:
+        """A fresh uniform draw without replacement."""
         count = self.count(step, state.total_steps, len(probe))
         return Selection(random_rows(len(probe), count, rng)), state

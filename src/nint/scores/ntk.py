@@ -18,4 +18,5 @@ def ntk_gradient(probe: Probe) -> Tensor:
 
 def ntk_gradient_norm(probe: Probe) -> Tensor:
     """Norm over channels of w = K g, `[n]`. Cost: that of `ntk_gradient`."""
-    return ntk_gradient(probe).norm(dim=1)
+    norm: Tensor = ntk_gradient(probe).norm(dim=1)
+    return norm

@@ -1,4 +1,4 @@
-"""Fitting errors as scores: output space only, the kernel taken for the identity."""
+"""Fitting errors as scores: output space only, as if the kernel were the identity."""
 
 from __future__ import annotations
 
@@ -14,4 +14,5 @@ def residual_l1(probe: Probe) -> Tensor:
 
 def gradient_norm(probe: Probe) -> Tensor:
     """Norm over channels of g = d loss / d prediction, `[n]`. Cost: n forwards (shared). Source: Sec. 3.3 of the paper."""
-    return probe.loss_gradient().norm(dim=1)
+    norm: Tensor = probe.loss_gradient().norm(dim=1)
+    return norm

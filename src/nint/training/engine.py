@@ -72,7 +72,7 @@ class Run:
     @property
     def units(self) -> float:
         """Work so far in forwards over the whole pool, selection included."""
-        return (self.cost + self.teacher.cost).units(len(self.teacher.probe))
+        return (self.cost + self.teacher.cost).forward_equivalents(len(self.teacher.probe))
 
     def latest(self, metric: str) -> float | None:
         """A metric of this very step, if it was evaluated."""

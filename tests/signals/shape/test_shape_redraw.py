@@ -86,7 +86,7 @@ def test_nint_scores_anew_on_redrawn_points():
 def test_nint_at_its_defaults_on_redrawn_points():
     for _, run, indices, _, _ in watch("nint:batch_share=0.2", redraw_every=1):
         assert len(indices) == 16 == len(indices.unique())
-        assert run.teacher.state.held.epoch == run.teacher.probe.epoch
+        assert run.teacher.state.cached.epoch == run.teacher.probe.epoch
 
 
 def test_evos_evaluates_redrawn_points_at_once():

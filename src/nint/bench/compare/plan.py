@@ -47,7 +47,7 @@ class Plan:
     """
 
     signal: Signal
-    samplers: dict[str, Sampler]
+    samplers: dict[str, Sampler[Any]]
     fields: dict[str, FieldSpec]
     budget: Budget
     seeds: int
@@ -194,12 +194,12 @@ def make_plan(
     return plan
 
 
-def _samplers(texts: tuple[str, ...] | list[str], batch_share: float | None, pool: Pool) -> dict[str, Sampler]:
+def _samplers(texts: tuple[str, ...] | list[str], batch_share: float | None, pool: Pool) -> dict[str, Sampler[Any]]:
     wanted: list[str] = []
     for text in texts or SAMPLERS.names(plugins=False):
         wanted += SAMPLERS.names() if text == "all" else [text]
     chosen_for_me = not texts or "all" in texts
-    found: dict[str, Sampler] = {}
+    found: dict[str, Sampler[Any]] = {}
     for text in wanted:
         sampler = SAMPLERS.parse(text)
         if chosen_for_me and text not in texts and not _allowed(sampler, pool):
@@ -226,7 +226,7 @@ def _gives(text: Any, key: str) -> bool:
     return isinstance(text, str) and key in split_text(text)[1]
 
 
-def _allowed(sampler: Sampler, pool: Any) -> bool:
+def _allowed(sampler: Sampler[Any], pool: Any) -> bool:
     try:
         check_needs(sampler, pool, SAMPLERS.name_of(sampler))
     except UsageError:

@@ -23,7 +23,7 @@ from nint.files import write_json
 from nint.ntk.dense import ntk_matrix
 from nint.probe.objectives import make_loss
 from nint.probe.probe import Probe
-from nint.scores.edges import canny, grey_8bit, sobel_magnitude
+from nint.scores.edges import canny, luma_8bit, sobel_magnitude
 
 POSITIONS = ((410, 35), (253, 175))
 """(row, column) of the middle pixel of each 3x3 region, on 512x512 pixels."""
@@ -104,7 +104,7 @@ def _looked_at(field: nn.Module, signal: Any) -> tuple[dict[str, Any], list[np.n
     rows = torch.arange(height * width).view(height, width)
     coarse = rows[::every, ::every]
     diagonal = checks.leverage(field, pool.coords[coarse.reshape(-1)]).double().numpy()
-    grey = grey_8bit(pool)
+    grey = luma_8bit(pool)
     edges = canny(grey, *CANNY)[::every, ::every].reshape(-1)
     slope = sobel_magnitude(grey)[::every, ::every].reshape(-1)
 

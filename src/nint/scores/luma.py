@@ -1,4 +1,4 @@
-"""Grey levels of colour values."""
+"""Luma of colour values."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from torch import Tensor
 _RED, _GREEN, _BLUE = 0.2989, 0.587, 0.114
 
 
-def grey(values: Tensor) -> Tensor:
-    """Grey level of each point, in the unit of the values; differentiable.
+def luma(values: Tensor) -> Tensor:
+    """Luma of each point, in the unit of the values; differentiable.
 
     Args:
-        values: `[n, c]`: one channel is taken as it is, two are grey and alpha, three are RGB, four are RGB and alpha; any other
+        values: `[n, c]`: one channel is taken as it is, two are luma and alpha, three are RGB, four are RGB and alpha; any other
             number has no colour meaning and is averaged.
 
     Returns:

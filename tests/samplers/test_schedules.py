@@ -1,4 +1,4 @@
-"""Shares, intervals and learning rates against brute-force oracles written from the specification."""
+"""Batch schedules and scoring schedules against brute-force oracles written from the specification."""
 
 import itertools
 import math
@@ -8,7 +8,6 @@ import pytest
 
 from nint.errors import UsageError
 from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
-from nint.training.learning_rate import LR_SCHEDULES, check_warm_up, learning_rate, rate_at
 
 
 def oracle_share(schedule: str, share: Fraction, t: int, total: int) -> float:
@@ -39,7 +38,7 @@ def oracle_scorings(interval: str, total: int) -> list[int]:
     return [t for begin, end, every in segments for t in range(begin, end) if t % every == 0]
 
 
-# ---------------------------------------------------------------- shares
+# ---------------------------------------------------------------- batch schedules
 
 
 @pytest.mark.parametrize("schedule", SHARE_SCHEDULES)
@@ -90,7 +89,7 @@ def test_a_growing_share_costs_what_a_constant_one_does(share, total):
     assert sum(batch_share("growing", share, t, total) for t in range(total)) == pytest.approx(share * total, rel=0.01)
 
 
-# ---------------------------------------------------------------- intervals
+# ---------------------------------------------------------------- scoring schedules
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,7 @@ def test_every_k(k):
     "word", ["", "dense2", "every-0", "every-", "every-K", "every--3", "every-2.5", "every-05", "Dense", "incrementel"]
 )
 def test_bad_intervals(word):
-    with pytest.raises(UsageError, match="interval"):
+    with pytest.raises(UsageError, match=r"interval=.* is not a scoring schedule; use dense"):
         check_interval(word)
 
 
@@ -148,55 +147,16 @@ def test_good_intervals(word):
     assert check_interval(word) is None
 
 
-# ---------------------------------------------------------------- learning rates and names
-
-
-def test_learning_rates():
-    for total in (1, 3, 1000):
-        for t in range(0, total + 1, max(total // 50, 1)):
-            assert learning_rate("constant", 1e-3, t, total) == 1e-3
-            assert math.isclose(learning_rate("cosine", 1e-3, t, total), 1e-3 * math.cos(math.pi * t / total / 2) ** 2, abs_tol=1e-15)
-            assert math.isclose(learning_rate("exponential", 1e-3, t, total), 1e-3 * 10 ** (-t / total), rel_tol=1e-12)
-    assert learning_rate("cosine", 1.0, 500, 100) == pytest.approx(0.0, abs=1e-15)
+# ---------------------------------------------------------------- names
 
 
 def test_bad_names_point_to_the_nearest():
     with pytest.raises(UsageError, match="'linear'"):
         batch_share("liner", 0.2, 0, 10)
-    with pytest.raises(UsageError, match="'cosine'"):
-        learning_rate("cosin", 1e-3, 0, 10)
-    with pytest.raises(UsageError, match="interval"):
+    with pytest.raises(UsageError, match="interval=sometimes is not a scoring schedule"):
         scores_at("sometimes", 1, 10)
 
 
 def test_a_schedule_of_zero_steps():
     for schedule in SHARE_SCHEDULES:
         assert batch_share(schedule, 0.2, 0, 0) == pytest.approx(0.05 if schedule == "growing" else 0.2)
-    for schedule in ("constant", "cosine", "exponential"):
-        assert learning_rate(schedule, 1e-3, 0, 0) == 1e-3
-
-
-@pytest.mark.parametrize("schedule", LR_SCHEDULES)
-@pytest.mark.parametrize(("total", "warm_up"), [(100, 0.1), (1000, 0.02), (7, 0.5)])
-def test_a_warm_up_and_then_the_schedule_over_the_rest(schedule, total, warm_up):
-    warm = warm_up * total
-    for step in range(total + 3):
-        if step < warm:
-            expected = 0.05 + 0.95 * step / warm
-        else:
-            part = min((step - warm) / (total - warm), 1)
-            expected = {"constant": 1.0, "cosine": math.cos(math.pi * part / 2) ** 2, "exponential": 10**-part}[schedule]
-        assert learning_rate(schedule, 3e-3, step, total, warm_up) == pytest.approx(3e-3 * expected, abs=1e-15)
-        if step < total:
-            assert learning_rate(schedule, 3e-3, step, total, warm_up) == rate_at(schedule, 3e-3, step / total, warm_up)
-
-
-def test_the_first_step_of_a_warm_up_is_not_for_nothing():
-    assert learning_rate("cosine", 1.0, 0, 1000, 0.02) == pytest.approx(0.05)
-    assert max(learning_rate("cosine", 1.0, step, 1000, 0.02) for step in range(1000)) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize("warm_up", [-0.1, 1.0, 2.0, math.nan, math.inf])
-def test_bad_warm_ups(warm_up):
-    with pytest.raises(UsageError, match=r"warm_up=.* must be a share of the run from 0 to less than 1"):
-        check_warm_up(warm_up)
