@@ -40,6 +40,19 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes text as UTF-8, atomically, line ends as they are.
+
+    Raises:
+        UsageError: where the folder cannot be written.
+    """
+
+    def write(target: Path) -> None:
+        target.write_text(text, encoding="utf-8", newline="")
+
+    write_atomically(path, write)
+
+
 def check_file(path: Path, what: str) -> None:
     """Refuses what is not a file that holds anything.
 

@@ -70,7 +70,7 @@ class Run:
         return self.teacher.step
 
     @property
-    def units(self) -> float:
+    def forward_equivalents(self) -> float:
         """Work so far in forwards over the whole pool, selection included."""
         return (self.cost + self.teacher.cost).units(len(self.teacher.probe))
 
