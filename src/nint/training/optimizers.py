@@ -67,7 +67,7 @@ class Muon(OptimizerSpec):
         beta1: Of Adam, likewise beta2 and eps.
 
     Cost: ns_steps times three products of a hidden matrix with itself, whatever the batch.
-    Source: torch.optim.Muon (torch 2.9 and later), without weight decay; its products are in bfloat16.
+    Source: torch.optim.Muon (torch 2.9 and later), without weight decay; see `nint.training.muon` for its products.
     """
 
     momentum: float = setting(0.95, "decay of the gradient average of hidden matrices", at_least=0, at_most=0.99999)
@@ -87,12 +87,14 @@ class Muon(OptimizerSpec):
         """
         if not has_muon():
             raise UsageError(f"torch {torch.__version__} has no Muon, which came with torch 2.9; update torch or use the optimizer adam.")
+        from nint.training.muon import BatchedMuon  # needs torch's Muon as its base
+
         parameters = list(parameters)
         hidden = [p for p in parameters if is_hidden_matrix(p)]
         rest = [p for p in parameters if not is_hidden_matrix(p)]
         parts: list[tuple[torch.optim.Optimizer, float]] = []
         if hidden:
-            muon = torch.optim.Muon(
+            muon = BatchedMuon(
                 hidden,
                 lr=lr * self.ratio,
                 weight_decay=0.0,
