@@ -16,7 +16,6 @@ from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
 from nint.signals.base import Signal
 from nint.training.budgets import Budget
-from nint.training.optimizers import has_muon
 
 RECIPES = ("default", "paper")
 RESTARTS = 3
@@ -108,9 +107,6 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
         notes.append(
             f"The default recipe was measured with {_listed(MEASURED_FIELDS)}; {_name_of(field)} keeps its own learning rate, with adam."
         )
-    if optimizer is None and recipe.optimizer.startswith("muon") and not has_muon():
-        recipe = dataclasses.replace(recipe, optimizer="adam")
-        notes.append("This torch has no Muon (it came with 2.9), so adam takes its place.")
     if recipe.weight_scale is not None and recipe.octave:
         recipe = dataclasses.replace(recipe, weight_scale=_scale_for(recipe, signal))
     return Chosen(recipe, tuple(notes))
