@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import struct
 import zlib
 
@@ -248,7 +249,7 @@ def test_the_ending_may_lie_as_long_as_it_is_an_image(tmp_path):
 
 
 def refused(path):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=re.escape(path.name)) as caught:
         read_image(path)
     text = str(caught.value)
     assert text.endswith(".") and "\n" not in text and path.name in text

@@ -31,7 +31,7 @@ def read_deep_tiff(path: Path, data: bytes) -> np.ndarray | None:
     import tifffile
 
     with quiet("tifffile"), tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         check_pixel_count(path, page.imagewidth, page.imagelength)
         if page.bitspersample <= 8:
             return None
@@ -49,7 +49,11 @@ def read_deep_tiff(path: Path, data: bytes) -> np.ndarray | None:
 
 
 def _check_whole(page: Any, file_size: int) -> None:
-    """Tifffile fills strips and tiles that are missing with zeros; here they are an error."""
+    """Tifffile fills strips and tiles that are missing with zeros; here they are an error.
+
+    Raises:
+        ValueError: for a page of which some are.
+    """
     starts, counts = page.dataoffsets, page.databytecounts
     missing = len(starts) != len(counts) or len(starts) < math.prod(page.chunked) or min(counts, default=0) < 1
     beyond = any(start + count > file_size for start, count in zip(starts, counts, strict=False))
@@ -73,6 +77,7 @@ def quiet(logger: str) -> Iterator[None]:
 
 
 def _tiff_pixels(page: Any, data: bytes) -> np.ndarray:
+    array: np.ndarray
     try:
         array = page.asarray()
     except (KeyError, ValueError) as error:
@@ -85,14 +90,18 @@ def _tiff_pixels(page: Any, data: bytes) -> np.ndarray:
 
 
 def _tiff_pixels_by_opencv(page: Any, data: bytes) -> np.ndarray:
-    """The pixels of a page whose compression (LZW) tifffile cannot undo on its own."""
+    """The pixels of a page whose compression (LZW) tifffile cannot undo on its own.
+
+    Raises:
+        ValueError: where OpenCV cannot do so either.
+    """
     import cv2
 
     tag = page.tags.get(ORIENTATION_TAG)
     if tag:  # OpenCV would turn the image, and turning is done once, for every reader alike: tell it that it is upright
         at = tag.valueoffset
         data = data[:at] + struct.pack(page.parent.byteorder + "H", 1) + data[at + 2 :]
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != page.dtype or pixels.shape != page.shape or page.photometric not in (1, 2):
         raise ValueError(f"its compression ({page.compression.name}) cannot be undone for this depth and these channels")
     return pixels if pixels.ndim == 2 else pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
@@ -102,11 +111,12 @@ def _tiff_colours(path: Path, page: Any, array: np.ndarray) -> np.ndarray:
     white = array.dtype.type(1 if array.dtype.kind == "f" else 65535)
     photometric = page.photometric.name
     if photometric == "MINISWHITE":
-        return white - array
+        return np.asarray(white - array)
     if photometric == "SEPARATED" and array.ndim == 3 and array.shape[2] == 4:  # CMYK
         inks = white - array.astype(np.float64)
-        rgb = inks[..., :3] * inks[..., 3:] / white
-        return rgb.astype(array.dtype) if array.dtype.kind == "f" else np.rint(rgb).astype(array.dtype)
+        rgb: np.ndarray = inks[..., :3] * inks[..., 3:] / white
+        rounded: np.ndarray = rgb if array.dtype.kind == "f" else np.rint(rgb)
+        return rounded.astype(array.dtype)
     if photometric in ("MINISBLACK", "RGB"):
         return array
     raise UsageError(f"'{path}' is a TIFF of {photometric} with {page.bitspersample} bits a channel, which is not read; convert it to RGB.")
