@@ -15,6 +15,11 @@ DTYPES = {8: np.uint8, 16: np.uint16, 32: np.float32}
 PIXEL_LIMIT = 2**28
 """Most pixels that a file may claim to hold; more is taken for a decompression bomb."""
 
+PACKED_AT_MOST = 5000
+"""Bytes of content that a byte of a file may hold. Deflate reaches 1,032, LZW 2,800; WebP more, but only where next to nothing is shown."""
+
+_NOT_WORTH_A_CHECK = 2**24
+
 ORIENTATION_TAG = 274
 """EXIF and TIFF tag that says how the stored pixels are turned."""
 
@@ -86,6 +91,24 @@ def check_pixel_count(path: Path, width: int, height: int) -> None:
     """
     if width * height > PIXEL_LIMIT:
         raise UsageError(f"'{path}' claims {width * height} pixels ({width}x{height}), more than the limit of {PIXEL_LIMIT}.")
+
+
+def check_packing(path: Path, claimed: int, stored: int) -> None:
+    """Refuses a file whose header claims more content than its bytes can hold, before anything is allocated.
+
+    Args:
+        path: Named in the message.
+        claimed: Bytes of the content once unpacked.
+        stored: Bytes of the file.
+
+    Raises:
+        UsageError: for more than `PACKED_AT_MOST` times the file, beyond what costs nothing to try.
+    """
+    if claimed > _NOT_WORTH_A_CHECK + PACKED_AT_MOST * stored:
+        raise UsageError(
+            f"'{path}' is damaged or cut short: its header claims {claimed / 2**20:,.0f} MiB of content, more than the {stored:,} bytes "
+            "of the file can hold."
+        )
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:

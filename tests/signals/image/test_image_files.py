@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import struct
 import zlib
 
@@ -248,7 +249,7 @@ def test_the_ending_may_lie_as_long_as_it_is_an_image(tmp_path):
 
 
 def refused(path):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=re.escape(path.name)) as caught:
         read_image(path)
     text = str(caught.value)
     assert text.endswith(".") and "\n" not in text and path.name in text
@@ -388,7 +389,7 @@ def test_depths_that_are_not_read(tmp_path):
     tifffile.imwrite(path, pixels((6, 9, 3), "uint16"), photometric="cielab")
     assert "CIELAB" in refused(path)
     tifffile.imwrite(path, pixels((6, 9, 5), "uint16"), photometric="minisblack", planarconfig="contig")
-    assert "(6, 9, 5)" in refused(path)
+    assert "5 bands" in refused(path) and "--kind array" in refused(path)
     tifffile.imwrite(path, pixels((32, 16, 16), "uint16"), photometric="minisblack", tile=(16, 16, 16), volumetric=True)
     assert "(32, 16, 16)" in refused(path)
 

@@ -126,7 +126,7 @@ def _read_png(path: Path, data: bytes, kind: str) -> np.ndarray:
 
 
 def _read_tiff(path: Path, data: bytes, kind: str) -> np.ndarray:
-    from nint.signals.image.tiff import read_deep_tiff
+    from nint.signals.image.tiff_picture import read_deep_tiff
 
     deep = read_deep_tiff(path, data)
     return _read_plain(path, data, kind) if deep is None else deep

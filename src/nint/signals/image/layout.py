@@ -51,21 +51,26 @@ class ImageLayout(Layout):
 
     @property
     def out_features(self) -> int:
+        """Channels."""
         return self.channels
 
     @property
     def dtype(self) -> np.dtype:
+        """Type of a stored pixel."""
         return np.dtype(DTYPES[self.bits])
 
     @property
     def samples(self) -> int:
+        """Pixels."""
         return self.height * self.width
 
     @property
     def bits_per_sample(self) -> float:
+        """Bits of a pixel as stored, all channels together."""
         return self.bits * self.channels
 
     def describe(self) -> str:
+        """One line: "768x512 RGB image, 8 bits"."""
         return f"{self.width}x{self.height} {_CHANNELS[self.channels]} image, {'32-bit float' if self.bits == 32 else f'{self.bits} bits'}"
 
     def decode(

@@ -23,7 +23,11 @@ def from_array(
     downsampling: str | None = None,
     transparent: str | None = None,
 ) -> ImageSignal:
-    """An array as in the constructor, with the options of `load_image`; floats that are NaN are unobserved."""
+    """An array as in the constructor, with the options of `load_image`; floats that are NaN are unobserved.
+
+    Raises:
+        UsageError: for an array that cannot be fitted, and options that contradict each other.
+    """
     array = np.asarray(array)
     if max_side is not None:
         array = downsample(checked_pixels(array, name), max_side)

@@ -26,7 +26,8 @@ class MaskedImageSignal(ImageSignal):
 
     def __init__(self, array: np.ndarray, observed: np.ndarray, name: str = "array") -> None:
         super().__init__(array, name)
-        self.observed = torch.from_numpy(np.ascontiguousarray(observed)).reshape(-1)
+        self._mask = np.ascontiguousarray(observed).reshape(-1)
+        self.observed = torch.from_numpy(self._mask)
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """PSNR (dB) over the observed pixels. SSIM and LPIPS look at neighbours, so they are absent."""
@@ -36,11 +37,13 @@ class MaskedImageSignal(ImageSignal):
         return {"psnr": psnr(prediction[self.observed][None], self.image.view(len(prediction), -1)[self.observed][None])}
 
     def remarks(self) -> tuple[str, ...]:
+        """Which metrics are absent."""
         return ("SSIM and LPIPS are not measured: they look at neighbours, of which some are unobserved.",)
 
     def fingerprint(self) -> str:
+        """Hash of the pixels and of which are observed."""
         digest = hashlib.sha256(super().fingerprint().encode())
-        digest.update(np.packbits(self.observed.numpy()).tobytes())
+        digest.update(np.packbits(self._mask).tobytes())
         return digest.hexdigest()[:16]
 
 

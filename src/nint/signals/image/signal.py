@@ -59,7 +59,7 @@ class ImageSignal(Signal):
             predict: Rows of coordinates (given on the CPU) -> values.
 
         Cost:
-            A forward a pixel; of the metrics LPIPS is the dearest, see `nint.metrics.lpips`.
+            A forward a pixel; of the metrics LPIPS is the most expensive, see `nint.metrics.lpips`.
         """
         from nint.metrics.image import SSIM_SIDE, psnr, ssim
         from nint.metrics.perceptual import lpips
@@ -73,6 +73,7 @@ class ImageSignal(Signal):
         return found
 
     def remarks(self) -> tuple[str, ...]:
+        """Why LPIPS is absent, where it is."""
         return tuple(filter(None, [self._why_no_lpips()]))
 
     def _why_no_lpips(self) -> str:
@@ -85,6 +86,7 @@ class ImageSignal(Signal):
         return why_no_lpips()
 
     def fingerprint(self) -> str:
+        """Hash of the pixels, their shape and type."""
         digest = hashlib.sha256(f"{self.array.shape} {self.array.dtype.name} ".encode())
         digest.update(self.array.data)
         return digest.hexdigest()[:16]

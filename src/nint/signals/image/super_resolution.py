@@ -70,6 +70,7 @@ class SuperResolutionSignal(ImageSignal):
         return (row * self.factor + half) * self.layout.width + column * self.factor + half
 
     def remarks(self) -> tuple[str, ...]:
+        """What was reduced, how, and what was cut off; then what an image says."""
         layout, (height, width) = self.layout, self.original_size
         cut = ""
         if (layout.height, layout.width) != (height, width):
@@ -79,6 +80,7 @@ class SuperResolutionSignal(ImageSignal):
         return (f"Super-resolution: fitted to {fitted} and measured on {layout.width}x{layout.height}{cut}.", *super().remarks())
 
     def fingerprint(self) -> str:
+        """Hash of the pixels, the factor and the method."""
         text = f"{super().fingerprint()} super-resolution {self.factor} {self.downsampling} of {self.original_size}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -87,7 +89,8 @@ def _box(image: np.ndarray, factor: int) -> np.ndarray:
     """`[h, w, c]` float32 -> the means of areas of factor x factor pixels, summed in float64."""
     height, width, channels = image.shape
     areas = image.reshape(height // factor, factor, width // factor, factor, channels)
-    return areas.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
+    means: np.ndarray = areas.mean(axis=(1, 3), dtype=np.float64)
+    return means.astype(np.float32)
 
 
 def _bicubic(image: np.ndarray, factor: int) -> np.ndarray:
@@ -97,4 +100,5 @@ def _bicubic(image: np.ndarray, factor: int) -> np.ndarray:
     size = (width // factor, height // factor)
     planes = [np.ascontiguousarray(image[..., channel]) for channel in range(channels)]
     resized = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC)) for plane in planes]
-    return np.stack(resized, axis=-1).clip(0, 1)  # it overshoots at edges
+    stacked: np.ndarray = np.stack(resized, axis=-1)
+    return stacked.clip(0, 1)  # it overshoots at edges

@@ -8,6 +8,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,11 @@ def _endings(kinds: tuple[str, ...]) -> str:
 
 
 def _stored(array: np.ndarray, kind: str) -> np.ndarray:
-    """The array in the type in which the format stores it."""
+    """The array in the type in which the format stores it.
+
+    Raises:
+        UsageError: for a type that no format stores.
+    """
     if array.dtype in (np.uint8, np.uint16):
         return array
     if array.dtype.kind != "f":
@@ -102,9 +107,9 @@ def _encode(array: np.ndarray, kind: str) -> bytes:
 
     from PIL import Image
 
-    options = {"JPEG": {"quality": JPEG_QUALITY}, "WEBP": {"lossless": True, "exact": True}}.get(kind, {})
+    known: dict[str, dict[str, Any]] = {"JPEG": {"quality": JPEG_QUALITY}, "WEBP": {"lossless": True, "exact": True}}
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, kind, **options)
+    Image.fromarray(array).save(buffer, kind, **known.get(kind, {}))
     return buffer.getvalue()
 
 
