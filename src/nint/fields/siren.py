@@ -13,21 +13,18 @@ from torch.nn import functional
 
 from nint.fields.base import FieldSpec
 from nint.fields.layers import sine_linears
+from nint.fields.passes import SineLayer
+from nint.machine.sines import sine
 from nint.settings import setting
 
 
-class Sine(nn.Module):
+class Sine(SineLayer):
     """x -> sin(omega_0 (W x + b)), `[..., in] -> [..., out]`."""
-
-    def __init__(self, layer: nn.Linear, omega_0: float) -> None:
-        super().__init__()
-        self.linear = layer
-        self.omega_0 = omega_0
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., in] -> [..., out]`."""
         # scaling the small weight matrix instead of the large activations saves a pass over memory
-        return torch.sin(functional.linear(x, self.omega_0 * self.linear.weight, self.omega_0 * self.linear.bias))
+        return sine(functional.linear(x, self.omega_0 * self.linear.weight, self.omega_0 * self.linear.bias))
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,14 @@ from nint.runs.model import predict_rows
 from nint.training.engine import Run, check_weights
 
 _EVENTS = "events.out.tfevents.*"
-_COSTS = ("training_seconds", "units", "flops")
+_COSTS = ("training_seconds", "forward_equivalents", "flops")
 
 
 class TensorBoard(BaseMonitor):
     """Logs what `run.curve` gets, and the pictures of steps 1, 2, 5, 10, 20, ... and of the last; give it after the monitor that evaluates.
 
     Scalars, at the steps of the curve: quality/METRIC, training/loss, training/learning_rate, cost/training_seconds, cost/selection_share
-    (of the training seconds), cost/units and cost/flops. Images, videos (their middle frame), volumes (their middle slice) and arrays of
+    (of the training seconds), cost/forward_equivalents and cost/flops. Images, videos (their middle frame), volumes (their middle slice) and arrays of
     two or three axes show the reconstruction, its absolute error (the brightest is 0.2 or more) and the last batch in red; sound is logged
     as sound, its channels mixed. "Relative" on TensorBoard's horizontal axis is the training time, evaluation excluded.
 

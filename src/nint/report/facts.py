@@ -32,13 +32,13 @@ def metrics(record: dict[str, Any]) -> dict[str, float]:
 def tiles(record: dict[str, Any]) -> list[tuple[str, str]]:
     """The leading numbers of a run."""
     found = [(metric_label(name), metric(name, value)) for name, value in metrics(record).items()]
-    steps, seconds, units = (number(record, name) for name in ("steps", "training_seconds", "units"))
+    steps, seconds, forwards = (number(record, name) for name in ("steps", "training_seconds", "forward_equivalents"))
     if steps is not None:
         found.append(("steps", f"{steps:,.0f}"))
     if seconds is not None:
         found.append(("training", duration(seconds)))
-    if units is not None:
-        found.append(("forwards over all points", f"{units:,.0f}"))
+    if forwards is not None:
+        found.append(("forwards over all points", f"{forwards:,.0f}"))
     return found
 
 

@@ -13,6 +13,7 @@ from nint.fields import FIELDS
 from nint.files import load_tensors, save_tensors
 from nint.probe.cost import Cost
 from nint.runs.model import Fit
+from nint.runs.older import with_current_names
 from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.training.engine import Run
@@ -106,7 +107,7 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]
     run.cost = Cost(**saved["cost"])
     vars(run.teacher.cost).update(saved["selection_cost"])
-    run.curve[:] = saved["curve"]
+    run.curve[:] = [with_current_names(row) for row in saved["curve"]]
     run.restarts[:] = saved.get("restarts", [])
     run.first_loss = saved["first_loss"]
     run.loss = saved["loss"] if saved["loss"] is not None else math.nan

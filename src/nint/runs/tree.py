@@ -60,7 +60,7 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
         cls = _dataclass_of(hint) or (type(like) if dataclasses.is_dataclass(like) else None)
         renamed = {} if cls is None else current_names(cls)
         fields = {renamed.get(name, name): item for name, item in value["@fields"].items()}
-        if cls is None or set(fields) != {f.name for f in dataclasses.fields(cls)}:
+        if cls is None or not _fits(cls, set(fields)):
             raise UsageError("The checkpoint holds a state that does not fit this version's sampler; it cannot be resumed.")
         hints = typing.get_type_hints(cls)
         return cls(**{name: unflatten(item, tensors, hints[name], getattr(like, name, None)) for name, item in fields.items()})
@@ -68,6 +68,15 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
         items = [unflatten(item, tensors, _item_hint(hint)) for item in value]
         return tuple(items) if typing.get_origin(hint) is tuple else items
     return value
+
+
+def _fits(cls: type, names: set[str]) -> bool:
+    """Whether a dataclass can be built from values of these names; fields that came later have defaults that mean what was before."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    none = dataclasses.MISSING
+    return names <= set(fields) and all(
+        name in names or field.default is not none or field.default_factory is not none for name, field in fields.items()
+    )
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

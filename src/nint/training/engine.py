@@ -20,6 +20,7 @@ from nint.teacher import Teacher
 from nint.training.budgets import Budget
 from nint.training.clock import Clock
 from nint.training.gradient import accumulate_gradient
+from nint.training.updates import Optimizer
 
 _EXPLODED = 1e3
 
@@ -49,7 +50,7 @@ class Run:
 
     field: nn.Module
     teacher: Teacher
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     rate: Callable[[int], float]
     signal: Signal
     budget: Budget
@@ -70,7 +71,7 @@ class Run:
         return self.teacher.step
 
     @property
-    def units(self) -> float:
+    def forward_equivalents(self) -> float:
         """Work so far in forwards over the whole pool, selection included."""
         return (self.cost + self.teacher.cost).forward_equivalents(len(self.teacher.probe))
 

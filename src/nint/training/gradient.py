@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.fields.passes import Rows, SinePasses, chunks_of, written_out
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
 from nint.ntk.products import forward_rows, row_chunks
@@ -78,6 +79,8 @@ def _separable(
     forward: Forward, coords: Any, values: Any, indices: Tensor, objective: PointLoss, loss: PointLoss, chunk_size: int, want: bool
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     total = len(indices)
+    if (passes := written_out(forward)) is not None:
+        return _written_out(passes, forward, coords, values, indices, objective, loss, chunk_size, want)
     predictions, losses, slopes = [], [], []
     for part in row_chunks(total, chunk_size):
         rows = indices[part]
@@ -90,6 +93,33 @@ def _separable(
         if want:
             slopes.append(x.grad)
     return _joined(predictions), _joined(losses), slopes
+
+
+def _written_out(
+    passes: SinePasses,
+    field: Any,
+    coords: Any,
+    values: Any,
+    indices: Tensor,
+    objective: PointLoss,
+    loss: PointLoss,
+    chunk_size: int,
+    want: bool,
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """As `_separable`, by the network's written-out passes."""
+    total = len(indices)
+    predictions, losses = torch.empty(total, passes.out_features), torch.empty(total)
+    targets = Rows(values, indices)
+
+    def cotangent(prediction: Tensor, part: slice) -> Tensor:
+        y = targets[part]
+        predictions[part], losses[part] = prediction, loss.point_loss(prediction, y)
+        return objective.point_gradient(prediction, y).div_(total)
+
+    gradient, slopes = passes.gradient(Rows(coords, indices), chunks_of(total, chunk_size), cotangent, want)
+    for name, parameter in field.named_parameters():
+        parameter.grad = gradient[name] if parameter.grad is None else parameter.grad.add_(gradient[name])
+    return predictions, losses, [slope for slope in slopes if slope is not None]
 
 
 def _joint(
