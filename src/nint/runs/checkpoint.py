@@ -16,6 +16,7 @@ from nint.runs.model import Fit
 from nint.runs.older import with_current_names
 from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
+from nint.settings import current_options
 from nint.training.engine import Run
 
 MODEL = "model.safetensors"
@@ -72,6 +73,8 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     if not isinstance(before, dict):
         raise UsageError(f"{path} is not a complete checkpoint: it has no settings.")
     before = before | {key: registry.canonical(before[key]) for key, registry in _TEXT_FORMS.items() if isinstance(before.get(key), str)}
+    if isinstance(before.get("options"), dict):
+        before = before | {"options": current_options(before["options"])}
     differing = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
     if differing:
         length = before.get("total_steps")
