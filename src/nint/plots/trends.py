@@ -1,4 +1,4 @@
-"""Curves of several runs over two measures of cost, mean over inputs and seeds. The look of the paper's Fig. 4."""
+"""Curves of several runs over measures of cost, mean over inputs and seeds, in the style of the paper's Fig. 4."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from nint.plots.style import INK, LARGE, NORMAL, label_of, lines_for, new_figure, plain_axes, save, wrapped
 
 _GRID_POINTS = 200
-_LETTER = 0.085  # inches, about
+_LETTER = 0.085  # approximate width in inches
 
 
 def write_trends(
@@ -26,11 +26,11 @@ def write_trends(
 
     Args:
         runs: Text form of a sampler -> the curves of its runs.
-        metrics: Names of what rows of the curves hold.
-        costs: Key of a curve's rows -> (label of the axis, what to divide by, where the axis ends at most or None). It ends earlier where a
-            curve does: beyond, curves would only show who was given more.
+        metrics: Names of the metrics in the rows of the curves.
+        costs: Key of a curve's rows -> (label of the axis, divisor, largest value of the axis or None). The axis ends where the shortest
+            curve does, so that all samplers are compared over the same cost.
         title: Heading.
-        path: Where to write.
+        path: File to write.
     """
     lines = lines_for(list(runs))
     names = {sampler: wrapped(sampler, 40) for sampler in lines}
@@ -58,10 +58,15 @@ def write_trends(
 
 
 def mean_curve(curves: Sequence[Sequence[dict[str, Any]]], key: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of several curves over a cost, brought to common places for drawing (only) by interpolation.
+    """Mean of several curves over a cost, interpolated to common values of the cost, for drawing only.
+
+    Args:
+        curves: Rows of each curve.
+        key: Key of the cost.
+        metric: Key of the metric.
 
     Returns:
-        Places `[m]` and means `[m]`, from the last start to the first end of the curves; empty where no row holds both.
+        Costs `[m]` and means `[m]`, over the range that all curves cover; empty where no row holds both.
     """
     series = []
     for curve in curves:
