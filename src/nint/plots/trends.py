@@ -1,4 +1,4 @@
-"""Curves of several runs over measures of cost, mean over inputs and seeds. The look of the paper's Fig. 4."""
+"""Curves of several runs over measures of cost, mean over inputs and seeds, in the style of the paper's Fig. 4."""
 
 from __future__ import annotations
 
