@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+import nint.cli.started  # noqa: F401 - before anything that takes time
 from nint.errors import NintError, UsageError, nearest
 from nint.version import __version__
 

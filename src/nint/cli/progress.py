@@ -69,7 +69,7 @@ class ProgressBar(BaseMonitor):
             self._seen.popleft()
         since, first = self._seen[0]
         rate = (run.step - first) / (now - since) if now > since else 0.0
-        self._bar.update(self._task, completed=done_share(run), description=describe(run, rate))
+        self._bar.update(self._task, completed=run.done_part, description=describe(run, rate))
         self._bar.refresh()
 
 
@@ -79,19 +79,11 @@ def step_limit(run: Run) -> int | None:
     return None if budget.steps is None and budget.seconds is not None else budget.expected_steps(run.teacher.total_steps)
 
 
-def done_share(run: Run) -> float:
-    """How much of the budget is used, in [0, 1]."""
-    limit, seconds = step_limit(run), run.budget.seconds
-    shares = [run.step / limit] if limit else []
-    shares += [run.clock.training_s / seconds] if seconds else []
-    return min(max(shares), 1.0)
-
-
 def seconds_left(run: Run, rate: float) -> float | None:
-    """Seconds until the first limit, at `rate` steps a second; None while that is not known."""
+    """Seconds on the person's clock until the first limit, at `rate` steps a second; None while that is not known."""
     limit, seconds = step_limit(run), run.budget.seconds
     left = [(limit - run.step) / rate] if limit is not None and rate > 0 else []
-    left += [seconds - run.clock.training_s] if seconds is not None else []
+    left += [seconds - run.spent_s] if seconds is not None else []
     return max(min(left), 0.0) if left else None
 
 

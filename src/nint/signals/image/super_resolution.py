@@ -38,6 +38,8 @@ class SuperResolutionSignal(ImageSignal):
     Source: the paper, Sec. 9; the grids as in the reference.
     """
 
+    measured_on_pool = False
+
     def __init__(self, array: np.ndarray, factor: int, name: str = "array", downsampling: str = "box") -> None:
         array = checked_pixels(np.asarray(array), name)
         height, width = array.shape[:2]
