@@ -15,7 +15,6 @@ import nint
 from nint.errors import DivergedError, UsageError
 from nint.fields.siren import Siren
 from nint.files import load_tensors
-from nint.fitting import default_eval_every
 from nint.monitors import BaseMonitor
 from nint.runs import batches
 from nint.runs.build import build_run
@@ -238,11 +237,6 @@ def test_the_loss_of_a_row_is_that_of_the_batch_before_its_update():
         expected = float((start.field(pool.coords) - pool.values).double().square().mean())
     fit = quick(pixels, sampler="full", budget=1, eval_every=1)
     assert fit.record["curve"][0]["loss"] == pytest.approx(expected, rel=1e-5)
-
-
-def test_about_fifty_evaluations_at_most_a_hundred_steps_apart():
-    assert [default_eval_every(Budget(steps=n), 5000) for n in (1, 49, 500, 5000, 50_000)] == [1, 1, 10, 100, 100]
-    assert default_eval_every(Budget(seconds=1.0), 250) == 5
 
 
 def test_counts_of_the_record_add_up():

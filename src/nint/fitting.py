@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+import torch
 from torch import Tensor
 
 from nint.errors import DivergedError, UsageError
@@ -14,15 +17,17 @@ from nint.fields import FieldSpec
 from nint.files import write_json
 from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
+from nint.monitors.paced import PacedEvaluation
 from nint.monitors.snapshots import Snapshots
 from nint.runs.build import build_run
-from nint.runs.checkpoint import CHECKPOINT, MODEL, restore
+from nint.runs.checkpoint import CHECKPOINT, MODEL, restore, threads_of
 from nint.runs.folder import claim
 from nint.runs.job import Job, read_job
 from nint.runs.model import Fit, round_to_half
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.record import record_of
 from nint.runs.restarts import restarted, start_weights
+from nint.runs.threads import Threads, given, measured
 from nint.training.budgets import Budget
 from nint.training.engine import Monitor, Run, train
 
@@ -30,6 +35,11 @@ RECORD = "run.json"
 SNAPSHOTS = "snapshots"
 _OWN = ("recipe", "budget", "out", "resume", "force", "init", "eval_every", "snapshots", "half", "monitors")
 """Arguments of `fit` itself, one of which a misspelt setting may have meant."""
+SNAPSHOT_SHARE = 0.05
+"""Most of the time of a run that its snapshots take."""
+
+_START_SHARE = 0.2
+"""Most of a budget of seconds that a slow start takes from training."""
 
 
 def fit(
@@ -57,7 +67,8 @@ def fit(
         resume: Go on with the run in `out`.
         force: Replace the run in `out`.
         init: A model to start from.
-        eval_every: Steps between evaluations; None spreads about fifty over the run.
+        eval_every: Steps between full evaluations; None spreads about fifty over the run, estimates where they would take more than a
+            tenth of it (`nint.monitors.paced`).
         snapshots: Record selections and reconstructions in `out`.
         half: Store the model in half precision; its metrics are then those of the rounded weights.
         monitors: Further monitors.
@@ -89,14 +100,29 @@ def fit(
     )
 
 
-def default_eval_every(budget: Budget, total_steps: int) -> int:
-    """Steps between evaluations where nothing else is asked: about fifty over the run, at most 100 apart."""
-    return max(min(budget.expected_steps(total_steps) // 50, 100), 1)
+def threads_for(job: Job, budget: Budget, resumed: Path | None = None, trial: Run | None = None) -> Threads:
+    """The threads of a run for which none are named.
 
+    Args:
+        job: What will run.
+        budget: When it stops.
+        resumed: Folder of a run to go on with, whose number is taken again.
+        trial: A run of the job that may be used up; one is built where it is None.
 
-def _evaluations(job: Job, budget: Budget, eval_every: int | None) -> Evaluate:
-    every_s = budget.seconds / 50 if budget.seconds is not None and eval_every is None else None
-    return Evaluate(eval_every or default_eval_every(budget, job.total_steps), every_s=every_s)
+    Cost: about a second where they are measured.
+    """
+    before = None if resumed is None else threads_of(resumed / CHECKPOINT)
+    if before is not None:
+        return given(before)
+    if trial is not None:
+        return measured(trial)
+    if isinstance(job.field, FieldSpec):
+        return measured(build_run(job, budget))
+    try:
+        copied = copy.deepcopy(job.field)  # of the user's own module not a bit may move
+    except Exception:  # what cannot be copied
+        return Threads(torch.get_num_threads())
+    return measured(build_run(dataclasses.replace(job, field=copied), budget))
 
 
 def run_job(
@@ -111,11 +137,21 @@ def run_job(
     snapshots: bool = True,
     half: bool = False,
     monitors: Sequence[Monitor] = (),
+    threads: Threads | None = None,
+    already_s: float = 0.0,
     interrupted: Callable[[], bool] = lambda: False,
     restarting: Callable[[dict[str, Any]], None] = lambda restart: None,
 ) -> Fit:
-    """Runs a job; see `fit`. `restarting` is told of each try that has diverged, before the next one starts."""
+    """Runs a job; see `fit`. `restarting` is told of each try that has diverged, before the next one starts.
+
+    Seconds of the budget are those of the person's clock, on which `already_s` have passed. `threads` are measured first, or read from the checkpoint, where they are None.
+    """
+    if threads is None:
+        threads = threads_for(job, budget, Path(out) if resume and out is not None else None)
     run = build_run(job, budget, None if resume else init, interrupted)
+    threads.give_to(run)
+    run.by_wall = True
+    run.clock.wall_s = already_s if budget.seconds is None else min(already_s, _START_SHARE * budget.seconds)
     folder = None if out is None else Path(out)
     settings, start = job.settings(), start_weights(run.field)
     if folder is not None:
@@ -127,9 +163,9 @@ def run_job(
     spec = job.field if isinstance(job.field, FieldSpec) else None
     while True:
         result = Fit(run.field, spec, job.signal.layout)
-        watchers: list[Monitor] = [_evaluations(job, budget, eval_every)]
+        watchers: list[Monitor] = [PacedEvaluation() if eval_every is None else Evaluate(eval_every)]
         if folder is not None:
-            watchers += [Snapshots(folder / SNAPSHOTS)] if snapshots else []
+            watchers += [Snapshots(folder / SNAPSHOTS, SNAPSHOT_SHARE)] if snapshots else []
             watchers.append(Checkpoint(folder / CHECKPOINT, result, settings))
         run.field.train()
         try:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from nint.bench.compare.plan import make_plan
+from nint.bench.compare.run import run_comparison
 
 import nint
 from nint.bench import interleaved
-from nint.bench.compare.plan import make_plan
-from nint.bench.compare.run import run_comparison
 from nint.bench.records import read
 from nint.errors import UsageError
 from nint.fields import FIELDS

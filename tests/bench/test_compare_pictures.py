@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from nint.bench.compare.plan import make_plan
+from nint.bench.compare.run import run_comparison
 from PIL import Image
 
 from nint.bench.compare.pictures import write_pictures
-from nint.bench.compare.plan import make_plan
-from nint.bench.compare.run import run_comparison
 from nint.plots.style import COLOURS
 from nint.plots.zoom import choose_crop
 

@@ -1,10 +1,10 @@
 """Tables of hand-made runs, whose means, deviations and targets are worked out by hand."""
 
 import pytest
-
 from nint.bench.compare.numbers import tables
 from nint.bench.compare.plan import make_plan
 from nint.bench.compare.run import Comparison
+
 from nint.bench.compare.table import failures, markdown, notes, rich_tables
 from nint.bench.records import RunResult
 from nint.signals.open import open_signal

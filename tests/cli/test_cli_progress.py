@@ -12,7 +12,7 @@ from rich.console import Console
 from nint.cli import estimate
 from nint.cli.announce import budget_text
 from nint.cli.estimate import Speed, seconds_for, steps_in, steps_to_go
-from nint.cli.progress import ProgressBar, completed_fraction, describe, seconds_left
+from nint.cli.progress import ProgressBar, describe, seconds_left
 from nint.cli.show import Show
 from nint.monitors.evaluate import Evaluate
 from nint.report.words import duration, memory, metric, metric_label
@@ -63,18 +63,18 @@ def test_the_bar_is_redrawn_at_most_ten_times_a_second(monkeypatch: pytest.Monke
 def test_time_left_follows_the_first_limit():
     run = a_run(Budget(steps=50))
     run.teacher.step = 10
-    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.2, 10.0)
+    assert (run.done_part, seconds_left(run, 4.0)) == (0.2, 10.0)
     assert describe(run, 4.0) == "step 10/50  4.0 steps/s  ETA 0:00:10"
 
     run.budget, run.clock.training_s = Budget(seconds=20), 5.0
-    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.25, 15.0)
+    assert (run.done_part, seconds_left(run, 4.0)) == (0.25, 15.0)
     assert describe(run, 4.0) == "step 10  4.0 steps/s  ETA 0:00:15"
 
     run.budget = Budget(steps=50, seconds=20)
-    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.25, 10.0)
+    assert (run.done_part, seconds_left(run, 4.0)) == (0.25, 10.0)
 
     run.budget = Budget(psnr=30)
-    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.1, 22.5)
+    assert (run.done_part, seconds_left(run, 4.0)) == (0.1, 22.5)
     assert "ETA at most 0:00:22" in describe(run, 4.0)
     assert seconds_left(run, 0.0) is None
 
@@ -125,9 +125,9 @@ def test_steps_to_go():
 def test_budgets_in_words():
     assert budget_text(Budget(), 100) == "100 steps"
     assert budget_text(Budget(steps=50), 5000) == "50 steps; schedules are laid out for 5,000 steps"
-    assert budget_text(Budget(seconds=60), 100) == "60 s of training; schedules are laid out for 100 steps"
+    assert budget_text(Budget(seconds=60), 100) == "60 s; schedules are laid out for 100 steps"
     assert budget_text(Budget(psnr=30), 100) == "30 dB or 100 steps, whichever comes first"
-    assert budget_text(Budget(100, 60, 30), 100) == "30 dB, 100 steps or 60 s of training, whichever comes first"
+    assert budget_text(Budget(100, 60, 30), 100) == "30 dB, 100 steps or 60 s, whichever comes first"
 
 
 def test_numbers_in_words():

@@ -57,9 +57,9 @@ def test_named_settings_win(cli, tmp_path: Path):
 
 def test_the_rate_of_a_budget_of_seconds_is_laid_out_for_them(cli):
     out = cli("fit", *TINY, "--seconds", "0.05").out
-    assert line(out, "budget") == "0.05 s of training; the learning rate decays over them; seed 0"
+    assert line(out, "budget") == "0.05 s; the learning rate decays over them; seed 0"
     out = cli("fit", *TINY, "--seconds", "0.05", "--total-steps", 9, "--force").out
-    assert line(out, "budget") == "0.05 s of training; schedules are laid out for 9 steps; seed 0"
+    assert line(out, "budget") == "0.05 s; schedules are laid out for 9 steps; seed 0"
 
 
 def test_what_was_not_measured_is_told(cli):

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from nint.bench.compare.plan import make_plan
+from nint.bench.compare.run import run_comparison
 from oracles.pictures import picture
 
 import nint
 from nint.bench.compare import folder as folders
-from nint.bench.compare.plan import make_plan
-from nint.bench.compare.run import run_comparison
 from nint.cli.main import main
 from nint.errors import DivergedError, UsageError
 from nint.monitors import BaseMonitor

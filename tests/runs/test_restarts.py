@@ -50,11 +50,12 @@ def test_the_next_try_is_the_run_at_half_the_rate_from_the_same_weights():
     plain = nint.fit(PIXELS, lr=2e-3, budget=12, **SETTINGS)
     assert same(fit, plain)
     assert [row["psnr"] for row in fit.record["curve"]] == [row["psnr"] for row in plain.record["curve"]]
-    assert fit.record["restarts"][0] | {"training_seconds": 0} == {
+    assert fit.record["restarts"][0] | {"training_seconds": 0, "spent_seconds": 0} == {
         "step": 5,
         "reason": "the loss is nan",
         "lr": 2e-3,
         "training_seconds": 0,
+        "spent_seconds": 0,
     }
     assert plain.record["restarts"] == [] and poison.started == 2
     assert poison.rates[0] == 4e-3 and poison.rates[5] == 2e-3 and len(poison.rates) == 5 + 12
@@ -159,7 +160,7 @@ def test_a_budget_of_seconds_counts_the_failed_try_and_the_rate_follows_what_is_
 
     class Late(BaseMonitor):
         def after_step(self, run):
-            run.clock.training_s += 30.0
+            run.clock.wall_s += 30.0
             with torch.no_grad():
                 next(run.field.parameters()).view(-1)[0] = math.nan
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from nint.cli.estimate import evaluated_points, measure, memory_for, points_of, seconds_for, steps_in, steps_to_go
+from nint.cli.estimate import Speed, evaluated_points, measure, memory_for, points_of, seconds_for, steps_in, steps_to_go
 from nint.cli.show import Show
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.devices import device_name
+from nint.monitors.paced import SHARE
 from nint.report.words import duration, every_setting, memory
 from nint.runs.job import Job
 from nint.samplers import SAMPLERS
@@ -18,8 +17,11 @@ from nint.training.budgets import Budget
 from nint.training.engine import Run
 from nint.training.optimizers import OPTIMIZERS
 
+FEW_STEPS = 300
+"""Fewer steps rarely make a good fit."""
 
-def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int, notes: tuple[str, ...] = ()) -> None:
+
+def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int | None, notes: tuple[str, ...] = ()) -> None:
     """Prints the settings of a run, the remarks of signal and sampler, and estimates of time and memory.
 
     Args:
@@ -28,7 +30,7 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
         trial: A run of the job at its first step; timing it changes its weights, so it must be discarded afterwards.
         budget: Stopping rule.
         folder: Output folder of the run.
-        every: Steps between evaluations.
+        every: Steps between full evaluations; None leaves it to their share of the time.
         notes: Further sentences.
 
     Cost: about a second for the timing.
@@ -37,6 +39,7 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
     parameters = sum(p.numel() for p in trial.field.parameters())
     source = ("defaults", f"of {job.signal.layout.kind} signals: {job.signal.defaults.source}")
     defaults = [source] if job.recipe == "paper" else []  # the other recipes list their own choices
+    speed = measure(trial)
     start = f", continues after step {trial.step:,}" if trial.step else ""
     show.facts(
         [
@@ -49,11 +52,12 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
             ("optimizer", every_setting(optimizer, OPTIMIZERS.name_of(optimizer))),
             ("loss", job.loss),
             ("budget", f"{budget_text(budget, job.total_steps, job.by_clock)}; seed {job.seed}{start}"),
-            ("device", f"{job.device} ({device_name(job.device)}), {_threads()}, chunks of {probe.chunk_size:,} points"),
+            ("device", f"{job.device} ({device_name(job.device)}), {_threads(trial)}, chunks of {probe.chunk_size:,} points"),
             *defaults,
             ("output", str(folder)),
             *(("note", said) for said in (*job.signal.report(), *job.notes, trial.teacher.sampler.note(probe), *notes)),
-            ("estimate", _estimate(trial, budget, every)),
+            *(("note", said) for said in _few_steps(trial, budget, speed)),
+            ("estimate", _estimate(trial, budget, every, speed)),
         ]
     )
 
@@ -77,7 +81,7 @@ def budget_text(budget: Budget, total_steps: int, by_clock: bool = False) -> str
     limits = [f"{budget.psnr:g} dB"] if budget.psnr is not None else []
     steps = budget.steps if budget.steps is not None or budget.seconds is not None else total_steps
     limits += [f"{steps:,} steps"] if steps is not None else []
-    limits += [f"{budget.seconds:g} s of training"] if budget.seconds is not None else []
+    limits += [f"{budget.seconds:g} s"] if budget.seconds is not None else []
     joined = limits[0] if len(limits) == 1 else f"{', '.join(limits[:-1])} or {limits[-1]}, whichever comes first"
     if by_clock and budget.seconds is not None:
         return f"{joined}; the learning rate decays over them"
@@ -107,25 +111,36 @@ def _rate_source(job: Job) -> str:
     return f"the network's own default ({source})" if source else "the network's own default"
 
 
-def _threads() -> str:
-    threads = torch.get_num_threads()
+def _threads(trial: Run) -> str:
+    threads = trial.threads
     return f"{threads} thread{'s' if threads != 1 else ''}"
 
 
-def _estimate(trial: Run, budget: Budget, every: int) -> str:
-    speed = measure(trial)
+def _few_steps(trial: Run, budget: Budget, speed: Speed) -> tuple[str, ...]:
+    """A sentence where a budget of seconds allows too few steps for a good fit, with what would help."""
+    if budget.seconds is None:
+        return ()
+    steps = steps_in(trial, speed, (1 - SHARE) * max(budget.seconds - trial.clock.wall_s, 0.0)) + trial.step
+    if steps >= FEW_STEPS or (budget.steps is not None and budget.steps <= steps):
+        return ()
+    return (
+        f"Only about {steps:,} steps fit into {budget.seconds:g} s here, and a good fit takes some hundreds; more --seconds, a smaller "
+        "--max-side or a smaller --size help.",
+    )
+
+
+def _estimate(trial: Run, budget: Budget, every: int | None, speed: Speed) -> str:
     steps = steps_to_go(budget, trial.step, trial.teacher.total_steps)
     bounds = []
     if steps is not None:
         bounds.append((seconds_for(trial, speed, steps), steps))
     if budget.seconds is not None:
-        left = max(budget.seconds - trial.clock.training_s, 0.0)
-        bounds.append((left, steps_in(trial, speed, left)))
+        left = max(budget.seconds - trial.clock.wall_s, 0.0)
+        bounds.append((left, steps_in(trial, speed, (1 - SHARE) * left)))
     training, steps = min(bounds)
-    evaluations = steps // every + 1
-    if budget.seconds is not None:  # such a run is also evaluated about fifty times over its seconds
-        evaluations = max(evaluations, min(50, steps))
-    evaluating = evaluations * evaluated_points(trial) * speed.forward
     most = "at most about" if budget.psnr is not None else "about"
-    spent = f"{most} {duration(training)} of training ({steps:,} steps) and {duration(evaluating)} of evaluation"
-    return f"{spent}; about {memory(memory_for(trial))} of memory"
+    if every is None:
+        evaluating = f"evaluation takes at most {SHARE:.0%} of it, and a full one at the end"
+    else:
+        evaluating = f"{duration((steps // every + 1) * evaluated_points(trial) * speed.forward)} of evaluation"
+    return f"{most} {duration(training)} ({steps:,} steps); {evaluating}; about {memory(memory_for(trial))} of memory"

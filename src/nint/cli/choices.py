@@ -71,14 +71,23 @@ def use_threads(threads: int | None) -> None:
     Raises:
         UsageError: for a number out of range.
     """
+    check_threads(threads)
     if threads is None:
         return
-    if not 1 <= threads <= _MOST_THREADS:
-        raise UsageError(f"--threads {threads} must be a whole number from 1 to {_MOST_THREADS}.")
 
     import torch
 
     torch.set_num_threads(threads)
+
+
+def check_threads(threads: int | None) -> None:
+    """Refuses a number of threads that cannot be.
+
+    Raises:
+        UsageError: for a number out of range.
+    """
+    if threads is not None and not 1 <= threads <= _MOST_THREADS:
+        raise UsageError(f"--threads {threads} must be a whole number from 1 to {_MOST_THREADS}.")
 
 
 def with_setting(form: str, key: str, value: Any) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nint.cli.show import Show
     from nint.runs.job import Job
     from nint.runs.model import Fit
+    from nint.runs.threads import Threads
     from nint.training.budgets import Budget
     from nint.training.engine import Monitor
 
@@ -31,17 +32,18 @@ def run(options: FitOptions) -> int:
         UsageError: for an input that cannot be read, a setting out of range, or an output that cannot be written.
         DivergedError: where training diverges and the recipe does not restart it.
     """
-    from nint.cli.choices import folder_of, job_of, use_threads
+    from nint.cli.choices import check_threads, folder_of, job_of
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import ProgressBar
     from nint.cli.show import Show
-    from nint.fitting import default_eval_every, run_job
+    from nint.cli.started import elapsed_s
+    from nint.fitting import run_job
     from nint.training.budgets import Budget
 
     if options.eval_every is not None and options.eval_every < 1:
         raise UsageError(f"--eval-every {options.eval_every} must be a whole number of at least 1.")
     budget = Budget(steps=options.steps, seconds=options.seconds, psnr=options.psnr)
-    use_threads(options.threads)
+    check_threads(options.threads)
     job, folder = job_of(options, budget), folder_of(options)
     init = None if options.init is None else model_path(options.init)
     check_target(options.json, options.force)
@@ -51,9 +53,8 @@ def run(options: FitOptions) -> int:
         check_report(folder)
     # With --json -, standard output holds the record and nothing else.
     show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
-    every = options.eval_every or default_eval_every(budget, job.total_steps)
     logs = _logs(folder) if options.tensorboard else []
-    _prepare(options, job, budget, folder, init, show, every)
+    threads = _prepare(options, job, budget, folder, init, show)
 
     with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:
         try:
@@ -67,6 +68,8 @@ def run(options: FitOptions) -> int:
                 eval_every=options.eval_every,
                 half=options.half,
                 monitors=[bar, *logs],
+                threads=threads,
+                already_s=elapsed_s(),
                 interrupted=interrupts,
                 restarting=lambda restart: _report_restart(restart, options.quiet),
             )
@@ -97,25 +100,32 @@ def _report_restart(restart: dict[str, Any], quiet: bool) -> None:
         print(f"nint: {sentence(restart)}", file=sys.stderr)
 
 
-def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: Path | None, show: Show, every: int) -> None:
-    """Checks everything while nothing has been written, then prints the settings and an estimate.
+def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: Path | None, show: Show) -> Threads:
+    """Checks everything while nothing has been written, chooses the threads, then prints the settings and an estimate.
 
     The run that is built here is timed and discarded; the real one is built again, so that the timing cannot change its result.
     """
     from nint.cli.announce import announce
+    from nint.fitting import threads_for
     from nint.runs.build import build_run
     from nint.runs.checkpoint import CHECKPOINT, restore
     from nint.runs.folder import check_writable, claim
+    from nint.runs.threads import given
+    from nint.training.threads import using
 
     trial = build_run(job, budget, None if options.resume else init)
     if options.force and not options.resume:
         check_writable(folder)  # the old run is removed only when the new one is ready to start
     else:
         claim(folder, resume=options.resume, force=options.force)
+    threads = threads_for(job, budget, folder if options.resume else None, trial) if options.threads is None else given(options.threads)
+    threads.give_to(trial)
     notes = restore(folder / CHECKPOINT, trial, job.settings()) if options.resume else ()
     if not show.quiet:
-        announce(show, job, trial, budget, folder, every, notes)
+        with using(threads.number, trial.field):
+            announce(show, job, trial, budget, folder, options.eval_every, notes)
         show.line()
+    return threads
 
 
 def _logs(folder: Path) -> list[Monitor]:
@@ -148,6 +158,7 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             ("steps", f"{record['steps']:,} ({record['stopped']})"),
             *(("restarts", _restarts_text(record["restarts"])) for _ in record["restarts"][:1]),
             ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} for selecting points"),
+            ("wall time", f"{duration(record['wall_seconds'])} with evaluation and files, on {_threads_text(record['threads'])}"),
             ("work", f"{record['forward_equivalents']:,.1f} forward equivalents (one is a forward over all points; a backward counts 2)"),
             ("peak memory", memory(record["peak_memory_bytes"])),
             ("files", f"in {folder}: {', '.join(files)}"),
@@ -155,6 +166,10 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             ("", _command("inspect", folder)),
         ]
     )
+
+
+def _threads_text(threads: int) -> str:
+    return f"{threads} thread{'s' if threads != 1 else ''}"
 
 
 def _restarts_text(restarts: list[dict[str, Any]]) -> str:

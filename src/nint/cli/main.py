@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import nint.cli.started  # noqa: F401 - before anything that takes time
 from nint.errors import NintError, UsageError, nearest
 from nint.version import __version__
 

@@ -62,7 +62,7 @@ class FitOptions(SignalOptions):
         batch_share: fraction of the points in a batch, short for the sampler's setting batch_share
         batch_size: points in a batch, short for the sampler's setting batch_size
         steps: stop after this many steps
-        seconds: stop after this much training time
+        seconds: stop after this long, evaluation during the run included (at most a tenth)
         psnr: stop at this quality in dB
         total_steps: steps along which schedules are laid out, and the limit without --steps or --seconds; the recipe's if left out
         lr: learning rate; the recipe's, or the network's own default, if left out
@@ -72,13 +72,13 @@ class FitOptions(SignalOptions):
         loss: l2, l1 or huber
         seed: random seed of the initial weights and of the sampler
         device: auto, cpu, cuda or mps
-        threads: CPU threads; PyTorch's own choice if left out
+        threads: CPU threads; the fastest number, measured for a second, if left out
         score_precision: precision of forwards that only score points: float32, or bf16 for their large matrix products
         compile: compile the network first (torch.compile; needs a C++ compiler), excluded from the training time
         resume: continue the run in the output folder
         force: replace the run in the output folder
         init: model to take the initial weights from
-        eval_every: steps between evaluations; about fifty over the run if left out
+        eval_every: steps between full evaluations; about fifty over the run, estimates where full ones take long, if left out
         half: store the model in half precision
         json: also write the record to this file (- is standard output)
         tensorboard: also log to OUT/tensorboard for TensorBoard (needs nint[tensorboard])

@@ -74,7 +74,7 @@ class ProgressBar(BaseMonitor):
             self._seen.popleft()
         since, first = self._seen[0]
         rate = (run.step - first) / (now - since) if now > since else 0.0
-        self._bar.update(self._task, completed=completed_fraction(run), description=describe(run, rate))
+        self._bar.update(self._task, completed=run.done_part, description=describe(run, rate))
         self._bar.refresh()
 
 
@@ -84,19 +84,11 @@ def step_limit(run: Run) -> int | None:
     return None if budget.steps is None and budget.seconds is not None else budget.expected_steps(run.teacher.total_steps)
 
 
-def completed_fraction(run: Run) -> float:
-    """Used fraction of the budget, in [0, 1]."""
-    limit, seconds = step_limit(run), run.budget.seconds
-    fractions = [run.step / limit] if limit else []
-    fractions += [run.clock.training_s / seconds] if seconds else []
-    return min(max(fractions), 1.0)
-
-
 def seconds_left(run: Run, rate: float) -> float | None:
-    """Seconds until the first limit of the budget is reached, at `rate` steps per second; None while that is unknown."""
+    """Seconds of wall time until the first limit of the budget, at `rate` steps per second; None while that is unknown."""
     limit, seconds = step_limit(run), run.budget.seconds
     left = [(limit - run.step) / rate] if limit is not None and rate > 0 else []
-    left += [seconds - run.clock.training_s] if seconds is not None else []
+    left += [seconds - run.spent_s] if seconds is not None else []
     return max(min(left), 0.0) if left else None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nint.fields.flops import forward_flops
 from nint.monitors.base import BaseMonitor
 from nint.runs.model import predict_rows
 from nint.training.engine import Run, check_weights
 
-NOT_METRICS = ("step", "training_seconds", "selection_seconds", "forward_equivalents", "flops", "loss")
+NOT_METRICS = ("step", "training_seconds", "selection_seconds", "forward_equivalents", "flops", "loss", "subset")
 """What a row of a curve holds besides the signal's metrics."""
 
 
@@ -48,15 +50,17 @@ def evaluate(run: Run) -> dict[str, float]:
     """
     check_weights(run)
     metrics = run.signal.evaluate(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))
-    run.curve.append(
-        {
-            "step": run.step,
-            "training_seconds": run.clock.training_s,
-            "selection_seconds": run.clock.selection_s,
-            "forward_equivalents": run.forward_equivalents,
-            "flops": run.forward_equivalents * len(run.teacher.probe) * forward_flops(run.field),
-            "loss": run.loss,
-            **metrics,
-        }
-    )
+    run.curve.append(curve_row(run) | metrics)
     return metrics
+
+
+def curve_row(run: Run) -> dict[str, Any]:
+    """What a row of the curve says besides metrics, see `Evaluate`."""
+    return {
+        "step": run.step,
+        "training_seconds": run.clock.training_s,
+        "selection_seconds": run.clock.selection_s,
+        "forward_equivalents": run.forward_equivalents,
+        "flops": run.forward_equivalents * len(run.teacher.probe) * forward_flops(run.field),
+        "loss": run.loss,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nint.runs.model import predict_rows
 from nint.training.engine import Run, check_weights
 
 _LARGEST_POOL = 2**22
+_EARLY, _ANYHOW_S = 0.3, 0.1
 
 
 def is_snapshot_step(step: int) -> bool:
@@ -28,14 +30,28 @@ class Snapshots(BaseMonitor):
 
     Args:
         folder: Where to write.
+        share: Most of the run's time that snapshots before the last one take; those that would take more are left out. None writes all.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, share: float | None = None) -> None:
+        self._folder, self._share = folder, share
+        self._spent_s = self._last_s = 0.0
 
     def after_step(self, run: Run) -> None:
-        if is_snapshot_step(run.step):
+        """Writes where the step is one of the series and there is time."""
+        if is_snapshot_step(run.step) and self._affordable(run):
+            began = time.perf_counter()
             self._write(run)
+            self._last_s = time.perf_counter() - began
+            self._spent_s += self._last_s
+
+    def _affordable(self, run: Run) -> bool:
+        if self._share is None:
+            return True
+        part = max(run.done_part, 1e-9)
+        cost = self._last_s or len(run.teacher.probe) * run.clock.training_s / max(run.cost.forward, 1) / 3  # a forward of all points
+        allowed = self._share * run.clock.wall_s / part * max(part, _EARLY)
+        return self._spent_s + cost <= max(allowed, _ANYHOW_S)
 
     def finish(self, run: Run, reason: str) -> None:
         self._write(run)

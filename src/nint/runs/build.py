@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -56,35 +55,36 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
     if job.compile:
         check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
-    clock, restarts = Clock(job.device), []
-    return Run(
+    run = Run(
         field=field,
         teacher=teacher,
         optimizer=optimizer,
-        rate=_rate(job, budget, clock, restarts),
+        rate=lambda step: job.rate,
         signal=job.signal,
         budget=budget,
-        clock=clock,
+        clock=Clock(job.device),
         seed=job.seed,
         interrupted=interrupted,
-        restarts=restarts,
         compiled=job.compile,
     )
+    run.rate = _rate(job, run)
+    return run
 
 
-def _rate(job: Job, budget: Budget, clock: Clock, restarts: list[dict[str, Any]]) -> Callable[[int], float]:
+def _rate(job: Job, run: Run) -> Callable[[int], float]:
     """Step -> learning rate: over total_steps, or over the seconds of the budget where the job goes by the clock.
 
     Where both limits are given, the one that is nearer its end counts. After a restart the seconds that are left are what it is laid
     out over.
     """
+    budget, restarts = run.budget, run.restarts
 
     def rate(step: int) -> float:
         top = job.rate * 0.5 ** len(restarts)
         if not job.by_clock or budget.seconds is None:
             return learning_rate.learning_rate(job.lr_schedule, top, step, job.total_steps, job.warm_up)
-        begin = restarts[-1]["training_seconds"] if restarts else 0.0
-        progress = (clock.training_s - begin) / (budget.seconds - begin)
+        begin = restarts[-1].get("spent_seconds", restarts[-1]["training_seconds"]) if restarts else 0.0
+        progress = (run.spent_s - begin) / (budget.seconds - begin)
         if budget.steps is not None:
             progress = max(progress, step / job.total_steps)
         return learning_rate.rate_at(job.lr_schedule, top, min(progress, 1.0), job.warm_up)

@@ -18,6 +18,7 @@ from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.settings import current_options
 from nint.training.engine import Run
+from nint.training.threads import shares_chunks
 
 MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
@@ -50,11 +51,22 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
             "first_loss": run.first_loss,
             "loss": run.loss,
             "restarts": run.restarts,
-            "threads": torch.get_num_threads(),
+            "threads": run.threads,
+            "wall_s": run.clock.wall_s,
             "chunk_size": run.teacher.probe.chunk_size,
         },
     }
     save_tensors(path, tensors, header)
+
+
+def threads_of(path: Path) -> int | None:
+    """Number of threads of the run in a checkpoint; None where it does not say, or is damaged (`restore` tells of that)."""
+    try:
+        _, header = load_tensors(path)
+        threads = header["resume"]["threads"]
+    except (UsageError, KeyError, TypeError, OSError):
+        return None
+    return threads if isinstance(threads, int) and threads >= 1 else None
 
 
 def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
@@ -91,7 +103,9 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
 
 def _rounding_notes(saved: dict[str, Any], run: Run) -> tuple[str, ...]:
     """What has changed since the checkpoint that changes floating-point sums."""
-    now = {"threads": torch.get_num_threads(), "chunk_size": run.teacher.probe.chunk_size}
+    now = {"threads": run.threads, "chunk_size": run.teacher.probe.chunk_size}
+    if shares_chunks(run.field):  # then the number of threads changes nothing
+        del now["threads"]
     changed = [f"{name} was {saved[name]}, now {value}" for name, value in now.items() if saved[name] != value]
     return (f"Sums will be rounded differently than without the stop: {', '.join(changed)}.",) if changed else ()
 
@@ -108,6 +122,7 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     run.teacher.rng.set_state(tensors["rng"])
     run.teacher.step = saved["step"]
     run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]
+    run.clock.wall_s += saved.get("wall_s", saved["training_s"])
     run.cost = Cost(**saved["cost"])
     vars(run.teacher.cost).update(saved["selection_cost"])
     run.curve[:] = [with_current_names(row) for row in saved["curve"]]

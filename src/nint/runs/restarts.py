@@ -41,15 +41,16 @@ def restarted(
     Raises:
         DivergedError: where the recipe does not start again, has done so often enough, or has no seconds left.
     """
-    spent = failed.clock.training_s
-    if job.recipe == "paper" or (failed.budget.seconds is not None and spent >= failed.budget.seconds):
+    if job.recipe == "paper" or (failed.budget.seconds is not None and failed.spent_s >= failed.budget.seconds):
         raise error
     if len(failed.restarts) >= RESTARTS:
         tries = ", ".join(f"{job.rate / 2**n:g}" for n in range(RESTARTS + 1))
         raise DivergedError(error.step, f"{error.reason}, and the learning rates {tries} were all too high") from error
     failed.field.load_state_dict(start)  # of a module of the user's own, which is not built anew
     run = build_run(job, failed.budget, init, failed.interrupted)
-    run.clock.training_s, run.clock.selection_s = spent, failed.clock.selection_s
+    run.clock.training_s, run.clock.selection_s = failed.clock.training_s, failed.clock.selection_s
+    run.clock.wall_s = failed.clock.wall_s
+    run.threads, run.thread_choices, run.by_wall = failed.threads, failed.thread_choices, failed.by_wall
     run.cost = failed.cost
     vars(run.teacher.cost).update(vars(run.teacher.cost + failed.teacher.cost))
     run.restarts[:] = [*failed.restarts, _restart(job, failed, error)]
@@ -70,4 +71,5 @@ def _restart(job: Job, failed: Run, error: DivergedError) -> dict[str, Any]:
         "reason": error.reason,
         "lr": math.ldexp(job.rate, -len(failed.restarts) - 1),
         "training_seconds": failed.clock.training_s,
+        "spent_seconds": failed.spent_s,
     }

@@ -334,6 +334,9 @@ class Signal(ABC):
     observed: Tensor | None = None
     """`[n]` bool, false where a point has no value (NaN, transparent); None where every point counts."""
 
+    measured_on_pool: ClassVar[bool] = True
+    """Whether PSNR is measured on the points that are trained on, so that some of them can estimate it."""
+
     @abstractmethod
     def pool(self, device: torch.device) -> Pool:
         """The pool of step 0, on a device."""

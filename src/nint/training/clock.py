@@ -1,4 +1,4 @@
-"""The training clock: it runs for selection, training and nothing else."""
+"""Two clocks: the training clock, which runs for selection and training and nothing else, and the person's, which does not stop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,23 @@ class Clock:
         device: Where the work happens.
         training_s: Seconds to start from (a resumed run).
         selection_s: Of these, seconds of selection.
+        wall_s: Seconds of earlier sittings on the person's clock.
     """
 
-    def __init__(self, device: torch.device, training_s: float = 0.0, selection_s: float = 0.0) -> None:
+    def __init__(self, device: torch.device, training_s: float = 0.0, selection_s: float = 0.0, wall_s: float = 0.0) -> None:
         self._device = device
+        self._earlier_s, self._started = wall_s, time.perf_counter()
         self.training_s = training_s
         self.selection_s = selection_s
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds on the person's clock: since the run was built, evaluation and files included, and those of earlier sittings."""
+        return self._earlier_s + time.perf_counter() - self._started
+
+    @wall_s.setter
+    def wall_s(self, seconds: float) -> None:
+        self._earlier_s, self._started = seconds, time.perf_counter()
 
     def _now(self) -> float:
         if self._device.type == "cuda":

@@ -12,6 +12,7 @@ from torch import nn
 
 from nint.errors import DivergedError
 from nint.machine.malloc import keep_freed_memory
+from nint.machine.workers import workers
 from nint.ntk.products import jvp_rows, vjp_rows
 from nint.probe.cost import Cost
 from nint.samplers.base import Selection
@@ -20,6 +21,7 @@ from nint.teacher import Teacher
 from nint.training.budgets import Budget
 from nint.training.clock import Clock
 from nint.training.gradient import accumulate_gradient
+from nint.training.threads import Adjuster, shares_chunks, using
 from nint.training.updates import Optimizer
 
 _EXPLODED = 1e3
@@ -46,6 +48,9 @@ class Run:
         interrupted: Asked after each step; true stops the run.
         restarts: What became of earlier tries that diverged, see `nint.runs.restarts`.
         compiled: Whether the network's forward and backward are compiled (`nint.machine.compiled`), off the clock.
+        threads: CPU threads of the run (`nint.training.threads`).
+        thread_choices: Numbers to try again where steps become slow and the number does not change the result.
+        by_wall: Whether a budget of seconds is one of the person's clock, which does not stop for evaluation, rather than of training.
     """
 
     field: nn.Module
@@ -64,6 +69,24 @@ class Run:
     interrupted: Callable[[], bool] = lambda: False
     restarts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     compiled: bool = False
+    threads: int = dataclasses.field(default_factory=torch.get_num_threads)
+    thread_choices: list[int] = dataclasses.field(default_factory=list)
+    by_wall: bool = False
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds that count against a budget of seconds; none before the first step, so that every run makes one."""
+        return self.clock.wall_s if self.by_wall and self.clock.training_s > 0 else self.clock.training_s
+
+    @property
+    def done_part(self) -> float:
+        """How much of the budget is used, in [0, 1]."""
+        limit = self.budget.steps
+        if limit is None and self.budget.seconds is None:
+            limit = self.teacher.total_steps
+        parts = [self.step / limit] if limit else []
+        parts += [self.spent_s / self.budget.seconds] if self.budget.seconds else []
+        return min(max(parts), 1.0)
 
     @property
     def step(self) -> int:
@@ -84,7 +107,7 @@ class Run:
         """Why to stop now, or None."""
         if self.interrupted():
             return "interrupted"
-        return self.budget.reason(self.step, self.clock.training_s, self.latest("psnr"), self.teacher.total_steps)
+        return self.budget.reason(self.step, self.spent_s, self.latest("psnr"), self.teacher.total_steps)
 
 
 class Monitor(Protocol):
@@ -102,12 +125,25 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
         DivergedError: on NaN, infinity or an exploding loss.
     """
     keep_freed_memory()
+    with using(run.threads, run.field):
+        return _train(run, monitors)
+
+
+def _train(run: Run, monitors: Sequence[Monitor]) -> str:
     warm_up(run.field, run.teacher.probe.coords)
+    adjuster = Adjuster(run.threads, run.thread_choices) if run.thread_choices and shares_chunks(run.field) else None
     for monitor in monitors:
         monitor.start(run)
     reason = run.stop_reason()
     while reason is None:
-        train_step(run)
+        before = run.clock.training_s
+        if adjuster is None or adjuster.threads == run.threads:
+            train_step(run)
+        else:
+            with workers(adjuster.threads):
+                train_step(run)
+        if adjuster is not None and run.selection is not None:
+            adjuster.observe(run.step, (run.clock.training_s - before) / max(len(run.selection.indices), 1))
         for monitor in monitors:
             monitor.after_step(run)
         reason = run.stop_reason()

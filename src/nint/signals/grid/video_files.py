@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import check_file, quiet_stderr, reason_of, write_atomically
+from nint.files import reason_of, write_atomically
 from nint.signals.grid.clip import Clip, Frames
 from nint.signals.grid.gridded import need
 

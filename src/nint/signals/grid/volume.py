@@ -274,7 +274,9 @@ def load_volume(path: str | Path, *, in_dims: int | None = None, max_points: int
         grid = read_grid(path, max_points)
         if len(grid.axes) != _AXES:
             held = f"the axes {', '.join(grid.axes.lower())}{' and channels' if grid.array.ndim > len(grid.axes) else ''}"
-            raise UsageError(f"'{path}' has {held}; a volume is a TIFF of three axes, so use --kind array or image.{' '.join(['', *grid.notes])}")
+            raise UsageError(
+                f"'{path}' has {held}; a volume is a TIFF of three axes, so use --kind array or image.{' '.join(['', *grid.notes])}"
+            )
         return VolumeSignal(grid.array, name=path.name, spacing=grid.spacing, notes=grid.notes)
     raise UsageError(f"'{path}' is not a volume that can be read; .nii, .nii.gz, .npy and .tif are.")
 

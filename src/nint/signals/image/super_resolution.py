@@ -41,6 +41,8 @@ class SuperResolutionSignal(ImageSignal):
     Source: the paper, Sec. 9; the grids as in the reference.
     """
 
+    measured_on_pool = False
+
     def __init__(
         self,
         array: np.ndarray,
