@@ -114,7 +114,26 @@ def run_job(
     interrupted: Callable[[], bool] = lambda: False,
     restarting: Callable[[dict[str, Any]], None] = lambda restart: None,
 ) -> Fit:
-    """Runs a job; see `fit`. `restarting` is told of each try that has diverged, before the next one starts."""
+    """Runs a job.
+
+    Args:
+        job: What to run.
+        budget: When to stop.
+        out: As for `fit`.
+        resume: As for `fit`.
+        force: As for `fit`.
+        init: As for `fit`.
+        eval_every: As for `fit`.
+        snapshots: As for `fit`.
+        half: As for `fit`.
+        monitors: As for `fit`.
+        interrupted: Asked after each step; true stops the run.
+        restarting: Called with each try that has diverged, before the next one starts.
+
+    Raises:
+        UsageError: for a folder that cannot be used, before anything is written.
+        DivergedError: as `fit`.
+    """
     run = build_run(job, budget, None if resume else init, interrupted)
     folder = None if out is None else Path(out)
     settings, start = job.settings(), start_weights(run.field)
@@ -153,7 +172,11 @@ def run_job(
 
 
 def _again(job: Job, run: Run, error: DivergedError, start: dict[str, Tensor], init: str | Path | None, folder: Path | None) -> Run:
-    """The next try; what the failed one has recorded goes, and its checkpoint once the next one has its own."""
+    """The next try; the snapshots of the failed one are removed, its checkpoint is replaced by the first of the next.
+
+    Raises:
+        DivergedError: where there is no next try.
+    """
     try:
         again = restarted(job, run, error, start, init)
     except DivergedError as last:

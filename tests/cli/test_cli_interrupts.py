@@ -55,7 +55,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cli, start, tmp_path: Path):
     assert "Stopped after step" in err and "interrupted" in out
     steps = json.loads((tmp_path / "cut" / "run.json").read_text())["steps"]
 
-    command = err.partition("Go on with: ")[2].splitlines()[0]
+    command = err.partition("Continue with: ")[2].splitlines()[0]
     expected = ("nint", "fit", *TINY, *FOREVER, "--out", "cut", "--resume")
     assert sorted(shlex.split(command)) == sorted(expected)
     assert_same_as_uninterrupted(cli, tmp_path / "cut", steps + 5)

@@ -27,6 +27,7 @@ class SignalKeywords(TypedDict, total=False):
     hold_out: float | None
     max_points: int | None
     max_side: int | None
+    bit_depth: int | None
     super_resolution: int | None
     downsampling: str | None
     transparent: str | None
