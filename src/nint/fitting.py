@@ -142,9 +142,27 @@ def run_job(
     interrupted: Callable[[], bool] = lambda: False,
     restarting: Callable[[dict[str, Any]], None] = lambda restart: None,
 ) -> Fit:
-    """Runs a job; see `fit`. `restarting` is told of each try that has diverged, before the next one starts.
+    """Runs a job.
 
-    Seconds of the budget are those of the person's clock, on which `already_s` have passed. `threads` are measured first, or read from the checkpoint, where they are None.
+    Args:
+        job: What to run.
+        budget: When to stop; its seconds are those of wall time.
+        out: As for `fit`.
+        resume: As for `fit`.
+        force: As for `fit`.
+        init: As for `fit`.
+        eval_every: As for `fit`.
+        snapshots: As for `fit`.
+        half: As for `fit`.
+        monitors: As for `fit`.
+        threads: CPU threads; read from the checkpoint of a resumed run, else measured, where None.
+        already_s: Seconds of the budget that have passed before.
+        interrupted: Asked after each step; true stops the run.
+        restarting: Called with each try that has diverged, before the next one starts.
+
+    Raises:
+        UsageError: for a folder that cannot be used, before anything is written.
+        DivergedError: as `fit`.
     """
     if threads is None:
         threads = threads_for(job, budget, Path(out) if resume and out is not None else None)
@@ -189,7 +207,11 @@ def run_job(
 
 
 def _again(job: Job, run: Run, error: DivergedError, start: dict[str, Tensor], init: str | Path | None, folder: Path | None) -> Run:
-    """The next try; what the failed one has recorded goes, and its checkpoint once the next one has its own."""
+    """The next try; the snapshots of the failed one are removed, its checkpoint is replaced by the first of the next.
+
+    Raises:
+        DivergedError: where there is no next try.
+    """
     try:
         again = restarted(job, run, error, start, init)
     except DivergedError as last:

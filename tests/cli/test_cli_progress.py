@@ -81,7 +81,7 @@ def test_time_left_follows_the_first_limit():
 
 @pytest.mark.parametrize("name", SAMPLERS.names(plugins=False))
 def test_the_expected_work_is_close_to_what_is_spent(name: str):
-    """With a forward as the unit of time, a backward at 2 and no update, the estimate is `Run.forward_equivalents`."""
+    """With a forward as the unit of time, a backward at 2 and no update, the estimate is `Run.units`."""
     run = a_run(Budget(steps=100), name, side=64)
     guessed = seconds_for(run, Speed(1 / 4096, 3 / 4096, 0.0), 100)
     for _ in range(100):

@@ -16,9 +16,9 @@ NOT_METRICS = ("step", "training_seconds", "selection_seconds", "forward_equival
 class Evaluate(BaseMonitor):
     """Adds a row to `run.curve` every `every` steps and at the end.
 
-    A row holds step, training_seconds, selection_seconds, forward_equivalents (work in forwards over the pool), flops (the same work in
-    floating-point operations: forward equivalents x points of the pool x `forward_flops`), loss (of the last batch, before its update) and the
-    signal's metrics.
+    A row holds step, training_seconds, selection_seconds, forward_equivalents (work so far; one is the cost of forwarding every point
+    once), flops (the same work in floating-point operations: forward equivalents x points of the pool x `forward_flops`), loss (of the
+    last batch, before its update) and the signal's metrics.
 
     Args:
         every: Steps between evaluations.
@@ -32,12 +32,14 @@ class Evaluate(BaseMonitor):
         self.every_s = every_s
 
     def after_step(self, run: Run) -> None:
+        """Evaluates where one is due."""
         last_s = run.curve[-1]["training_seconds"] if run.curve else 0.0
         late = self.every_s is not None and run.clock.training_s - last_s >= self.every_s
         if late or run.step % self.every == 0 or run.step in self.at:
             evaluate(run)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Evaluates the last step, unless that was done."""
         if not run.curve or run.curve[-1]["step"] != run.step:
             evaluate(run)
 

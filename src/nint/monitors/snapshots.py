@@ -23,9 +23,9 @@ def is_snapshot_step(step: int) -> bool:
 
 
 class Snapshots(BaseMonitor):
-    """Writes `step-000120.npz` at a few steps: `selected` (points of the decoded grid), `pool` (how many there were to choose from)
-    and `decoded` (the signal's own kind).
+    """Writes `step-000120.npz` at a few steps.
 
+    A file holds `selected` (points of the decoded grid), `pool` (how many there were to choose from) and `decoded` (the signal's own kind).
     Pools of more than four million points are not recorded.
 
     Args:
@@ -54,6 +54,7 @@ class Snapshots(BaseMonitor):
         return self._spent_s + cost <= max(allowed, _ANYHOW_S)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Writes the last step."""
         self._write(run)
 
     def _write(self, run: Run) -> None:

@@ -29,6 +29,9 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         budget: When to stop.
         init: A model whose weights to start from.
         interrupted: Asked after each step; true stops the run.
+
+    Raises:
+        UsageError: for a PSNR budget on a signal without PSNR, or an `init` that does not fit.
     """
     if budget.psnr is not None and "psnr" not in job.signal.metrics:
         measured = ", ".join(job.signal.metrics)
@@ -74,8 +77,8 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
 def _rate(job: Job, run: Run) -> Callable[[int], float]:
     """Step -> learning rate: over total_steps, or over the seconds of the budget where the job goes by the clock.
 
-    Where both limits are given, the one that is nearer its end counts. After a restart the seconds that are left are what it is laid
-    out over.
+    Where both limits are given, the one that is nearer its end counts. After a restart the schedule is laid out over the seconds that
+    are left.
     """
     budget, restarts = run.budget, run.restarts
 

@@ -1,4 +1,4 @@
-"""Saving a run so that it goes on bit by bit as if it had never stopped."""
+"""Checkpoints from which a run continues bit by bit as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
         run: The run, between two steps.
         fit: The model around the run's field.
         settings: What a resume must match.
+
+    Raises:
+        UsageError: where it cannot be written, or a state holds what a checkpoint cannot keep.
     """
     tensors = {f"field/{name}": value for name, value in fit.state_dict().items()}
     tensors["rng"] = run.teacher.rng.get_state()
@@ -73,7 +76,7 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     """Puts a freshly built run into the state of a checkpoint.
 
     Returns:
-        Sentences on what keeps the result from being bit-identical to an uninterrupted run's; none where it will be.
+        Sentences on why the result will not be bit-identical to that of an uninterrupted run; none where it will be.
 
     Raises:
         UsageError: if the settings differ from the checkpoint's, or the file is damaged.

@@ -27,6 +27,7 @@ class SignalKeywords(TypedDict, total=False):
     hold_out: float | None
     max_points: int | None
     max_side: int | None
+    bit_depth: int | None
     super_resolution: int | None
     downsampling: str | None
     transparent: str | None
@@ -45,7 +46,7 @@ class FitKeywords(SignalKeywords, total=False):
     """What `nint.fit` and `make_job` take besides their own arguments; each is explained at `FitSettings`."""
 
     field: str | FieldSpec | type[FieldSpec] | nn.Module | None
-    sampler: str | Sampler | type[Sampler] | None
+    sampler: str | Sampler[Any] | type[Sampler[Any]] | None
     batch_share: float | None
     batch_size: int | None
     optimizer: str | None
@@ -87,7 +88,7 @@ class FitSettings:
 
     recipe: str = "paper"
     field: str | FieldSpec | type[FieldSpec] | nn.Module | None = None
-    sampler: str | Sampler | type[Sampler] | None = None
+    sampler: str | Sampler[Any] | type[Sampler[Any]] | None = None
     batch_share: float | None = None
     batch_size: int | None = None
     optimizer: str | None = None

@@ -103,7 +103,7 @@ class Completed:
     """
 
     field: FieldSpec | nn.Module
-    sampler: Sampler
+    sampler: Sampler[Any]
     optimizer: str
     lr: float | None
     lr_schedule: str

@@ -21,6 +21,9 @@ def flatten(value: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
         value: Tensors, plain values, lists, tuples, dicts with string or integer keys, and dataclasses of these.
         prefix: Name of this value.
         tensors: Filled with contiguous CPU copies.
+
+    Raises:
+        UsageError: for a value of another type.
     """
     if isinstance(value, Tensor):
         while prefix in tensors:  # the keys 1 and "1", or "a.0" beside the first item of "a"
@@ -48,7 +51,10 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
         value: The JSON.
         tensors: By name.
         hint: The type that is expected; dataclasses are only ever built from it, never from the file.
-        like: A value of the same make, whose type serves where the hint does not say enough.
+        like: A value of the same structure, whose type serves where the hint does not say enough.
+
+    Raises:
+        UsageError: for the fields of another dataclass.
     """
     if isinstance(value, dict) and "@tensor" in value:
         return tensors[value["@tensor"]]

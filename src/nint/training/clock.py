@@ -43,7 +43,11 @@ class Clock:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Time in this block counts as training."""
+        """Time in this block counts as training.
+
+        Yields:
+            Nothing.
+        """
         start = self._now()
         try:
             yield
@@ -52,7 +56,11 @@ class Clock:
 
     @contextmanager
     def selecting(self) -> Iterator[None]:
-        """Time in this block counts as selection; use it inside `training`."""
+        """Time in this block counts as selection; use it inside `training`.
+
+        Yields:
+            Nothing.
+        """
         start = self._now()
         try:
             yield

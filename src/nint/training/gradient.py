@@ -67,8 +67,17 @@ def accumulate_gradient(
 
 
 def _inputs(coords: Any, rows: Tensor, want_coord_gradient: bool) -> Tensor:
-    x = coords[rows]
+    x: Tensor = coords[rows]
     return x.detach().requires_grad_(True) if want_coord_gradient else x
+
+
+def _backward(output: Tensor, cotangent: Tensor | None = None) -> None:
+    torch.autograd.backward([output], None if cotangent is None else [cotangent])
+
+
+def _gradient_of(leaf: Tensor) -> Tensor:
+    """The gradient of a leaf; zero where the output does not depend on it."""
+    return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
@@ -87,11 +96,11 @@ def _separable(
         x, y = _inputs(coords, rows, want), values[rows]
         prediction = forward(x)
         point_loss = objective.point_loss(prediction, y)
-        (point_loss.sum() / total).backward()
+        _backward(point_loss.sum() / total)
         predictions.append(prediction.detach())
         losses.append(point_loss.detach() if objective is loss else loss.point_loss(prediction.detach(), y))
         if want:
-            slopes.append(x.grad)
+            slopes.append(_gradient_of(x))
     return _joined(predictions), _joined(losses), slopes
 
 
@@ -136,28 +145,33 @@ def _joint(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     parts = list(row_chunks(len(indices), chunk_size))
     keep = len(indices) * graph_bytes_per_point <= _KEPT_GRAPH_BYTES
-    inputs, graphs = [], []
+    inputs: list[Tensor] = []
+    graphs: list[Tensor | None] = []
     if keep:
+        outputs = []
         for part in parts:
             inputs.append(_inputs(coords, indices[part], want))
-            graphs.append(forward(inputs[-1]))
-        prediction = _joined([graph.detach() for graph in graphs])
+            outputs.append(forward(inputs[-1]))
+        prediction = _joined([output.detach() for output in outputs])
+        graphs += outputs
+        del outputs
     else:
         prediction = forward_rows(forward, RowSubset(coords, indices), chunk_size)
         cost.forward += len(indices)
     y = values[indices]
     leaf = prediction.requires_grad_(True)
-    objective(leaf, y, indices).backward()
-    cotangent = leaf.grad
+    _backward(objective(leaf, y, indices))
+    cotangent = _gradient_of(leaf)
     slopes = []
     for number, part in enumerate(parts):
         x = inputs[number] if keep else _inputs(coords, indices[part], want)
-        graph = graphs[number] if keep else forward(x)
-        graph.backward(cotangent[part])
+        graph = graphs[number] if keep else None
+        _backward(forward(x) if graph is None else graph, cotangent[part])
         if keep:
-            graphs[number] = None
+            graphs[number] = None  # frees the chunk's activations before the next backward
+        del graph
         if want:
-            slopes.append(x.grad)
+            slopes.append(_gradient_of(x))
     prediction = leaf.detach()
     return prediction, loss.point_loss(prediction, y), slopes
 
