@@ -80,6 +80,37 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, lambda target: target.write_text(text + "\n", encoding="utf-8") and None)
 
 
+def loads(text: str, name: str) -> Any:
+    """What a JSON text holds.
+
+    Args:
+        text: The text.
+        name: Of the file, for messages.
+
+    Raises:
+        UsageError: for a text that is not JSON, or nested more deeply than can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise UsageError(f"{name} holds JSON that is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise UsageError(f"{name} holds what is not JSON: {error}.") from error
+
+
+def read_json(path: Path, what: str = "a JSON file") -> Any:
+    """What a JSON file holds; refused as by `check_file` and `loads`.
+
+    Raises:
+        UsageError: for a file that cannot be read as JSON.
+    """
+    try:
+        text = read_bytes(path, what).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"'{path}' is not text in UTF-8.") from error
+    return loads(text, f"'{path}'")
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and value - value != 0:
         return None
@@ -126,7 +157,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                 raise UsageError(f"{path} is a safetensors file but not one of nint's: its header has no '{_KEY}' entry.")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         header = json.loads(metadata[_KEY])
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {error}") from error

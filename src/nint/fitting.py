@@ -12,6 +12,8 @@ from torch import Tensor
 from nint.errors import DivergedError, UsageError
 from nint.fields import FieldSpec
 from nint.files import write_json
+from nint.machine.fork import refuse_after_fork
+from nint.machine.grad_mode import gradients_enabled
 from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.snapshots import Snapshots
@@ -29,6 +31,7 @@ RECORD = "run.json"
 SNAPSHOTS = "snapshots"
 
 
+@gradients_enabled()
 def fit(
     source: Any,
     *,
@@ -69,6 +72,7 @@ def fit(
         DivergedError: if training blows up, under the default recipe at each of four learning rates; the last good checkpoint stays
             in `out`.
     """
+    refuse_after_fork()
     budget = Budget(steps=budget) if isinstance(budget, int) else budget or Budget()
     job = make_job(source, recipe=recipe, budget=budget, **settings)
     return run_job(

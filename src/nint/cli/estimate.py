@@ -113,7 +113,7 @@ def memory_for(trial: Run) -> int:
     device = probe.device
     choosing = points * (3 * 4 * channels + 40)  # predictions, gradients of the loss, K g; scores, their order, what is taken
     on_host = measured_points(trial) * (24 * channels + 96)  # predictions and, one channel at a time, the windows of SSIM in float64
-    return peak_memory_bytes(device) + choosing + (on_host if device.type != "cuda" else 0)
+    return (peak_memory_bytes(device) or 0) + choosing + (on_host if device.type != "cuda" else 0)
 
 
 def measured_points(trial: Run) -> int:

@@ -143,7 +143,7 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             *(("restarts", _restarts_text(record["restarts"])) for _ in record["restarts"][:1]),
             ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} chose the points"),
             ("work", f"{record['units']:,.1f} forwards over all points"),
-            ("peak memory", memory(record["peak_memory_bytes"])),
+            *(("peak memory", memory(peak)) for peak in [record["peak_memory_bytes"]] if peak is not None),
             ("files", f"in {folder}: {', '.join(files)}"),
             ("next", _command("decode", folder, f"{folder.resolve().name}{twice[0]}{layout.suffixes[0]}", *twice[1:])),
             ("", _command("inspect", folder)),

@@ -101,7 +101,7 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
         DivergedError: on NaN, infinity or an exploding loss.
     """
     keep_freed_memory()
-    warm_up(run.field, run.teacher.probe.coords)
+    warm_up(run.field, run.teacher.probe.coords, kernel=run.teacher.wants_kernel)
     for monitor in monitors:
         monitor.start(run)
     reason = run.stop_reason()
@@ -116,11 +116,12 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
     return reason
 
 
-def warm_up(field: nn.Module, coords: Any) -> None:
-    """Forward, backward and forward mode once on one point, so that what torch loads at first use stays off the clock."""
+def warm_up(field: nn.Module, coords: Any, kernel: bool = True) -> None:
+    """Forward, backward and (for the `kernel`) forward mode once on one point; what torch loads at first use is excluded from the timing."""
     point = coords[:1]
     tangent = vjp_rows(field, point, lambda prediction, _: torch.ones_like(prediction), 1)
-    jvp_rows(field, point, tangent, 1)
+    if kernel:
+        jvp_rows(field, point, tangent, 1)
 
 
 def train_step(run: Run) -> None:
