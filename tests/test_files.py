@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from nint.errors import UsageError
-from nint.files import check_file, load_tensors, read_bytes, save_tensors, write_atomically, write_json
+from nint.files import check_file, load_tensors, loads, read_bytes, read_json, save_tensors, write_atomically, write_json
 
 
 def test_a_round_trip_keeps_tensors_and_header(tmp_path):
@@ -123,3 +123,31 @@ def test_files_that_hold_nothing_are_refused(tmp_path):
         for read in (read_bytes, check_file):
             with pytest.raises(UsageError, match=said):
                 read(tmp_path / name, "a test file")
+
+
+DEEP = "[" * 200_000
+
+
+@pytest.mark.parametrize("text", [DEEP, '{"a":' * 200_000, DEEP + "]" * 200_000])
+def test_json_that_is_nested_too_deeply_is_refused_in_one_sentence(tmp_path, text):
+    with pytest.raises(UsageError, match=r"^run.json holds JSON that is nested too deeply to be read\.$"):
+        loads(text, "run.json")
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UsageError, match="nested too deeply"):
+        read_json(tmp_path / "run.json")
+    save_file({"a": torch.ones(1)}, tmp_path / "x.safetensors", metadata={"nint": text})
+    with pytest.raises(UsageError, match="not a readable model or checkpoint"):
+        load_tensors(tmp_path / "x.safetensors")
+
+
+def test_reading_json(tmp_path):
+    write_json(tmp_path / "x.json", {"a": [1, "ü"]})
+    assert read_json(tmp_path / "x.json") == {"a": [1, "ü"]}
+    (tmp_path / "x.json").write_bytes(b'{"a": \xff}')
+    with pytest.raises(UsageError, match="is not text in UTF-8"):
+        read_json(tmp_path / "x.json")
+    (tmp_path / "x.json").write_text('{"a": ')
+    with pytest.raises(UsageError, match="holds what is not JSON"):
+        read_json(tmp_path / "x.json")
+    with pytest.raises(UsageError, match="There is no file"):
+        read_json(tmp_path / "none.json")

@@ -15,6 +15,8 @@ from torch import Tensor
 from nint.errors import DivergedError, UsageError
 from nint.fields import FieldSpec
 from nint.files import write_json
+from nint.machine.fork import refuse_after_fork
+from nint.machine.grad_mode import gradients_enabled
 from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.paced import PacedEvaluation
@@ -42,6 +44,7 @@ _START_SHARE = 0.2
 """Most of a budget of seconds that a slow start takes from training."""
 
 
+@gradients_enabled()
 def fit(
     source: Any,
     *,
@@ -84,6 +87,7 @@ def fit(
         DivergedError: if training blows up, under the default recipe at each of four learning rates; the last good checkpoint stays
             in `out`.
     """
+    refuse_after_fork()
     budget = Budget(steps=budget) if isinstance(budget, int) else budget or Budget()
     job = read_job(source, FitSettings.of(settings, recipe=recipe, caller="nint.fit", others=_OWN), budget)
     return run_job(

@@ -21,6 +21,9 @@ from typing import Any, TypeVar
 from nint.errors import UsageError, nearest
 
 _Spec = TypeVar("_Spec")
+_LARGEST = 2**53
+"""Bound of whole numbers that declare none: above it they are no longer exact as floats."""
+
 _TYPE_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
 
 RENAMED_OPTIONS = {"truth": "ground_truth"}
@@ -44,7 +47,7 @@ def setting(
         default: Default value (dataclass field default).
         help: One line, shown by `nint list`.
         symbol: The letter in the paper, if it has one.
-        above: Exclusive lower bound.
+        above: Exclusive lower bound; whole numbers without an upper one are at most 2^53.
         at_least: Inclusive lower bound.
         at_most: Inclusive upper bound.
         choices: Allowed words.
@@ -102,7 +105,7 @@ def check(spec: Any, what: str) -> None:
         value, meta = getattr(spec, field.name), field.metadata
         if "help" not in meta:  # not made by `setting`
             continue
-        label = f"{what}: {field.name}={value}"
+        label = f"{what}: {field.name}={_shown(value)}"
         if not _has_type(value, hints[field.name]):
             raise UsageError(f"{label} is of the wrong type; it must be {_type_words(hints[field.name])}.")
         if value is None:
@@ -110,27 +113,32 @@ def check(spec: Any, what: str) -> None:
         if meta.get("choices") and value not in meta["choices"]:
             raise UsageError(f"{label} is not known.{nearest(str(value), meta['choices'])}")
         if isinstance(value, numbers.Real) and not isinstance(value, bool):
-            bounds = _bounds_text(meta)
-            low_open, low, high = meta.get("above"), meta.get("at_least"), meta.get("at_most")
+            whole_number = isinstance(value, numbers.Integral)
+            low_open, low, high = meta["above"], meta["at_least"], meta["at_most"]
+            high = _LARGEST if high is None and whole_number else high
             inside = (
-                math.isfinite(value)
+                (whole_number or math.isfinite(value))
                 and (low_open is None or value > low_open)
                 and (low is None or value >= low)
                 and (high is None or value <= high)
             )
             if not inside:
-                raise UsageError(f"{label} is out of range; it must be {bounds}.")
+                bounds = (("above", low_open), ("at least", low), ("at most", high))
+                words = [f"{word} {_bound(number)}" for word, number in bounds if number is not None]
+                raise UsageError(f"{label} is out of range; it must be {', '.join(['a finite number', *words])}.")
 
 
-def _bounds_text(meta: Any) -> str:
-    parts = ["a finite number"]
-    if meta.get("above") is not None:
-        parts.append(f"above {meta['above']:g}")
-    if meta.get("at_least") is not None:
-        parts.append(f"at least {meta['at_least']:g}")
-    if meta.get("at_most") is not None:
-        parts.append(f"at most {meta['at_most']:g}")
-    return ", ".join(parts)
+def _bound(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, shortened where it is long."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "..."
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def split_text(text: str) -> tuple[str, dict[str, str]]:

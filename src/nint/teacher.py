@@ -14,14 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nint.errors import UsageError
-from nint.ntk.check import require_pointwise, require_pointwise_behaviour
+from nint.errors import UnsupportedFieldError, UsageError
+from nint.machine.fork import refuse_after_fork
+from nint.machine.grad_mode import gradients_enabled
+from nint.ntk.check import require_pointwise, require_pointwise_behaviour, require_tensor
+from nint.ntk.trial import require_kernel, try_forward
 from nint.probe.cost import Cost
 from nint.probe.objectives import Objective, PointLoss, make_loss
+from nint.probe.pool import checked_pool
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Feedback, Sampler, Selection, check_needs
@@ -70,10 +73,14 @@ class Teacher:
         precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.machine.precision`).
 
     Raises:
-        UsageError: where shapes do not fit, or the sampler needs what the pool does not have.
-        UnsupportedFieldError: for a module that is random or mixes points.
+        UsageError: where shapes do not fit, coords or values are NaN or infinite, or the sampler needs what the pool does not have.
+        UnsupportedFieldError: for a module that is random or mixes points, or that the sampler cannot use.
+
+    Cost: a pass over the pool, which looks for NaN (of pools that are read by rows and hold more than 2^26 points, over a sample), and a
+    few forwards of four points. Methods may be called within `torch.no_grad` or `torch.inference_mode`.
     """
 
+    @gradients_enabled()
     def __init__(
         self,
         field: nn.Module,
@@ -91,35 +98,72 @@ class Teacher:
     ) -> None:
         if total_steps < 1:
             raise UsageError(f"total_steps={total_steps} must be at least 1.")
+        refuse_after_fork()
         self.field = field
         self.sampler: Sampler[Any] = SAMPLERS.parse(sampler)
         if not isinstance(self.sampler, Sampler):
             raise UsageError(f"sampler={sampler!r} is not a sampler; give a text form such as 'nint', or a Sampler.")
-        self._name = SAMPLERS.name_of(self.sampler)
+        self._name, needs = SAMPLERS.name_of(self.sampler), self.sampler.needs
         self.sampler = effective(self.sampler)
         self.total_steps = total_steps
         self.step = 0
         self.loss = make_loss(loss)
         self.cost = Cost()
-        self.wants_coord_gradient = "coord_gradient" in self.sampler.needs
-        pool = _checked_pool(Pool(coords, values, grid, value_range))
+        self.wants_coord_gradient = "coord_gradient" in needs
+        self.wants_kernel = "kernel" in needs
+        self._given = Pool(coords, values, grid, value_range)
+        pool = checked_pool(self._given, field)
         self.probe = Probe(field, pool, self.loss, chunk_size, self.cost, precision=precision)
-        require_pointwise(field)
-        apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may have a coordinate in common
-        require_pointwise_behaviour(field, pool.coords[torch.tensor(apart, device=pool.device)], pool.out_features)
         check_needs(self.sampler, self.probe, self._name)
+        self._try_field(needs)
         self.rng = torch.Generator(device=pool.device)
         self.rng.manual_seed(seed + _SEED_OFFSET)
         self.state = self.sampler.init(self.probe, total_steps, self.rng)
         self._selection: Selection | None = None
         self._batch: Batch | None = None
 
+    def _try_field(self, needs: frozenset[str]) -> None:
+        """Refuses a network that the sampler cannot use.
+
+        Raises:
+            UnsupportedFieldError: names the samplers that can.
+        """
+        require_pointwise(self.field)
+        pool = self.probe.pool
+        apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may have a coordinate in common
+        few = pool.coords[torch.tensor(apart, device=pool.device)]
+        output = try_forward(self.field, few)
+        if isinstance(output, Tensor):
+            require_pointwise_behaviour(self.field, few, pool.out_features)
+        elif "prediction" in needs:
+            try:
+                require_tensor(output)
+            except UnsupportedFieldError as error:
+                raise UnsupportedFieldError(f"{str(error).rstrip('.')}, or {self._other_samplers('prediction')}.") from None
+        if self.wants_kernel:
+            require_kernel(self.field, few, self._other_samplers("kernel"))
+
+    def _other_samplers(self, need: str) -> str:
+        """Advice to take a built-in sampler that does not have a need."""
+        offered = frozenset(() if self.probe.grid is None or len(self.probe.grid) != 2 else ("grid2d",))
+        met = offered | {"coord_gradient", "prediction", "kernel"} - {need}
+        samplers: dict[str, type[Sampler[Any]]] = {name: SAMPLERS.get(name) for name in SAMPLERS.names(plugins=False)}
+        names = [name for name, sampler in samplers.items() if sampler.needs <= met]
+        return f"use a sampler that does not need it ({', '.join(names)})"
+
+    @gradients_enabled()
     def select(self) -> Selection:
-        """Chooses the points of the current step."""
+        """Chooses the points of the current step.
+
+        Raises:
+            UsageError: in a forked process that would hang.
+        """
+        refuse_after_fork()
         self.probe.clear_cache()
         self._selection, self.state = self.sampler.select(self.state, self.step, self.probe, self.rng)
         return self._selection
 
+    @gradients_enabled()
     def next(self) -> Batch:
         """Chooses the points of the current step and gathers them.
 
@@ -158,6 +202,7 @@ class Teacher:
         self.report(Feedback(prediction, point_loss.detach(), slope, gradient))
         self._batch = None
 
+    @gradients_enabled()
     def report(self, feedback: Feedback) -> None:
         """Passes a step's feedback to the sampler and moves on to the next step.
 
@@ -174,36 +219,29 @@ class Teacher:
         """Trains on other points from now on; everything cached by index is dropped."""
         self.set_pool(Pool(coords, values, grid, self.probe.pool.value_range, self.probe.epoch + 1))
 
+    @gradients_enabled()
     def set_pool(self, pool: Pool) -> None:
         """Trains on another pool from now on. Its epoch must differ from that of any other set of points.
 
         Raises:
-            UsageError: where it does not fit the first pool or the sampler, or a step is under way.
+            UsageError: where it does not fit the first pool or the sampler, is NaN or infinite, or a step is under way.
         """
         if self._selection is not None:
             raise UsageError("The points cannot be replaced between a batch and its observe(); replace them before the next batch.")
-        old, pool = self.probe.pool, _checked_pool(pool)
+        if pool is self._given:
+            return
+        given, old = pool, self.probe.pool
+        pool = checked_pool(given, self.field)
         if (pool.in_features, pool.out_features) != (old.in_features, old.out_features):
             raise UsageError(
                 f"The new points have {pool.in_features} coordinates and {pool.out_features} values each; "
                 f"the first ones had {old.in_features} and {old.out_features}."
             )
         check_needs(self.sampler, Probe(self.field, pool, self.loss), self._name)
-        self.probe.pool = pool
+        self._given, self.probe.pool = given, pool
         self.probe.clear_cache()
 
 
 def _check_prediction(prediction: Tensor, values: Tensor) -> None:
     if prediction.shape != values.shape:
         raise UsageError(f"The prediction {tuple(prediction.shape)} must have the shape of the batch's values, {tuple(values.shape)}.")
-
-
-def _checked_pool(pool: Pool) -> Pool:
-    coords, values = pool.coords, pool.values
-    if any(isinstance(rows, np.ndarray) or not hasattr(rows, "shape") for rows in (coords, values)):
-        raise UsageError("coords and values must be torch tensors on the network's device, for example torch.from_numpy(array).float().")
-    if len(coords.shape) != 2 or len(values.shape) != 2 or coords.shape[0] != values.shape[0] or coords.shape[0] == 0:
-        raise UsageError(f"coords {tuple(coords.shape)} and values {tuple(values.shape)} must be [n, d_in] and [n, d_out] with the same n.")
-    if pool.grid is not None and int(torch.Size(pool.grid).numel()) != coords.shape[0]:
-        raise UsageError(f"A grid of {pool.grid} has {int(torch.Size(pool.grid).numel())} points but there are {coords.shape[0]}.")
-    return pool

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from nint.errors import UsageError
-from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
+from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, last_scoring, scores_at, scorings_before
 
 
 def oracle_share(schedule: str, share: Fraction, t: int, total: int) -> float:
@@ -129,13 +129,30 @@ def test_the_first_step_always_scores_and_small_runs_do_not_divide_by_zero(inter
     assert scores_at(interval, 3, 0) in (True, False)
 
 
+@pytest.mark.parametrize("interval", ["dense", "every-1", "every-7", "incremental", "decremental"])
+@pytest.mark.parametrize("total", [1, 3, 20, 57, 1000])
+def test_counts_and_the_last_scoring_without_walking_through_the_steps(interval, total):
+    count, last = 0, -1
+    for step in range(2 * total + 60):
+        assert scorings_before(interval, step, total) == count
+        assert last_scoring(interval, step, total) == last
+        if scores_at(interval, step, total):
+            count, last = count + 1, step
+
+
+def test_long_runs_cost_no_time():
+    assert scorings_before("incremental", 10**12, 10**12) == 250_000_000_000 + 150_000_000_000 * 137 // 600
+    assert last_scoring("every-999999999", 10**12, 10**12) == 999_999_999_000
+
+
 @pytest.mark.parametrize("k", [1, 2, 3, 10, 123])
 def test_every_k(k):
     assert [t for t in range(400) if scores_at(f"every-{k}", t, 400)] == list(range(0, 400, k))
 
 
 @pytest.mark.parametrize(
-    "word", ["", "dense2", "every-0", "every-", "every-K", "every--3", "every-2.5", "every-05", "Dense", "incrementel"]
+    "word",
+    ["", "dense2", "every-0", "every-", "every-K", "every--3", "every-2.5", "every-05", "Dense", "incrementel", "every-" + "9" * 5000],
 )
 def test_bad_intervals(word):
     with pytest.raises(UsageError, match=r"interval=.* is not a scoring schedule; use dense"):

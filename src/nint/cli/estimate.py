@@ -118,7 +118,7 @@ def memory_for(trial: Run) -> int:
     device = probe.device
     selection = points * (3 * 4 * channels + 40)  # predictions, loss gradients and K g in float32; scores, their order, the chosen rows
     on_host = evaluated_points(trial) * (24 * channels + 96)  # predictions and, one channel at a time, the windows of SSIM in float64
-    return peak_memory_bytes(device) + selection + (on_host if device.type != "cuda" else 0)
+    return (peak_memory_bytes(device) or 0) + selection + (on_host if device.type != "cuda" else 0)
 
 
 def evaluated_points(trial: Run) -> int:

@@ -160,7 +160,7 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} for selecting points"),
             ("wall time", f"{duration(record['wall_seconds'])} with evaluation and files, on {_threads_text(record['threads'])}"),
             ("work", f"{record['forward_equivalents']:,.1f} forward equivalents (one is a forward over all points; a backward counts 2)"),
-            ("peak memory", memory(record["peak_memory_bytes"])),
+            *(("peak memory", memory(peak)) for peak in [record["peak_memory_bytes"]] if peak is not None),
             ("files", f"in {folder}: {', '.join(files)}"),
             ("next", _command("decode", folder, f"{folder.resolve().name}{twice[0]}{layout.suffixes[0]}", *twice[1:])),
             ("", _command("inspect", folder)),

@@ -1,6 +1,6 @@
 """THE NETWORK. A frozen spec builds a plain `nn.Module` `[..., d_in] -> [..., d_out]`; one module an architecture."""
 
-from nint.fields.base import FieldSpec, parse_size
+from nint.fields.base import FieldSpec, build_field, parse_size
 from nint.registry import Registry
 
 FIELDS = Registry(
@@ -19,4 +19,4 @@ FIELDS = Registry(
     base=FieldSpec,
 )
 
-__all__ = ["FIELDS", "FieldSpec", "parse_size"]
+__all__ = ["FIELDS", "FieldSpec", "build_field", "parse_size"]

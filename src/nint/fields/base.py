@@ -13,6 +13,9 @@ from torch import nn
 from nint.errors import UsageError
 from nint.settings import check, label_of, setting
 
+MOST_PARAMETERS = 2**28
+"""Of a network that is built from a spec: 1 GiB of weights, and four times that while Adam trains it."""
+
 
 def parse_size(size: str) -> tuple[int, int]:
     """(hidden_layers, hidden_features) of a text such as "5x256".
@@ -56,6 +59,15 @@ class FieldSpec(ABC):
         """H of `size`."""
         return parse_size(self.size)[1]
 
+    def parameter_count(self, in_features: int, out_features: int) -> int | None:
+        """Trainable numbers of the network that `build` makes, without making it; None where a spec cannot tell.
+
+        Args:
+            in_features: Coordinate dimensions.
+            out_features: Output channels.
+        """
+        return None
+
     @abstractmethod
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """A freshly initialised network `[..., in_features] -> [..., out_features]`.
@@ -65,3 +77,18 @@ class FieldSpec(ABC):
             out_features: Output channels.
             generator: CPU generator for the initial weights; the global one is never touched.
         """
+
+
+def build_field(spec: FieldSpec, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
+    """`spec.build`, once its size is known to be possible.
+
+    Raises:
+        UsageError: for a network of more than `MOST_PARAMETERS` parameters, before anything is allocated.
+    """
+    count = spec.parameter_count(in_features, out_features)
+    if count is not None and count > MOST_PARAMETERS:
+        raise UsageError(
+            f"{label_of(type(spec))}: size={spec.size} makes a network of {count:,} parameters; at most {MOST_PARAMETERS:,} are possible, "
+            "so choose a smaller one."
+        )
+    return spec.build(in_features, out_features, generator)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.fields.base import FieldSpec
-from nint.fields.layers import hidden_stack
+from nint.fields.layers import dense_parameters, hidden_stack
 from nint.settings import setting
 
 
@@ -47,10 +47,14 @@ class Ffn(FieldSpec):
     """
 
     frequencies: int = setting(128, "random frequencies, each a sine and a cosine", symbol="m", at_least=1, at_most=2**16)
-    sigma: float = setting(10.0, "standard deviation of the frequencies", symbol="sigma", above=0)
+    sigma: float = setting(10.0, "standard deviation of the frequencies", symbol="sigma", at_least=1e-3, at_most=1e6)
 
     default_lr = 1e-3
     lr_source = "Tancik et al. 2020: 1e-3"
+
+    def parameter_count(self, in_features: int, out_features: int) -> int:
+        """Trainable numbers of the network that `build` makes, without making it."""
+        return dense_parameters(2 * self.frequencies, out_features, self.hidden_layers - 1, self.hidden_features)
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """The encoding, then the ReLU layers."""

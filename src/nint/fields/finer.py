@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.fields.base import FieldSpec
-from nint.fields.layers import sine_linears
+from nint.fields.layers import dense_parameters, sine_linears
 from nint.fields.passes import SineLayer
 from nint.machine.sines import SineKernel, sine
 from nint.settings import setting
@@ -52,13 +52,19 @@ class Finer(FieldSpec):
         weight_scale: Factor on the initial weights of all but the last layer (arXiv 2410.04779); 1 is the paper.
     """
 
-    omega_0: float = setting(30.0, "frequency of the sines", symbol="omega_0", above=0)
-    first_bias: float | None = setting(None, "bound of the first biases (signed distances: 1.0); none: as bias", symbol="k", above=0)
+    omega_0: float = setting(30.0, "frequency of the sines", symbol="omega_0", at_least=1e-3, at_most=1e6)
+    first_bias: float | None = setting(
+        None, "bound of the first biases (signed distances: 1.0); none: as bias", symbol="k", above=0, at_most=1e6
+    )
     bias: str = setting("weight", "initial bias bound: the weight's, or PyTorch's default", choices=("weight", "default"))
-    weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", above=0)
+    weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", at_least=1e-3, at_most=1e3)
 
     default_lr = 5e-4
     lr_source = "Liu et al. 2024 (FINER): 5e-4, decayed by 0.1^(t/T)"
+
+    def parameter_count(self, in_features: int, out_features: int) -> int:
+        """Trainable numbers of the network that `build` makes, without making it."""
+        return dense_parameters(in_features, out_features, self.hidden_layers, self.hidden_features)
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """Sine layers of variable frequency, then a linear layer."""

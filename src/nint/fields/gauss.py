@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.fields.base import FieldSpec
-from nint.fields.layers import hidden_stack
+from nint.fields.layers import dense_parameters, hidden_stack
 from nint.settings import setting
 
 
@@ -35,10 +35,14 @@ class Gauss(FieldSpec):
         scale: s, the inverse width of every Gaussian.
     """
 
-    scale: float = setting(30.0, "inverse width of the Gaussians", symbol="s", above=0)
+    scale: float = setting(30.0, "inverse width of the Gaussians", symbol="s", at_least=1e-3, at_most=1e6)
 
     default_lr = 5e-3
     lr_source = "Liu et al. 2024 (FINER's comparison): 5e-3"
+
+    def parameter_count(self, in_features: int, out_features: int) -> int:
+        """Trainable numbers of the network that `build` makes, without making it."""
+        return dense_parameters(in_features, out_features, self.hidden_layers, self.hidden_features)
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """Linear layers with a Gaussian after each but the last."""

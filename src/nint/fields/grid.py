@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nint.errors import UsageError
 from nint.fields.base import FieldSpec
-from nint.fields.layers import hidden_stack, uniform_
+from nint.fields.layers import dense_parameters, hidden_stack, uniform_
 from nint.settings import setting
 
 _MAX_DIMS = 4
@@ -104,6 +104,13 @@ class Grid(FieldSpec):
         most -= most**in_features > self.max_vertices
         wanted = (min(int(self.base_resolution * self.growth**level), most) for level in range(self.levels))
         return sorted(set(wanted))
+
+    def parameter_count(self, in_features: int, out_features: int) -> int:
+        """Trainable numbers of the network that `build` makes, without making it."""
+        resolutions = self.resolutions(in_features)
+        vertices: int = sum(points**in_features for points in resolutions)
+        behind = dense_parameters(len(resolutions) * self.features, out_features, self.hidden_layers, self.hidden_features)
+        return vertices * self.features + behind
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """The grids, then the ReLU layers."""

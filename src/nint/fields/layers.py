@@ -50,6 +50,12 @@ def linear(
     return layer
 
 
+def dense_parameters(in_features: int, out_features: int, hidden_layers: int, hidden_features: int) -> int:
+    """Weights and biases of linear layers of these widths, as `hidden_stack` and `sine_linears` make them."""
+    widths = [in_features] + [hidden_features] * hidden_layers + [out_features]
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(widths))
+
+
 def hidden_stack(
     in_features: int,
     out_features: int,

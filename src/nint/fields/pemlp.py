@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.fields.base import FieldSpec
-from nint.fields.layers import hidden_stack
+from nint.fields.layers import dense_parameters, hidden_stack
 from nint.settings import setting
 
 
@@ -46,6 +46,10 @@ class Pemlp(FieldSpec):
 
     default_lr = 1e-3
     lr_source = "Liu et al. 2024 (FINER's comparison): 1e-3"
+
+    def parameter_count(self, in_features: int, out_features: int) -> int:
+        """Trainable numbers of the network that `build` makes, without making it."""
+        return dense_parameters(in_features * (1 + 2 * self.frequencies), out_features, self.hidden_layers, self.hidden_features)
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """The encoding, then the ReLU layers."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nint.fields.base import FieldSpec
-from nint.fields.layers import sine_linears
+from nint.fields.layers import dense_parameters, sine_linears
 from nint.fields.passes import SineLayer
 from nint.machine.sines import sine
 from nint.settings import setting
@@ -37,11 +37,15 @@ class Siren(FieldSpec):
         weight_scale: Factor on the initial weights of all but the last layer (arXiv 2410.04779); 1 is the paper.
     """
 
-    omega_0: float = setting(30.0, "frequency of the sines", symbol="omega_0", above=0)
+    omega_0: float = setting(30.0, "frequency of the sines", symbol="omega_0", at_least=1e-3, at_most=1e6)
     bias: str = setting("weight", "initial bias bound: the weight's, or PyTorch's default", choices=("weight", "default"))
-    weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", above=0)
+    weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", at_least=1e-3, at_most=1e3)
 
     lr_source = "Sitzmann et al. 2020 and NINT: 1e-4"
+
+    def parameter_count(self, in_features: int, out_features: int) -> int:
+        """Trainable numbers of the network that `build` makes, without making it."""
+        return dense_parameters(in_features, out_features, self.hidden_layers, self.hidden_features)
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """Sine layers, then a linear layer."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nint.errors import UsageError
 from nint.fields.base import FieldSpec
-from nint.fields.layers import linear, uniform_
+from nint.fields.layers import dense_parameters, linear, uniform_
 from nint.settings import setting
 
 _MAX_LOG_PEAK = 40.0
@@ -88,8 +88,8 @@ class Wire(FieldSpec):
         sigma: Inverse width of every wavelet.
     """
 
-    omega: float = setting(20.0, "frequency of the wavelets", symbol="omega_0", above=0)
-    sigma: float = setting(10.0, "inverse width of the wavelets", symbol="s_0", above=0)
+    omega: float = setting(20.0, "frequency of the wavelets", symbol="omega_0", at_least=1e-3, at_most=1e6)
+    sigma: float = setting(10.0, "inverse width of the wavelets", symbol="s_0", at_least=1e-3, at_most=1e6)
 
     default_lr = 5e-3
     lr_source = "Saragadam et al. 2023 (5e-3 to 2e-2) and Liu et al. 2024 (FINER's comparison): 5e-3"
@@ -111,6 +111,12 @@ class Wire(FieldSpec):
     def complex_features(self) -> int:
         """Width in complex units."""
         return int(self.hidden_features / math.sqrt(2))
+
+    def parameter_count(self, in_features: int, out_features: int) -> int:
+        """Trainable numbers of the network that `build` makes, without making it."""
+        width = self.complex_features
+        complex_layers = dense_parameters(width, out_features, self.hidden_layers - 1, width)
+        return (in_features + 1) * width + 2 * complex_layers
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """Gabor layers, then the real part of a complex linear layer."""

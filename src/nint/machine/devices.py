@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import sys
 
 import torch
@@ -44,9 +43,13 @@ def device_name(device: torch.device) -> str:
     return platform.processor() or platform.machine() or device.type
 
 
-def peak_memory_bytes(device: torch.device) -> int:
-    """Largest memory so far: of the GPU's allocator on CUDA, else of the whole process."""
+def peak_memory_bytes(device: torch.device) -> int | None:
+    """Largest memory so far: of the GPU's allocator on CUDA, else of the whole process; None where the system does not tell (Windows)."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)

@@ -1,7 +1,14 @@
-"""PyTorch's forward-mode differentiation, with types."""
+"""PyTorch's forward-mode differentiation, with types, and one thread at a time.
+
+PyTorch has a single level of forward mode in a process: while one thread is in it, another that enters fails ("Nested forward mode AD
+is not supported"). nint's own threads wait for each other here; forward mode that a program uses itself beside a running fit
+(`torch.func.jvp`, `torch.autograd.forward_ad`) is not covered.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,10 +16,22 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
 
+class _Level:
+    lock = threading.RLock()
+
+
+def _new_lock() -> None:
+    _Level.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # a fork copies a lock that another thread holds, and nobody would release it
+    os.register_at_fork(after_in_child=_new_lock)
+
+
 @contextmanager
 def dual_level() -> Iterator[None]:
-    """Inside, tensors may carry a tangent."""
-    with forward_ad.dual_level():
+    """Inside, tensors may carry a tangent. Waits while another thread is inside."""
+    with _Level.lock, forward_ad.dual_level():
         yield
 
 

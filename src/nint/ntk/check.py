@@ -32,6 +32,20 @@ def require_pointwise(field: nn.Module) -> None:
             )
 
 
+def require_tensor(prediction: object) -> Tensor:
+    """What a network has returned, if it is a tensor.
+
+    Raises:
+        UnsupportedFieldError: for a tuple, a dict or anything else.
+    """
+    if not isinstance(prediction, Tensor):
+        raise UnsupportedFieldError(
+            f"The network returns a {type(prediction).__name__}, but it must return one tensor [n, d_out]; wrap it in a module that "
+            "returns the tensor to train on."
+        )
+    return prediction
+
+
 def require_pointwise_behaviour(field: nn.Module, coords: Tensor, out_features: int) -> None:
     """Runs a few points together and apart, and refuses a module whose outputs differ.
 
@@ -46,7 +60,7 @@ def require_pointwise_behaviour(field: nn.Module, coords: Tensor, out_features: 
     Cost: three forwards of m points.
     """
     with torch.no_grad():
-        together = field(coords)
+        together = require_tensor(field(coords))
         expected = (coords.shape[0], out_features)
         if together.shape != expected:
             raise UnsupportedFieldError(

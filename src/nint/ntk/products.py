@@ -19,7 +19,7 @@ from nint.fields.passes import Rows, chunks_of, written_out
 from nint.machine.forward_mode import dual_level, make_dual, unpack_dual
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
-from nint.ntk.check import require_pointwise
+from nint.ntk.check import require_pointwise, require_tensor
 
 Params = dict[str, Tensor]
 
@@ -62,7 +62,7 @@ def forward_rows(field: Forward, coords: Any, chunk_size: int) -> Tensor:
     out: Tensor | None = None
     with torch.no_grad():
         for rows in row_chunks(n, chunk_size):
-            prediction = field(coords[rows])
+            prediction = require_tensor(field(coords[rows]))
             if out is None:
                 out = prediction.new_empty((n, prediction.shape[1]))
             out[rows] = prediction
@@ -103,10 +103,11 @@ def vjp_rows(
     total = {name: torch.zeros_like(p, memory_format=torch.preserve_format) for name, p in named}
     for rows in row_chunks(len(coords), chunk_size):
         with torch.enable_grad():
-            prediction = (field if forward is None else forward)(coords[rows])
+            prediction = require_tensor((field if forward is None else forward)(coords[rows]))
         if not prediction.requires_grad:
             raise UsageError("The network's output does not depend on its trainable parameters, so its tangent kernel is zero.")
-        grads = torch.autograd.grad(prediction, leaves, cotangent(prediction.detach(), rows), allow_unused=True)
+        weights = cotangent(prediction.detach(), rows).to(prediction.dtype)
+        grads = torch.autograd.grad(prediction, leaves, weights, allow_unused=True)
         for name, grad in zip(names, grads, strict=True):
             if grad is not None:
                 total[name] += grad

@@ -11,6 +11,8 @@ from torch import nn
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.compiled import check_compiler
+from nint.ntk.check import require_tensor
+from nint.ntk.trial import try_forward
 from nint.runs.job import Job
 from nint.runs.model import Fit
 from nint.teacher import Teacher
@@ -55,6 +57,7 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         value_range=pool.value_range,
         precision=job.score_precision,
     )
+    require_tensor(try_forward(field, teacher.probe.coords[:1]))  # not all samplers look at it, but training does
     if job.compile:
         check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from nint.errors import UsageError, nearest
-from nint.fields import FIELDS, FieldSpec
+from nint.fields import FIELDS, FieldSpec, build_field
 from nint.machine.devices import resolve_device
 from nint.machine.precision import check_precision
 from nint.probe.objectives import make_loss
@@ -112,7 +112,7 @@ class Job:
             return self.field.to(self.device)
         generator = torch.Generator().manual_seed(self.seed)
         layout = self.signal.layout
-        return self.field.build(layout.in_features, layout.out_features, generator).to(self.device)
+        return build_field(self.field, layout.in_features, layout.out_features, generator).to(self.device)
 
     def settings(self) -> dict[str, Any]:
         """What a resume must match, as JSON."""

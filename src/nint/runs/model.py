@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.files import load_tensors, save_tensors
+from nint.machine.fork import refuse_after_fork
+from nint.machine.grad_mode import gradients_enabled
 from nint.ntk.products import chunk_size_for, forward_rows, row_chunks
 from nint.signals.base import Layout, Signal
 from nint.version import __version__
@@ -46,7 +48,7 @@ class Fit:
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """Device of the network."""
         return next(self.field.parameters()).device
 
     def __call__(self, coords: Any) -> Tensor:
@@ -56,7 +58,7 @@ class Fit:
         return self.predict(flat).reshape(*points.shape[:-1], -1)
 
     def _points(self, coords: Any) -> Tensor:
-        points = torch.as_tensor(coords, dtype=torch.float32, device=self.device)
+        points = torch.as_tensor(coords, dtype=_precision(self.field), device=self.device)
         if points.ndim == 0 or points.shape[-1] != self.layout.in_features:
             raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
         return points
@@ -65,6 +67,7 @@ class Fit:
         """Predictions `[n, d_out]` at coordinates that are read by rows `[n, d_in]`."""
         return predict_rows(self.field, coords, self.device)
 
+    @gradients_enabled()
     def gradient(self, coords: Any) -> Tensor:
         """D prediction / d coords, `[..., d_out, d_in]`, per coordinate unit (half an image side is 1).
 
@@ -75,11 +78,10 @@ class Fit:
         """
         points = self._points(coords)
         flat = points.reshape(-1, points.shape[-1])
-        slopes = torch.empty(len(flat), self.layout.out_features, flat.shape[1], device=self.device)
+        slopes = torch.empty(len(flat), self.layout.out_features, flat.shape[1], dtype=flat.dtype, device=self.device)
         for rows in row_chunks(len(flat), chunk_size_for(self.device)):
-            x = flat[rows].detach().requires_grad_(True)
-            with torch.enable_grad():
-                prediction = self.field(x)
+            x = flat[rows].detach().clone().requires_grad_(True)  # a copy, because coords may come from torch.inference_mode
+            prediction = self.field(x)
             for channel in range(slopes.shape[1]):
                 (slopes[rows, channel],) = torch.autograd.grad(prediction[:, channel].sum(), x, retain_graph=True)
         return slopes.reshape(*points.shape[:-1], *slopes.shape[1:])
@@ -169,6 +171,7 @@ class Fit:
             spec: FieldSpec | None = None
             if header["field"] is not None:
                 spec = FIELDS.parse(header["field"])
+                _check_size(spec, layout, tensors, name)
                 module = spec.build(layout.in_features, layout.out_features, torch.Generator().manual_seed(0))
             elif field is not None:
                 module = field
@@ -176,7 +179,7 @@ class Fit:
                 raise UsageError(f"{name} holds a {header['module']}, which is not one of nint's networks; pass it with field=...")
             state = {key.removeprefix("field/"): value for key, value in tensors.items() if key.startswith("field/")}
             module.load_state_dict(state)
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        except (KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise UsageError(f"{name} is not a complete model: {error}") from error
         return cls(module, spec, layout, header.get("metrics"), header.get("record"))
 
@@ -184,6 +187,18 @@ class Fit:
         """Moves the field; returns itself."""
         self.field.to(device)
         return self
+
+
+def _check_size(spec: FieldSpec, layout: Layout, tensors: dict[str, Tensor], name: str) -> None:
+    """Refuses a header that names a larger network than the file holds, before it is built.
+
+    Raises:
+        UsageError: names both sizes.
+    """
+    count = spec.parameter_count(layout.in_features, layout.out_features)
+    held = sum(value.numel() for key, value in tensors.items() if key.startswith("field/"))
+    if count is not None and count > held:
+        raise UsageError(f"{name} is not a complete model: its header tells of {count:,} parameters, and it holds {held:,} numbers.")
 
 
 def round_to_half(field: nn.Module) -> None:
@@ -196,16 +211,22 @@ def round_to_half(field: nn.Module) -> None:
 
 def predict_rows(field: nn.Module, coords: Any, device: torch.device) -> Tensor:
     """Predictions `[n, d_out]`, in chunks of the device's size; rows that lie elsewhere are moved."""
-    return forward_rows(field, _OnDevice(coords, device), chunk_size_for(device))
+    refuse_after_fork()
+    return forward_rows(field, _OnDevice(coords, device, _precision(field)), chunk_size_for(device))
+
+
+def _precision(field: nn.Module) -> torch.dtype:
+    """What coordinates must be: double where the parameters are, else single precision."""
+    return torch.float64 if any(p.dtype == torch.float64 for p in field.parameters()) else torch.float32
 
 
 class _OnDevice:
-    def __init__(self, coords: Any, device: torch.device) -> None:
-        self._coords, self._device = coords, device
+    def __init__(self, coords: Any, device: torch.device, dtype: torch.dtype) -> None:
+        self._coords, self._device, self._dtype = coords, device, dtype
 
     def __len__(self) -> int:
         return len(self._coords)
 
     def __getitem__(self, rows: slice) -> Tensor:
-        moved: Tensor = self._coords[rows].to(self._device)
+        moved: Tensor = self._coords[rows].to(self._device, self._dtype)
         return moved

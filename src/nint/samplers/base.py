@@ -69,8 +69,9 @@ class Sampler(ABC, Generic[S]):
 
     Class attributes:
         State: Class of the state, a frozen dataclass of tensors and plain values; a checkpoint rebuilds it from its fields.
-        needs: What the pool or the loop must offer, checked before step 0: "grid2d" (points fill a 2-D image grid),
-            "coord_gradient" (the loop reports d objective / d coords).
+        needs: What the pool, the loop or the network must offer, checked before step 0: "grid2d" (points fill a 2-D image grid),
+            "coord_gradient" (the loop reports d objective / d coords), "prediction" (the network, called by the probe, returns one
+            tensor), "kernel" (J^T u and J v; forward mode must go through the network).
         works_on_subpools: Whether it chooses anew at each step, so that the pool may be a fresh random part (`Candidates`).
     """
 
@@ -151,8 +152,8 @@ class BatchSampler(Sampler[S]):
 
     batch_share: float = setting(0.2, "fraction of the pool in each batch", symbol="B", above=0, at_most=1)
     schedule: str = setting("constant", "how the batch share grows over the run", choices=SHARE_SCHEDULES)
-    batch_size: int | None = setting(None, "points in each batch, instead of a fraction", at_least=1)
-    candidates: int | None = setting(None, "choose among this many random points instead of all", at_least=1)
+    batch_size: int | None = setting(None, "points in each batch, instead of a fraction", at_least=1, at_most=2**53)
+    candidates: int | None = setting(None, "choose among this many random points instead of all", at_least=1, at_most=2**53)
 
     State: ClassVar[type[Any]] = BatchState
 

@@ -48,8 +48,8 @@ class Egra(BatchSampler[EgraState]):
     """
 
     edge_weight: float = setting(0.0025, "weight of an edge on top of every pixel's own", symbol="p", at_least=0, at_most=1)
-    canny_low: float = setting(30.0, "weaker Canny threshold, 8-bit scale", symbol="T1", at_least=0)
-    canny_high: float = setting(40.0, "stronger Canny threshold, 8-bit scale", symbol="T2", at_least=0)
+    canny_low: float = setting(30.0, "weaker Canny threshold, 8-bit scale", symbol="T1", at_least=0, at_most=1e4)
+    canny_high: float = setting(40.0, "stronger Canny threshold, 8-bit scale", symbol="T2", at_least=0, at_most=1e4)
 
     State = EgraState
     works_on_subpools = False

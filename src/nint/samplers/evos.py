@@ -116,11 +116,11 @@ class Evos(BatchSampler[EvosState]):
     """
 
     mutation_share: float = setting(0.5, "fraction of the initial batch drawn uniformly", symbol="beta", at_least=0, at_most=1)
-    frequency_weight: float = setting(1e-5, "weight of the squared Laplacian difference", symbol="lambda", at_least=0)
+    frequency_weight: float = setting(1e-5, "weight of the squared Laplacian difference", symbol="lambda", at_least=0, at_most=1e6)
     cfs: bool = setting(True, "cross-frequency supervision: also train on the Laplacian difference")
     cfs_until: float = setting(0.3, "fraction of the run in which steps between evaluations have it", at_least=0, at_most=1)
-    first_period: int = setting(100, "steps between evaluations at the start", symbol="tau", at_least=1)
-    period_shrink: int = setting(50, "by how many steps that shrinks over the run", symbol="theta", at_least=0)
+    first_period: int = setting(100, "steps between evaluations at the start", symbol="tau", at_least=1, at_most=2**31)
+    period_shrink: int = setting(50, "by how many steps that shrinks over the run", symbol="theta", at_least=0, at_most=2**31)
 
     State = EvosState
     works_on_subpools = False

@@ -24,6 +24,7 @@ class Int(ScoredSampler[ScoredState]):
     """
 
     State = ScoredState
+    needs = frozenset({"prediction"})
 
     def select(self, state: ScoredState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, ScoredState]:
         """The points of largest error, or the cached batch at a step without scoring."""

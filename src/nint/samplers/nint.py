@@ -15,7 +15,7 @@ from torch import Tensor
 from nint.probe.probe import Probe
 from nint.samplers.base import CachedBatch, ScoredSampler, Selection
 from nint.samplers.picker import Picker
-from nint.samplers.schedules import scores_at
+from nint.samplers.schedules import last_scoring, scores_at
 from nint.scores.ntk import ntk_gradient_norm
 from nint.scores.residual import gradient_norm
 from nint.settings import renamed, setting
@@ -52,10 +52,15 @@ class Nint(ScoredSampler[NintState]):
     """
 
     random_share: float = setting(0.7, "fraction of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
-    refresh_interval: int = setting(10, "steps between recomputations of K g, and the time scale of the decay", symbol="alpha", at_least=1)
-    decay_rate: float = setting(1.0, "decay of the NTK part: fraction (1 - xi) exp(-lambda t / alpha)", symbol="lambda", at_least=0)
+    refresh_interval: int = setting(
+        10, "steps between recomputations of K g, and the time scale of the decay", symbol="alpha", at_least=1, at_most=2**31
+    )
+    decay_rate: float = setting(
+        1.0, "decay of the NTK part: fraction (1 - xi) exp(-lambda t / alpha)", symbol="lambda", at_least=0, at_most=1e6
+    )
 
     State = NintState
+    needs = frozenset({"prediction", "kernel"})
 
     def decay(self, step: int) -> float:
         """Fraction of the scored points that the NTK score chooses at a step, from 1 down."""
@@ -70,7 +75,7 @@ class Nint(ScoredSampler[NintState]):
         if not scores_at(self.interval, step, total_steps):
             return 0.0
         ntk = self.ntk_share(step)
-        last = next((s for s in range(step - 1, -1, -1) if scores_at(self.interval, s, total_steps)), -1)
+        last = last_scoring(self.interval, step, total_steps)
         if ntk > _NEGLIGIBLE and step // self.refresh_interval > last // self.refresh_interval:
             return 6.0  # a forward and a backward, which also give the errors, then a forward-mode pass
         return 1.0 if 1 - self.random_share - ntk > _NEGLIGIBLE else 0.0

@@ -49,8 +49,8 @@ class NintFast(BatchSampler[NintFastState]):
     """
 
     random_share: float = setting(0.3, "fraction of the batch drawn regardless of the error", symbol="xi", at_least=0, at_most=1)
-    power: float = setting(2.0, "exponent of a cell's error in the density of the rest", symbol="p", at_least=0)
-    points_per_cell: int = setting(16, "points that share one entry of the error map", at_least=1)
+    power: float = setting(2.0, "exponent of a cell's error in the density of the rest", symbol="p", at_least=0, at_most=1e6)
+    points_per_cell: int = setting(16, "points that share one entry of the error map", at_least=1, at_most=2**53)
     ema_decay: float = setting(0.8, "decay of a cell's moving average for each new point", at_least=0, at_most=0.999, aliases=("memory",))
 
     State = NintFastState

@@ -5,8 +5,6 @@ Source: specification of the authors' repository; every difference from the pape
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +14,7 @@ from torch import Tensor
 from nint.probe.probe import Probe
 from nint.samplers.base import CachedBatch, ScoredSampler, Selection
 from nint.samplers.picker import Picker
-from nint.samplers.schedules import scores_at
+from nint.samplers.schedules import scores_at, scorings_before
 from nint.scores.residual import residual_l1
 from nint.settings import renamed, setting
 
@@ -59,10 +57,13 @@ class NintReference(ScoredSampler[ReferenceState]):
     """
 
     random_share: float = setting(0.7, "fraction of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
-    refresh_interval: int = setting(10, "scoring steps between recomputations of K g", symbol="alpha", at_least=1)
-    decay_rate: float = setting(1.0, "decay of the staircase: (1 - xi) exp(-ceil(lambda u / alpha))", symbol="lambda", at_least=0)
+    refresh_interval: int = setting(10, "scoring steps between recomputations of K g", symbol="alpha", at_least=1, at_most=2**31)
+    decay_rate: float = setting(
+        1.0, "decay of the staircase: (1 - xi) exp(-ceil(lambda u / alpha))", symbol="lambda", at_least=0, at_most=1e6
+    )
 
     State = ReferenceState
+    needs = frozenset({"prediction", "kernel"})
 
     def staircase(self, scorings: int) -> float:
         """NTK fraction p at the u-th scoring step, u from 1."""
@@ -72,7 +73,7 @@ class NintReference(ScoredSampler[ReferenceState]):
         """6 where K g is recomputed, plus 1 where errors are needed too; 0 at a step without scoring."""
         if not scores_at(self.interval, step, total_steps):
             return 0.0
-        scorings = _scorings(self.interval, total_steps)[min(step, total_steps - 1)] + max(step - total_steps + 1, 0)
+        scorings = scorings_before(self.interval, step + 1, total_steps)
         due = scorings == 1 or scorings % self.refresh_interval == 0
         last = scorings if due else max(scorings // self.refresh_interval * self.refresh_interval, 1)
         share = self.staircase(last)
@@ -111,9 +112,3 @@ class NintReference(ScoredSampler[ReferenceState]):
             scores = probe.jvp(probe.vjp(probe.residual())).square().sum(1)
             state = replace(state, order=torch.argsort(scores, descending=True), order_epoch=probe.epoch)
         return state
-
-
-@functools.lru_cache(maxsize=4)
-def _scorings(interval: str, total_steps: int) -> tuple[int, ...]:
-    """How often points have been scored once each step is done."""
-    return tuple(itertools.accumulate(int(scores_at(interval, step, total_steps)) for step in range(total_steps)))

@@ -52,10 +52,7 @@ def check_interval(interval: str) -> None:
     Raises:
         UsageError: unless `interval` is dense, every-K, incremental or decremental.
     """
-    if interval in ("dense", "incremental", "decremental"):
-        return
-    if not re.fullmatch(r"every-[1-9]\d*", interval):
-        raise UsageError(f"interval={interval} is not a scoring schedule; use dense, every-5 (any number), incremental or decremental.")
+    _stages(interval, 1)
 
 
 def scores_at(interval: str, step: int, total_steps: int) -> bool:
@@ -69,17 +66,51 @@ def scores_at(interval: str, step: int, total_steps: int) -> bool:
     """
     if step == 0 or interval == "dense":
         return True
-    if interval.startswith("every-"):
-        return step % int(interval[6:]) == 0
+    every = next(every for begin, every in reversed(_stages(interval, total_steps)) if step >= begin)
+    return step % every == 0
+
+
+def scorings_before(interval: str, step: int, total_steps: int) -> int:
+    """How many of the steps 0 to step - 1 recompute the scores.
+
+    Raises:
+        UsageError: for an unknown scoring schedule.
+    """
+    stages = _stages(interval, total_steps)
+    ends = [begin for begin, _ in stages[1:]] + [step]
+    return sum(max(-(-min(end, step) // every) - -(-begin // every), 0) for (begin, every), end in zip(stages, ends, strict=True))
+
+
+def last_scoring(interval: str, step: int, total_steps: int) -> int:
+    """The last step before `step` that recomputes the scores; -1 if there is none.
+
+    Raises:
+        UsageError: for an unknown scoring schedule.
+    """
+    for begin, every in reversed(_stages(interval, total_steps)):
+        found = (step - 1) // every * every
+        if step > begin and found >= begin:
+            return found
+        step = min(step, begin)
+    return -1
+
+
+def _stages(interval: str, total_steps: int) -> tuple[tuple[int, int], ...]:
+    """(first step, every how many steps) of each stage of a scoring schedule.
+
+    Raises:
+        UsageError: for an unknown scoring schedule.
+    """
+    if interval == "dense":
+        return ((0, 1),)
     if interval == "incremental":
         start = int(0.25 * total_steps)
-        if step < start:
-            return True
         length = max((total_steps - start) // 5, 1)
-        every = 10 * (min((step - start) // length, 4) + 1)
-        return step % every == 0
+        later = [(start + stage * length, 10 * (stage + 1)) for stage in range(5)]
+        return ((0, 1), *later) if start else tuple(later)
     if interval == "decremental":
         length = max(int(0.75 * total_steps) // 5, 1)
-        stage = step // length
-        return stage >= 4 or step % (40 - 10 * stage) == 0
+        return (*((stage * length, 40 - 10 * stage) for stage in range(4)), (4 * length, 1))
+    if every := re.fullmatch(r"every-([1-9]\d{0,8})", interval):
+        return ((0, int(every[1])),)
     raise UsageError(f"interval={interval} is not a scoring schedule; use dense, every-5 (any number), incremental or decremental.")

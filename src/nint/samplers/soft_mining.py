@@ -87,13 +87,17 @@ class SoftMining(BatchSampler[SoftMiningState]):
     steep that late in training nearly all walkers would leave the square, so the step along it is cut to `longest_step`.
     """
 
-    step_size: float = setting(20.0, "walker step along the slope of the log loss, before the division by M", symbol="a", at_least=0)
-    noise: float = setting(0.02, "standard deviation of a walker's noise per step, image side = 1", symbol="b", at_least=0)
-    longest_step: float | None = setting(0.02, "longest step along the slope, image side = 1; none: no limit, as published", above=0)
+    step_size: float = setting(
+        20.0, "walker step along the slope of the log loss, before the division by M", symbol="a", at_least=0, at_most=1e9
+    )
+    noise: float = setting(0.02, "standard deviation of a walker's noise per step, image side = 1", symbol="b", at_least=0, at_most=1)
+    longest_step: float | None = setting(
+        0.02, "longest step along the slope, image side = 1; none: no limit, as published", above=0, at_most=1
+    )
     uniform_share: float = setting(0.1, "fraction of the walkers replaced by uniform draws at each step", at_least=0, at_most=1)
     redraw_share: float = setting(0.1, "fraction of the walkers, lowest loss first, redrawn from the edges", at_least=0, at_most=1)
     exponent: float = setting(0.6, "largest exponent rho of the loss weights", symbol="alpha", at_least=0, at_most=1)
-    ramp_steps: int = setting(1000, "the exponent is step / ramp_steps until it is the largest", at_least=1)
+    ramp_steps: int = setting(1000, "the exponent is step / ramp_steps until it is the largest", at_least=1, at_most=2**31)
 
     State = SoftMiningState
     works_on_subpools = False

@@ -82,7 +82,9 @@ class GridCoords:
         self.grid = tuple(int(points) for points in shape)
         self.device = torch.device(device)
         self._axes = [
-            torch.linspace(a, b, points, device=self.device) if points > 1 else torch.tensor([(a + b) / 2], device=self.device)
+            torch.linspace(a, b, points, dtype=torch.float32, device=self.device)
+            if points > 1
+            else torch.tensor([(a + b) / 2], dtype=torch.float32, device=self.device)
             for a, b, points in zip(lows, highs, self.grid, strict=True)
         ]
 

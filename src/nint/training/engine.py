@@ -139,7 +139,7 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
 
 
 def _train(run: Run, monitors: Sequence[Monitor]) -> str:
-    warm_up(run.field, run.teacher.probe.coords)
+    warm_up(run.field, run.teacher.probe.coords, kernel=run.teacher.wants_kernel)
     adjuster = Adjuster(run.threads, run.thread_choices) if run.thread_choices and shares_chunks(run.field) else None
     for monitor in monitors:
         monitor.start(run)
@@ -162,11 +162,12 @@ def _train(run: Run, monitors: Sequence[Monitor]) -> str:
     return reason
 
 
-def warm_up(field: nn.Module, coords: Any) -> None:
-    """Forward, backward and forward mode once on one point, so that what torch loads at first use is excluded from the timing."""
+def warm_up(field: nn.Module, coords: Any, kernel: bool = True) -> None:
+    """Forward, backward and (for the `kernel`) forward mode once on one point; what torch loads at first use is excluded from the timing."""
     point = coords[:1]
     tangent = vjp_rows(field, point, lambda prediction, _: torch.ones_like(prediction), 1)
-    jvp_rows(field, point, tangent, 1)
+    if kernel:
+        jvp_rows(field, point, tangent, 1)
 
 
 def train_step(run: Run) -> None:
