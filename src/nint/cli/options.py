@@ -28,6 +28,7 @@ class SignalOptions:
         target: shapes: sdf or occupancy
         iou_resolution: shapes: points a side of the grid on which IoU is measured
         hold_out: share of the points to keep out of training and measure apart
+        max_points: most points that a file may claim to hold beyond what its length proves (2^28 if left out)
     """
 
     kind: Annotated[str | None, *text("KIND")] = None
@@ -44,6 +45,7 @@ class SignalOptions:
     target: Annotated[str | None, *text("TARGET")] = None
     iou_resolution: Annotated[int | None, *whole("N")] = None
     hold_out: Annotated[float | None, *number("SHARE")] = None
+    max_points: Annotated[int | None, *whole("N")] = None
 
 
 @dataclass(frozen=True)

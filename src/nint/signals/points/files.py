@@ -12,8 +12,8 @@ from typing import TextIO
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import write_atomically
-from nint.signals.grid.gridded import checked_dtype, reason_of
+from nint.files import reason_of, write_atomically
+from nint.signals.grid.gridded import checked_dtype
 
 COORDINATE_NAMES = ("x", "y", "z", "t", "time", "lat", "latitude", "lon", "lng", "longitude")
 """Names of leading columns that are taken for coordinates."""
