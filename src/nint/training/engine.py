@@ -163,7 +163,7 @@ def _train(run: Run, monitors: Sequence[Monitor]) -> str:
 
 
 def warm_up(field: nn.Module, coords: Any, kernel: bool = True) -> None:
-    """Forward, backward and (for the `kernel`) forward mode once on one point; what torch loads at first use is excluded from the timing."""
+    """Forward, backward and (for the `kernel`) forward mode of one point; what torch loads at first use is excluded from the timing."""
     point = coords[:1]
     tangent = vjp_rows(field, point, lambda prediction, _: torch.ones_like(prediction), 1)
     if kernel:

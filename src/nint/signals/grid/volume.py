@@ -102,8 +102,8 @@ class VolumeLayout(GridLayout):
         """Writes a volume as .nii, .nii.gz, .npy or a .tif stack, and a slice as .png, .tif or .npy.
 
         A NIfTI file lies where the original lay, whatever its resolution; a volume without a header becomes one of the spacing that its
-        file told, else of unit voxels, x first. A .tif stack has z for its pages, and the spacing as ImageJ or OME notes it. The rows of a slice are its first axis. Slices of 8 and 16 bits keep their numbers; others are
-        scaled so that the range of the volume is black to white.
+        file told, else of unit voxels, x first. A .tif stack has z for its pages, and the spacing as ImageJ or OME notes it. The rows of a slice
+        are its first axis. Slices of 8 and 16 bits keep their numbers; others are scaled so that the range of the volume is black to white.
 
         Raises:
             UsageError: where the ending is unknown or cannot hold this.
