@@ -46,6 +46,8 @@ def read_video(path: Path, max_side: int | None, start: float, stop: float, max_
             if not container.streams.video:
                 raise UsageError(f"'{path}' has no video in it.")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UsageError(f"'{path}' is of a codec that is not known, or damaged.")
             check_frame(path, stream.width, stream.height)
             stream.codec_context.options = {"max_pixels": str(FRAME_PIXELS)}
             stream.thread_type = "AUTO"
