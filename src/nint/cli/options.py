@@ -24,7 +24,7 @@ class SignalOptions:
         in_dims: arrays, points: how many leading axes or columns are coordinates
         pool_size: shapes: points drawn near the surface at a time
         redraw_every: shapes: steps that drawn points are used for, 0 for the whole run
-        truth: shapes: triangles, or nearest (the reference's rule)
+        ground_truth: shapes: triangles, or nearest (the reference's rule)
         target: shapes: sdf or occupancy
         iou_resolution: shapes: points a side of the grid on which IoU is measured
         hold_out: share of the points to keep out of training and measure apart
@@ -41,7 +41,7 @@ class SignalOptions:
     in_dims: Annotated[int | None, *whole("N")] = None
     pool_size: Annotated[int | None, *whole("N")] = None
     redraw_every: Annotated[int | None, *whole("STEPS")] = None
-    truth: Annotated[str | None, *text("RULE")] = None
+    ground_truth: Annotated[str | None, *text("RULE")] = None
     target: Annotated[str | None, *text("TARGET")] = None
     iou_resolution: Annotated[int | None, *whole("N")] = None
     hold_out: Annotated[float | None, *number("SHARE")] = None

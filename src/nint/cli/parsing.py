@@ -16,6 +16,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from nint.errors import UsageError, nearest
+from nint.settings import current_word
 
 Options = TypeVar("Options")
 
@@ -75,7 +76,7 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         UsageError: one sentence, which names the nearest option where one is unknown.
         SystemExit: with 0, once the help has been shown.
     """
-    words, complaint = list(arguments), io.StringIO()
+    words, complaint = [current_word(word) for word in arguments], io.StringIO()
     if "--help" in words or "-h" in words:
         words = ["--help"]  # alone, because tyro's help leaves out what the other words have already settled
     _refuse_unknown(words, options, name)

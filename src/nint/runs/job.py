@@ -19,7 +19,7 @@ from nint.runs import recipes
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
-from nint.settings import split_text
+from nint.settings import current_names, split_text
 from nint.signals.base import Signal
 from nint.signals.kinds import PREFIX
 from nint.signals.open import open_signal
@@ -219,7 +219,7 @@ def make_job(
         score_precision=score_precision,
         compile=compile,
         source=_whereabouts(source),
-        signal_options={key: value for key, value in signal_options.items() if value is not None},
+        signal_options={key: value for key, value in current_names(signal_options).items() if value is not None},
         notes=(*choice.notes, *sizing),
         recipe=recipe,
         by_clock=recipe != "paper" and total_steps is None,

@@ -12,6 +12,7 @@ import torch
 
 from nint.errors import UsageError, nearest
 from nint.files import check_regular
+from nint.settings import current_names
 from nint.signals import kinds
 from nint.signals.base import Layout, Signal
 from nint.signals.observed import observed_only
@@ -30,7 +31,7 @@ def open_signal(source: Any, *, kind: str | None = None, hold_out: float | None 
         UsageError: for a source that is of no known kind, cannot be read or cannot be fitted, and for options that its kind
             does not have.
     """
-    given = {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in current_names(options).items() if value is not None}
     return observed_only(_open(source, kind, given), hold_out)
 
 

@@ -10,6 +10,7 @@ import torch
 from nint.errors import UsageError, nearest
 from nint.settings import whole
 from nint.signals.base import Pool
+from nint.signals.image.picture import Picture
 from nint.signals.image.signal import ImageSignal, pixel_coords
 from nint.signals.pixels import checked_pixels
 
@@ -28,6 +29,8 @@ class SuperResolutionSignal(ImageSignal):
         name: Where it came from.
         downsampling: "box": the mean of factor x factor pixels. "bicubic": a = -0.5, widened by the factor so that it does not alias,
             clamped to [0, 1]. Neither is rounded back to the image's bit depth.
+        depth: As in `ImageSignal`.
+        source: Likewise.
 
     Raises:
         UsageError: also for a factor out of range, or an image that is the same everywhere once downsampled.
@@ -38,7 +41,16 @@ class SuperResolutionSignal(ImageSignal):
     Source: the paper, Sec. 9; the grids as in the reference.
     """
 
-    def __init__(self, array: np.ndarray, factor: int, name: str = "array", downsampling: str = "box") -> None:
+    def __init__(
+        self,
+        array: np.ndarray,
+        factor: int,
+        name: str = "array",
+        downsampling: str = "box",
+        *,
+        depth: int | None = None,
+        source: Picture | None = None,
+    ) -> None:
         array = checked_pixels(np.asarray(array), name)
         height, width = array.shape[:2]
         if whole(factor, "super_resolution") < 2 or factor > min(height, width):
@@ -48,7 +60,7 @@ class SuperResolutionSignal(ImageSignal):
             )
         if downsampling not in DOWNSAMPLING:
             raise UsageError(f"downsampling={downsampling} is not known.{nearest(str(downsampling), DOWNSAMPLING)}")
-        super().__init__(array[: height - height % factor, : width - width % factor], name)
+        super().__init__(array[: height - height % factor, : width - width % factor], name, depth=depth, source=source)
         self.factor = int(factor)
         self.downsampling = downsampling
         self.original_size = (height, width)

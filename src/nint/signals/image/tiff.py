@@ -17,12 +17,12 @@ from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of
 from nint.signals.image.tiff_axes import axis_spacing
 from nint.signals.image.tiff_decode import ARRAY_LIMIT, series_pixels
+from nint.signals.pixels import FLOAT_EXCESS
 
 _NODATA_TAG = 42113
 _PICTURE_CHANNELS = 4
 _PICTURE_TYPES = ("|b1", "|u1", "<u2", "<f2", "<f4", "<f8")
 _LOOKED_THROUGH = 2**26
-_EXCESS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _header(path: Path, file: Any) -> TiffHeader:
         tuple(int(points) for points in series.shape),
         str(series.axes),
         np.dtype(series.dtype).newbyteorder("="),
-        _nodata(page, np.dtype(series.dtype)),
+        nodata_of(page, np.dtype(series.dtype)),
         {axis: value for axis, value in spacing.items() if axis in series.axes},
         {axis: unit for axis, unit in units.items() if axis in series.axes},
         len(series.pages),
@@ -239,7 +239,8 @@ def _left_out(path: Path, file: Any) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _nodata(page: Any, dtype: np.dtype) -> int | float | None:
+def nodata_of(page: Any, dtype: np.dtype) -> int | float | None:
+    """The number that stands for no value by GDAL's tag 42113, in a type; None where a page has none that the type can hold."""
     tag = page.tags.get(_NODATA_TAG)
     if tag is None:
         return None
@@ -266,4 +267,4 @@ def _is_picture(path: Path, header: TiffHeader) -> bool:
     except UsageError:
         return True
     seen = array[np.isfinite(array)]
-    return bool(seen.size == 0 or (seen.min() >= 0 and seen.max() <= 1 + _EXCESS))
+    return bool(seen.size == 0 or (seen.min() >= -FLOAT_EXCESS and seen.max() <= 1 + FLOAT_EXCESS))
