@@ -1,12 +1,16 @@
-"""Writing so that a crash never leaves half a file, and one safetensors container for models and checkpoints."""
+"""Files: written so that a crash never leaves half of one, read only where they are files, and one container for models and checkpoints."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import stat
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,8 @@ from torch import Tensor
 from nint.errors import UsageError
 
 _KEY = "nint"
+_LONGEST_REASON = 160
+_DIVERTED = threading.RLock()  # file descriptor 2 is one for all threads
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -40,6 +46,75 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes text as UTF-8, atomically, line ends as they are.
+
+    Raises:
+        UsageError: where the folder cannot be written.
+    """
+
+    def write(target: Path) -> None:
+        target.write_text(text, encoding="utf-8", newline="")
+
+    write_atomically(path, write)
+
+
+def check_regular(path: Path) -> None:
+    """Refuses a pipe, socket or device, of which a reader may never see the end; links are followed.
+
+    Args:
+        path: A folder or a path at which there is nothing is left to who reads it.
+
+    Raises:
+        UsageError: for what is neither a regular file nor a folder, or cannot be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise UsageError(f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+        found = next((name for test, name in kinds if test(mode)), "a device")
+        raise UsageError(f"'{path}' is {found}, not a regular file; store its content in a file first.")
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Drops what libraries written in C print to standard error about a damaged file: the error that follows says it in one sentence.
+
+    Other threads' lines are dropped too while it lasts, so it belongs around a single read.
+
+    Yields:
+        Nothing.
+    """
+    with _DIVERTED:
+        try:
+            sys.stderr.flush()
+            kept = os.dup(2)
+        except (OSError, ValueError, AttributeError):  # no standard error
+            yield
+            return
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def reason_of(error: BaseException) -> str:
+    """What a library said of a file, to end a sentence of ours: one line, without bytes of the file, at most 160 characters."""
+    text = re.sub(r"""(?:header=)?\bb(['"]).*?(?:\1|$)""", "unknown bytes", " ".join(str(error).split()))
+    text = "".join(letter if letter.isprintable() else "?" for letter in text).strip().rstrip(".:")
+    return (text[:_LONGEST_REASON] + " ..." if len(text) > _LONGEST_REASON else text) or type(error).__name__
+
+
 def check_file(path: Path, what: str) -> None:
     """Refuses what is not a file that holds anything.
 
@@ -54,8 +129,7 @@ def check_file(path: Path, what: str) -> None:
         raise UsageError(f"'{path}' is a folder; give {what}.")
     if not path.exists():
         raise UsageError(f"There is no file '{path}'.")
-    if not path.is_file():
-        raise UsageError(f"'{path}' is not a regular file.")
+    check_regular(path)
     try:
         with open(path, "rb") as file:
             empty = not file.read(1)
@@ -66,7 +140,11 @@ def check_file(path: Path, what: str) -> None:
 
 
 def read_bytes(path: Path, what: str) -> bytes:
-    """All bytes of a file, refused as by `check_file`."""
+    """All bytes of a file, refused as by `check_file`.
+
+    Raises:
+        UsageError: also where they cannot be read to the end.
+    """
     check_file(path, what)
     try:
         return path.read_bytes()
@@ -75,9 +153,12 @@ def read_bytes(path: Path, what: str) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes readable JSON atomically; infinities and NaN become null."""
-    text = json.dumps(_finite(value), indent=1, allow_nan=False)
-    write_atomically(path, lambda target: target.write_text(text + "\n", encoding="utf-8") and None)
+    """Writes readable JSON atomically; infinities and NaN become null.
+
+    Raises:
+        UsageError: where the folder cannot be written.
+    """
+    write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
 
 
 def _finite(value: Any) -> Any:
@@ -119,17 +200,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UsageError(f"{path} is a folder; give the .safetensors file in it.")
     if not path.exists():
         raise UsageError(f"There is no file {path}.")
+    check_regular(path)
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            if _KEY not in metadata:
-                raise UsageError(f"{path} is a safetensors file but not one of nint's: its header has no '{_KEY}' entry.")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        header = json.loads(metadata[_KEY])
-    except (SafetensorError, OSError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {error}") from error
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if _KEY in metadata else {}  # noqa: SIM118
+        header = json.loads(metadata.get(_KEY, "null"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {reason_of(error)}."
+        ) from error
+    if _KEY not in metadata:
+        raise UsageError(f"{path} is a safetensors file but not one of nint's: its header has no '{_KEY}' entry.")
+    if not isinstance(header, dict):
+        raise UsageError(f"{path} is not a readable model or checkpoint: its '{_KEY}' entry is not an object of JSON.")
     return tensors, header
 
 

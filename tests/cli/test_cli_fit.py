@@ -31,7 +31,7 @@ KEYS = {
     "points_forwarded",
     "points_backwarded",
     "points_in_jvps",
-    "units",
+    "forward_equivalents",
     "peak_memory_bytes",
     "curve",
 }

@@ -41,7 +41,7 @@ def assert_same_as_uninterrupted(cli, folder: Path, steps: int) -> None:
     resumed, whole = weights(folder), weights(Path("whole"))
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
     record, expected = (json.loads((path / "run.json").read_text()) for path in (folder, Path("whole")))
-    for key in ("steps", "units", "points_forwarded", "points_backwarded", "points_in_jvps", "psnr"):
+    for key in ("steps", "forward_equivalents", "points_forwarded", "points_backwarded", "points_in_jvps", "psnr"):
         assert record[key] == expected[key], key
 
 

@@ -86,7 +86,7 @@ def test_the_expected_work_is_close_to_what_is_spent(name: str):
     guessed = seconds_for(run, Speed(1 / 4096, 3 / 4096, 0.0), 100)
     for _ in range(100):
         train_step(run)
-    assert guessed == pytest.approx(run.units, rel=0.1)
+    assert guessed == pytest.approx(run.forward_equivalents, rel=0.1)
 
 
 def test_steps_and_seconds_are_estimated_alike():

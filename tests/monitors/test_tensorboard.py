@@ -93,7 +93,7 @@ def test_the_scalars_are_the_curve(tmp_path):
         "training/learning_rate": lambda row: run.rate(row["step"] - 1),
         "cost/training_seconds": lambda row: row["training_seconds"],
         "cost/selection_share": lambda row: row["selection_seconds"] / row["training_seconds"],
-        "cost/units": lambda row: row["units"],
+        "cost/forward_equivalents": lambda row: row["forward_equivalents"],
         "cost/flops": lambda row: row["flops"],
     }
     assert set(log.scalars) == set(wanted)

@@ -27,14 +27,13 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
         UsageError: for an input that cannot be read or a setting out of range.
     """
     from nint.cli.options import signal_options
-    from nint.runs.job import make_job
+    from nint.runs.job import read_job
+    from nint.runs.options import FitSettings
 
     for key in ("batch_share", "batch_size"):
         with_setting(options.sampler or "", key, getattr(options, key))
-    return make_job(
-        options.input,
+    asked = FitSettings(
         recipe=options.recipe,
-        budget=budget,
         field=with_setting(options.field or "siren", "size", options.size),
         sampler=options.sampler,
         batch_share=options.batch_share,
@@ -49,8 +48,9 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
         device=options.device,
         score_precision=options.score_precision,
         compile=options.compile,
-        **signal_options(options),
+        signal=signal_options(options),
     )
+    return read_job(options.input, asked, budget)
 
 
 def folder_of(options: FitOptions) -> Path:

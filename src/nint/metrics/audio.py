@@ -155,7 +155,7 @@ def _resampled(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
     from scipy.signal import resample_poly
 
     common = math.gcd(rate, to)
-    return resample_poly(samples, to // common, rate // common)
+    return np.asarray(resample_poly(samples, to // common, rate // common))
 
 
 def _mean(scores: Iterator[float]) -> float:
@@ -164,7 +164,14 @@ def _mean(scores: Iterator[float]) -> float:
 
 
 def _channels(prediction: Any, target: Any, label: str, finite: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Prediction and target of each channel, `[n]` float64."""
+    """Splits prediction and target into channels.
+
+    Yields:
+        (prediction, target) of each channel, `[n]` float64.
+
+    Raises:
+        UsageError: for samples that are not `[n]` or `[n, c]`, one that is silent, or, where `finite`, NaN or infinity.
+    """
     left, right = checked_pair(prediction, target)
     if left.ndim not in (1, 2):
         raise UsageError(f"{label} needs samples [n] or [n, channels], not the shape {left.shape}.")

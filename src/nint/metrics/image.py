@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,8 @@ def ssim(prediction: Any, target: Any, window: str = "uniform") -> float:
 
     from skimage.metrics import structural_similarity
 
-    kind = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False} if window == "gaussian" else {}
+    similarity: Callable[..., float] = structural_similarity  # without types of its own
+    kind: dict[str, Any] = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False} if window == "gaussian" else {}
     # The mean over windows is summed over channels and strips of rows, so that only a strip is held in float64 at a time.
     left, right = prediction.reshape(height, width, -1), target.reshape(height, width, -1)
     inside = SSIM_SIDE[window] - 1
@@ -97,8 +99,8 @@ def ssim(prediction: Any, target: Any, window: str = "uniform") -> float:
             count = min(step, windows - start)
             rows = slice(start, start + count + inside)
             strip = np.clip(left[rows, :, channel].astype(np.float64), 0, 1), right[rows, :, channel].astype(np.float64)
-            total += count * float(structural_similarity(*strip, data_range=1.0, **kind))
-    return total / (windows * left.shape[2])
+            total += count * float(similarity(*strip, data_range=1.0, **kind))
+    return total / float(windows * left.shape[2])
 
 
 def checked_pair(prediction: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +121,7 @@ def _floats(values: Any, label: str) -> np.ndarray:
     if hasattr(values, "detach"):  # a tensor; bfloat16 is unknown to numpy, so short floats are widened first
         values = values.detach().cpu()
         values = (values.float() if values.is_floating_point() and values.element_size() < 4 else values).numpy()
-    values = np.asarray(values)
-    if values.dtype.kind != "f":
-        raise UsageError(f"The {label} holds {values.dtype}; it must be floats in [0, 1].")
-    return values
+    found = np.asarray(values)
+    if found.dtype.kind != "f":
+        raise UsageError(f"The {label} holds {found.dtype}; it must be floats in [0, 1].")
+    return found

@@ -80,7 +80,11 @@ def surface_chamfer(mesh_a: Any, mesh_b: Any, samples: int = CHAMFER_SAMPLES, se
 
 
 def surface_points(mesh: Any, samples: int = CHAMFER_SAMPLES, seed: int = 0, side: int = 0) -> np.ndarray:
-    """The points `[samples, 3]` that `surface_chamfer` draws on its first (side 0) or second (side 1) mesh (vertices, faces)."""
+    """The points `[samples, 3]` that `surface_chamfer` draws on its first (side 0) or second (side 1) mesh (vertices, faces).
+
+    Raises:
+        UsageError: for a mesh without faces.
+    """
     from nint.mesh import sample_surface
 
     vertices, faces = np.asarray(mesh[0], np.float64), np.asarray(mesh[1])

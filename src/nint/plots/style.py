@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 DPI = 150
 SMALL, NORMAL, LARGE = 9, 10.5, 12
+LETTER = 0.085
+"""Inches, about, of a letter in these sizes."""
+
 INK, FAINT = "#222222", "#d9d9d9"
 RED = (0.84, 0.07, 0.07)
 """Selected points."""
@@ -34,11 +37,20 @@ COLOURS = {
     "expansive": "#cc79a7",
     "egra": "#56b4e9",
     "soft-mining": "#882255",
+    "": "#44aa99",
 }
-"""Built-in sampler -> colour: Okabe and Ito's palette, told apart by colour-blind eyes, with grey, wine and indigo for its yellow."""
+"""Built-in sampler ("" is the recipe's choice) -> colour, in every picture and page: Okabe and Ito's palette, told apart by colour-blind
+eyes, with grey, wine, indigo and teal for its yellow."""
 
-_OTHERS = ("#117733", "#999933", "#44aa99", "#aa4499", "#661100", "#6699cc")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 2)))
+_OTHERS = ("#117733", "#999933", "#aa4499", "#661100", "#6699cc")
+_DASHES: tuple[tuple[Any, str], ...] = (
+    ("-", "solid"),
+    ((0, (5, 2)), "dash"),
+    ((0, (1.5, 1.5)), "dot"),
+    ((0, (6, 2, 1.5, 2)), "dashdot"),
+    ((0, (9, 2)), "longdash"),
+)
+"""How variants of one sampler differ: for matplotlib, and for the plots of a page."""
 
 LABELS = {
     "psnr": "PSNR (dB)",
@@ -55,25 +67,44 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Line:
-    """How a sampler is drawn."""
+    """How a sampler is drawn.
+
+    Attributes:
+        colour: "#rrggbb".
+        dash: As matplotlib takes it.
+        dash_name: As plotly takes it.
+    """
 
     colour: str
     dash: Any
+    dash_name: str
 
 
 def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
-    """Colour and dash of each sampler in text form.
+    """Colour and dash of each sampler.
 
     The name decides the colour, the same in every plot; variants of one name differ in their dashes, and a name without settings is solid.
+
+    Args:
+        samplers: Text forms, which may be followed by a comma or a space and settings of the run; "" is the recipe's choice.
     """
     seen: dict[str, int] = {}
     found = {}
-    for text in sorted(samplers, key=lambda text: ":" in text):
-        name = text.partition(":")[0]
-        colour = COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
-        found[text] = Line(colour, _DASHES[seen.get(name, 0) % len(_DASHES)])
+    for text in sorted(samplers, key=lambda text: text != _name(text)):
+        name = _name(text)
+        found[text] = Line(colour_of(text), *_DASHES[seen.get(name, 0) % len(_DASHES)])
         seen[name] = seen.get(name, 0) + 1
     return {text: found[text] for text in samplers}
+
+
+def colour_of(sampler: str) -> str:
+    """The colour of a sampler, whatever its settings."""
+    name = _name(sampler)
+    return COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
+
+
+def _name(text: str) -> str:
+    return re.split("[:, ]", text, maxsplit=1)[0]
 
 
 def wrapped(text: str, width: int) -> str:
@@ -109,11 +140,10 @@ def save(figure: Figure, path: Path) -> Path:
 
 def plain_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
     """Gives axes a light grid, no box and readable labels; the horizontal axis starts at 0."""
-    from matplotlib.ticker import MaxNLocator
+    if x_label == "steps":
+        from matplotlib.ticker import MaxNLocator
 
-    locator = axes.xaxis.get_major_locator()
-    if x_label == "steps" and isinstance(locator, MaxNLocator):
-        locator.set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.set_xlim(left=0)
     axes.grid(True, color=FAINT, linewidth=0.7)
     axes.set_axisbelow(True)

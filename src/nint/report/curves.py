@@ -9,11 +9,12 @@ from typing import Any
 from nint.monitors.evaluate import NOT_METRICS
 from nint.plots.style import label_of, lines_for
 from nint.report.encode import short
+from nint.runs.older import with_current_names
 
 AXES = {
     "step": "steps",
     "training_seconds": "training seconds (evaluation not counted)",
-    "units": "forward equivalents (1 = a forward over all points; a backward counts 2)",
+    "forward_equivalents": "forward equivalents (1 = a forward over all points; a backward counts 2)",
     "flops": "FLOPs",
 }
 """Column of a curve -> label of its axis."""
@@ -21,7 +22,6 @@ AXES = {
 LOSS = "loss of the last batch"
 MAX_ROWS = 120
 
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _DARK_GROUND = (0x17, 0x19, 0x1C)
 _CONTRAST = 4.5
 
@@ -58,7 +58,7 @@ def group(name: str, courses: Sequence[Course]) -> dict[str, Any] | None:
     axes = [axis for axis in AXES if all(axis in row for _, rows in kept for row in rows)]
     if not metrics or not axes:
         return None
-    looks = _looks(list(dict.fromkeys((course.name, course.sampler) for course, _ in kept)))
+    looks = _looks({course.name: course.sampler for course, _ in kept})
     series, named = [], set()
     for course, rows in kept:
         rows = thinned(rows)
@@ -77,7 +77,8 @@ def clean_rows(rows: Any) -> list[dict[str, float | int]]:
     """The rows of a curve, reduced to their finite numbers; entries that are not rows are dropped."""
     found = []
     for row in rows if isinstance(rows, list) else []:
-        numbers = {str(key): number for key, value in row.items() if (number := short(value)) is not None} if isinstance(row, dict) else {}
+        named = with_current_names(row) if isinstance(row, dict) else {}
+        numbers = {str(key): number for key, value in named.items() if (number := short(value)) is not None}
         if "step" in numbers:
             found.append(numbers)
     return found
@@ -97,17 +98,11 @@ def metrics_of(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [*names, *(["loss"] if any("loss" in row for row in rows) else [])]
 
 
-def _looks(pairs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, str, str]]:
-    """Name -> colour on light, colour on dark, dash; names of one sampler differ in their dashes."""
-    lines = lines_for([sampler for _, sampler in pairs])
-    seen: dict[str, int] = {}
-    found = {}
-    for name, sampler in pairs:
-        colour = lines[sampler].colour
-        dash = _DASHES[seen.get(colour, 0) % len(_DASHES)]
-        seen[colour] = seen.get(colour, 0) + 1
-        found[name] = colour, on_dark(colour), dash
-    return found
+def _looks(samplers: dict[str, str]) -> dict[str, tuple[str, str, str]]:
+    """Name -> colour on light, colour on dark, dash, as in the pictures; names of one sampler differ in their dashes."""
+    labels = {name: name if sampler and name.startswith(sampler) else f"{sampler}, {name}" for name, sampler in samplers.items()}
+    lines = lines_for(list(labels.values()))
+    return {name: (line.colour, on_dark(line.colour), line.dash_name) for name, label in labels.items() for line in [lines[label]]}
 
 
 def on_dark(colour: str) -> str:

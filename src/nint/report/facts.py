@@ -32,13 +32,13 @@ def metrics(record: dict[str, Any]) -> dict[str, float]:
 def tiles(record: dict[str, Any]) -> list[tuple[str, str]]:
     """The most important numbers of a run, as (label, value)."""
     found = [(metric_label(name), metric(name, value)) for name, value in metrics(record).items()]
-    steps, seconds, units = (number(record, name) for name in ("steps", "training_seconds", "units"))
+    steps, seconds, forwards = (number(record, name) for name in ("steps", "training_seconds", "forward_equivalents"))
     if steps is not None:
         found.append(("steps", f"{steps:,.0f}"))
     if seconds is not None:
         found.append(("training", duration(seconds)))
-    if units is not None:
-        found.append(("forward equivalents", f"{units:,.0f}"))
+    if forwards is not None:
+        found.append(("forward equivalents", f"{forwards:,.0f}"))
     return found
 
 
@@ -57,8 +57,8 @@ def outcome(record: dict[str, Any]) -> list[tuple[str, str]]:
     if seconds is not None:
         fraction = f", of which {selecting / seconds:.0%} for selecting points" if selecting is not None and seconds else ""
         rows.append(("training", f"{duration(seconds)}{fraction}"))
-    if (units := number(record, "units")) is not None:
-        rows.append(("forward equivalents", f"{units:,.1f} (1 = a forward over all points; a backward counts 2)"))
+    if (forwards := number(record, "forward_equivalents")) is not None:
+        rows.append(("forward equivalents", f"{forwards:,.1f} (1 = a forward over all points; a backward counts 2)"))
     counts = {
         "points in forward passes": "points_forwarded",
         "points in backward passes": "points_backwarded",

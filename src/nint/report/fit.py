@@ -16,6 +16,7 @@ from nint.report.result import PANEL, Found, result
 from nint.report.stills import original_values, viewer_for
 from nint.report.waves import wave_frames
 from nint.runs.model import Fit
+from nint.runs.older import with_current_names
 from nint.runs.snapshots import load_snapshots
 from nint.signals.base import Signal
 
@@ -73,7 +74,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read as the record of a run: {error}.") from error
     if not isinstance(record, dict):
         raise UsageError(f"{path} is not the record of a run.")
-    return record
+    return with_current_names(record)
 
 
 def _unfinished(folder: Path) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _unfinished(folder: Path) -> dict[str, Any]:
     _, header = load_tensors(path)
     resume = facts.part(header, "resume")
     known = {"settings": facts.part(header, "settings"), "steps": resume.get("step"), "curve": resume.get("curve")}
-    return known | facts.part(header, "metrics") | facts.part(header, "record") | {"stopped": "not finished"}
+    return with_current_names(known | facts.part(header, "metrics") | facts.part(header, "record") | {"stopped": "not finished"})
 
 
 def _model(folder: Path) -> tuple[Fit | None, str]:

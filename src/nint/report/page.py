@@ -79,8 +79,8 @@ def _kind_of_lines(path: Path) -> str | None:
                     entry = json.loads(line)
                 except ValueError:
                     continue
-                if isinstance(entry, dict) and ("spec" in entry or "record" in entry):
-                    return "bench" if "spec" in entry else "comparison"
+                if isinstance(entry, dict) and ("spec" in entry or "record" in entry):  # the latter up to version 0.1.0
+                    return "comparison" if "spec" not in entry or entry.get("experiment") == "compare" else "bench"
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror or error}.") from error
     return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,35 @@ from nint.errors import UsageError
 
 Predict = Callable[[Any], Tensor]
 """Row access to coordinates `[n, d_in]` (a tensor or `GridCoords`) -> prediction `[n, d_out]`, chunked, no graph."""
+
+
+class RowReader(Protocol):
+    """Something that is read by rows: a tensor `[n, d]`, or what computes or loads its rows when they are asked for."""
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """(n, d)."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are put."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | Tensor, /) -> Tensor: ...
+
+
+class RowNumbers(Protocol):
+    """Row numbers `[m]` int64: a tensor, or what finds them when they are asked for."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the numbers are put."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: slice | Tensor, /) -> Tensor: ...
+
 
 MEASURE_UP_TO = 2**22
 """Points up to which coordinates and values are tensors, and quality is measured on every point; beyond, they are read by rows."""
@@ -54,6 +83,7 @@ class GridCoords:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(points, axes)."""
         return (len(self), len(self.grid))
 
     def __getitem__(self, rows: slice | Tensor) -> Tensor:
@@ -71,11 +101,11 @@ class RowSubset:
     """Some rows of something that is read by rows; nothing is read before it is asked for.
 
     Args:
-        base: `[n, d]`, read by rows.
-        indices: `[m]` row numbers: a tensor, or something that is read by rows and has a device.
+        base: `[n, d]`.
+        indices: `[m]` row numbers.
     """
 
-    def __init__(self, base: Any, indices: Any) -> None:
+    def __init__(self, base: RowReader, indices: RowNumbers) -> None:
         self._base = base
         self._indices = indices
 
@@ -84,10 +114,12 @@ class RowSubset:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(m, d)."""
         return (len(self._indices), self._base.shape[1])
 
     @property
     def device(self) -> torch.device:
+        """Where the row numbers lie."""
         return self._indices.device
 
     def __getitem__(self, rows: slice | Tensor) -> Tensor:
@@ -99,7 +131,7 @@ class Pool:
     """The points that may be trained on now.
 
     `coords` and `values` are read by rows only (`coords[rows]`, rows a slice or a tensor of indices), so either may be a
-    tensor or something lazy.
+    tensor or something that computes its rows on demand.
 
     Attributes:
         coords: `[n, d_in]`.
@@ -109,8 +141,8 @@ class Pool:
         epoch: Changes whenever points are redrawn; what is cached by index is valid only within its epoch.
     """
 
-    coords: Any
-    values: Any
+    coords: RowReader
+    values: RowReader
     grid: tuple[int, ...] | None = None
     value_range: tuple[float, float] = (0.0, 1.0)
     epoch: int = 0
@@ -120,19 +152,24 @@ class Pool:
 
     @property
     def in_features(self) -> int:
+        """Coordinates a point."""
         return int(self.coords.shape[1])
 
     @property
     def out_features(self) -> int:
+        """Values a point."""
         return int(self.values.shape[1])
 
     @property
     def device(self) -> torch.device:
+        """Where the coordinates lie."""
         return self.coords.device
 
 
 class Layout(ABC):
     """What a checkpoint must know to turn a field back into the same kind of thing. Subclasses are frozen dataclasses of JSON values."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]  # every kind is a dataclass
 
     kind: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
@@ -141,15 +178,31 @@ class Layout(ABC):
     keeps_snapshots: ClassVar[bool] = True
     """Whether `decode` at the signal's own size is cheap and an array, so that a run keeps it at a few steps."""
 
-    value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    """Lowest and highest value of the targets that the field is trained on."""
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Lowest and highest value of the targets that the field is trained on."""
+        return (0.0, 1.0)
 
-    in_features: int
-    out_features: int
-
+    @property
     @abstractmethod
-    def decode(self, predict: Predict, **options: Any) -> Any:
-        """Predicts on a grid and returns the native object (an array in the file's own dtype, a mesh, ...)."""
+    def in_features(self) -> int:
+        """Coordinates a point; a kind where it is fixed declares a class variable."""
+
+    @property
+    @abstractmethod
+    def out_features(self) -> int:
+        """Values a point; a kind where it is fixed declares a class variable."""
+
+    # To a type checker, `*args: Any, **options: Any` admits whatever a kind takes beside `predict`: its own keyword options.
+    @abstractmethod
+    def decode(self, predict: Predict, *args: Any, **options: Any) -> Any:
+        """Predicts on a grid and returns the native object (an array in the file's own dtype, a mesh, ...).
+
+        Args:
+            predict: Rows of coordinates -> values.
+            *args: None: every kind takes keywords only.
+            **options: Those of the kind.
+        """
 
     @abstractmethod
     def write(self, decoded: Any, path: Path) -> None:
@@ -164,7 +217,7 @@ class Layout(ABC):
         """One line for a person: "768x512 RGB image, 8 bits"."""
 
     def check_comparable(self, other: Layout) -> None:
-        """Whether a field of this layout can be measured against a signal of another.
+        """Refuses a signal against which a field of this layout cannot be measured.
 
         Raises:
             UsageError: where their coordinates or channels do not mean the same.
@@ -187,7 +240,8 @@ class Layout(ABC):
         return None
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+        """The kind and all settings, as a checkpoint's header stores them; the inverse of `nint.signals.open.layout_from_json`."""
+        return {"kind": self.kind, **dataclasses.asdict(self)}
 
 
 def same_range(ours: tuple[float, float], theirs: tuple[float, float]) -> bool:
@@ -201,11 +255,11 @@ class KindDefaults:
     """Settings that the papers use for a kind of signal; what the user names wins.
 
     Attributes:
-        batch_share: Share of the pool in a batch, for samplers that have one.
+        batch_share: Fraction of the pool in a batch, for samplers that have one.
         omega_0: For fields that have it; None is the field's own.
         first_bias: Likewise (FINER).
         total_steps: What schedules read.
-        source: Where these come from, as half a sentence.
+        source: Where these come from, as a clause.
     """
 
     batch_share: float = 0.2
@@ -222,17 +276,21 @@ class Signal(ABC):
     name: str
     """Where it came from, for records: a file name or `sample:NAME`."""
 
-    metrics: ClassVar[tuple[str, ...]]
-    """Names of what `evaluate` may return, the leading one first."""
+    @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what `evaluate` may return, the leading one first; most kinds declare a class variable."""
 
-    defaults: ClassVar[KindDefaults] = KindDefaults()
-    """What the papers use for this kind."""
+    @property
+    def defaults(self) -> KindDefaults:
+        """Settings that the papers use for this kind; most kinds declare a class variable."""
+        return KindDefaults()
 
     preparation_seconds: float = 0.0
-    """What drawing points and computing their targets has taken so far; none of it is training."""
+    """Time spent so far on drawing points and computing their targets; it does not count as training."""
 
     origin: str = ""
-    """A sentence that every report starts with: of a sample made by code, that it is synthetic."""
+    """First sentence of every report: of a sample made by code, that it is synthetic."""
 
     observed: Tensor | None = None
     """`[n]` bool, false where a point has no value (NaN, transparent); None where every point counts."""
@@ -256,6 +314,10 @@ class Signal(ABC):
     def remarks(self) -> tuple[str, ...]:
         """What a kind adds to the report."""
         return ()
+
+    def scaling(self) -> dict[str, Any]:
+        """The scaling that was applied to the values, for run.json."""
+        return {}
 
     @abstractmethod
     def evaluate(self, predict: Predict) -> dict[str, float]:

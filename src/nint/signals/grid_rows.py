@@ -46,10 +46,13 @@ class Scaling:
     def to_unit(self, stored: np.ndarray) -> np.ndarray:
         """Stored numbers -> float32 in [0, 1]; NaN stays NaN."""
         if self.dtype.kind in "iu" and self.dtype.itemsize == 8:
-            offset = (stored - self.dtype.type(self.low)).astype(np.float64)  # before rounding: large numbers may differ by little
+            offset: np.ndarray = (stored - self.dtype.type(self.low)).astype(
+                np.float64
+            )  # before rounding: large numbers may differ by little
         else:
             offset = stored.astype(np.float64) - self.low
-        return (offset / (self.high - self.low)).astype(np.float32)
+        unit: np.ndarray = offset / (self.high - self.low)
+        return unit.astype(np.float32)
 
     def to_stored(self, unit: Tensor) -> np.ndarray:
         """Predictions -> stored numbers: clamped to [low, high], whole numbers rounded to the nearest (ties to even).
@@ -62,9 +65,11 @@ class Scaling:
             raise UsageError("The model predicts NaN, so there is nothing to decode.")
         offset = np.clip(values, 0, 1) * (self.high - self.low)
         if self.dtype.kind == "f":
-            return np.clip(self.low + offset, self.low, self.high).astype(self.dtype)
+            clipped: np.ndarray = np.clip(self.low + offset, self.low, self.high)
+            return clipped.astype(self.dtype)
         wide = np.uint64 if self.low >= 0 else np.int64
-        return (np.rint(offset).astype(wide) + wide(self.low)).astype(self.dtype)
+        whole: np.ndarray = np.rint(offset).astype(wide) + wide(self.low)
+        return whole.astype(self.dtype)
 
 
 class Rows(ABC):
@@ -107,14 +112,21 @@ class ArrayRows(Rows):
         self._stored = source.reshape(shape, order="F") if self._flat is None and source.flags.f_contiguous else self._flat
 
     def pick(self, rows: np.ndarray) -> np.ndarray:
+        """As in `Rows.pick`."""
         if self._flat is not None:
-            return self._flat[rows]
-        return self.source[np.unravel_index(rows, self.grid)].reshape(len(rows), self.channels)
+            return np.asarray(self._flat[rows])
+        return np.asarray(self.source[np.unravel_index(rows, self.grid)]).reshape(len(rows), self.channels)
 
     def between(self, start: int, stop: int) -> np.ndarray:
+        """As in `Rows.between`; a view where the array is C-contiguous."""
         return self._flat[start:stop] if self._flat is not None else super().between(start, stop)
 
     def blocks(self) -> Iterator[np.ndarray]:
+        """As in `Rows.blocks`, in the order of memory.
+
+        Yields:
+            `[m, channels]`.
+        """
         step = block_points(self.channels)
         for start in range(0, len(self), step):
             stop = min(start + step, len(self))
@@ -138,6 +150,7 @@ class ChunkRows(Rows):
         self._latest: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def pick(self, rows: np.ndarray) -> np.ndarray:
+        """As in `Rows.pick`; each chunk is unpacked once a call at most."""
         index = np.unravel_index(rows, self.grid)
         chunk = np.ravel_multi_index([i // points for i, points in zip(index, self._chunks, strict=True)], self._counts)
         order = np.argsort(chunk, kind="stable")
@@ -148,6 +161,11 @@ class ChunkRows(Rows):
         return found
 
     def blocks(self) -> Iterator[np.ndarray]:
+        """As in `Rows.blocks`, chunk by chunk.
+
+        Yields:
+            `[m, channels]`.
+        """
         step = block_points(self.channels)
         for number in range(math.prod(self._counts)):
             rows = self._read(number).reshape(-1, self.channels)

@@ -1,4 +1,4 @@
-"""The row numbers of the points that carry a mark, found when they are asked for: a byte and an eighth a point, whatever is marked."""
+"""Row numbers of the points that carry a mark, found by rank queries: 9/8 bytes a point, however many are marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOOK_UP = 2**16
 
 
 class MarkedRows:
-    """Row numbers, in order, of all points with one mark; read by rows like an int64 tensor `[m]`.
+    """Row numbers, ascending, of all points with one mark; indexed like an int64 tensor `[m]`.
 
     The marked points before each block of 64 are counted once. The k-th marked point lies in the last block with at most k before it.
 
@@ -42,6 +42,7 @@ class MarkedRows:
 
     @property
     def device(self) -> torch.device:
+        """Where the marks lie."""
         return self.marks.device
 
     def to(self, device: torch.device | str) -> MarkedRows:

@@ -1,16 +1,17 @@
-"""A signal of which only some points are trained on: unobserved points (NaN, transparent) and points held out for a check."""
+"""A signal of which some points are not trained on: unobserved ones (NaN, transparent) and those held out for validation."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from nint.errors import UsageError
 from nint.ntk.products import row_chunks
-from nint.signals.base import MEASURE_UP_TO, Pool, Predict, RowSubset, Signal
+from nint.signals.base import MEASURE_UP_TO, KindDefaults, Pool, Predict, RowSubset, Signal
 from nint.signals.marked_rows import BLOCK, MarkedRows
 from nint.signals.measure import ESTIMATE_POINTS, spread_rows
 
@@ -20,18 +21,19 @@ _LEFT_OUT, _KEPT, _HELD = 0, 1, 2
 
 
 class ObservedSignal(Signal):
-    """Wraps a signal; its pool has the observed points that are not held out.
+    """A signal whose pool is that of another one without the points that are unobserved or held out.
 
     Such a pool has no grid, so samplers that look at neighbours do not apply. `evaluate` adds "psnr_held_out": the quality on
-    observed points that were never trained on. Up to 2^22 points exactly the asked share is held out; beyond, each point is held out with
-    that probability, no coordinate or value is copied, and the quality of more than 2^22 held-out points is estimated on 2^20 of them.
+    observed points that were never trained on. Up to 2^22 points exactly the requested fraction is held out; beyond, each point is held
+    out with that probability, no coordinate or value is copied, and the quality of more than 2^22 held-out points is estimated on 2^20 of
+    them.
 
     Args:
         inner: The whole signal; points where `inner.observed` is false are left out.
-        hold_out: Share of the observed points to hold out, in [0, 1).
+        hold_out: Fraction of the observed points to hold out, in [0, 1).
 
     Raises:
-        UsageError: for a share out of range, a signal that redraws its points, or nothing left to train on.
+        UsageError: for a fraction out of range, a signal that redraws its points, or nothing left to train on.
     """
 
     def __init__(self, inner: Signal, hold_out: float = 0.0) -> None:
@@ -41,18 +43,34 @@ class ObservedSignal(Signal):
         self.hold_out = hold_out
         self.layout = inner.layout
         self.name = inner.name
-        self.metrics = (*inner.metrics, *(("psnr_held_out",) if hold_out else ()))  # type: ignore[misc]
-        self.defaults = inner.defaults  # type: ignore[misc]
-        whole = inner.pool(torch.device("cpu"))
+        whole = self._whole(torch.device("cpu"))
         if inner.redraw(whole, 1, 0) is not whole:
             raise UsageError("Points that are redrawn cannot be held out; leave --hold-out away.")
         self._points = len(whole)
+        self.held: Tensor | MarkedRows
+        self.kept: Tensor | MarkedRows
         self.held, self.kept = (self._few if self._points <= MEASURE_UP_TO else self._many)()
         if hold_out and len(self.held) == 0:
             count = len(self.held) + len(self.kept)
             raise UsageError(f"hold_out={hold_out} of {count} points is less than one point; hold out more.")
         if len(self.kept) < 2:
             raise UsageError(f"{inner.name} has fewer than two observed points to train on.")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The inner signal's, and "psnr_held_out" where points are held out."""
+        return (*self.inner.metrics, *(("psnr_held_out",) if self.hold_out else ()))
+
+    @property
+    def defaults(self) -> KindDefaults:
+        """The inner signal's."""
+        return self.inner.defaults
+
+    def _whole(self, device: torch.device) -> Pool:
+        """The inner signal's pool; what it took to prepare is counted here too."""
+        pool = self.inner.pool(device)
+        self.preparation_seconds = self.inner.preparation_seconds
+        return pool
 
     def _few(self) -> tuple[Tensor, Tensor]:
         """Rows held out and rows kept, as tensors."""
@@ -74,7 +92,8 @@ class ObservedSignal(Signal):
         return MarkedRows(marks, _HELD), MarkedRows(marks, _KEPT)
 
     def pool(self, device: torch.device) -> Pool:
-        whole = self.inner.pool(device)
+        """The observed points that are not held out; beyond 2^22 points they are found when rows are asked for."""
+        whole = self._whole(device)
         rows = self.kept.to(device)
         if isinstance(rows, MarkedRows):
             return Pool(RowSubset(whole.coords, rows), RowSubset(whole.values, rows), None, whole.value_range)
@@ -84,7 +103,7 @@ class ObservedSignal(Signal):
         """The inner signal's metrics, and the PSNR of the held-out points in dB (values on the scale of their range)."""
         found = self.inner.evaluate(predict)
         if len(self.held):
-            whole = self.inner.pool(torch.device("cpu"))
+            whole = self._whole(torch.device("cpu"))
             low, high = whole.value_range
             measured = len(self.held) if len(self.held) <= MEASURE_UP_TO else ESTIMATE_POINTS
             some = None if measured == len(self.held) else spread_rows(len(self.held), measured)
@@ -97,14 +116,16 @@ class ObservedSignal(Signal):
             found["psnr_held_out"] = math.inf if error == 0 else -10 * math.log10(error)
         return found
 
-    @property
-    def preparation_seconds(self) -> float:  # type: ignore[override]
-        return self.inner.preparation_seconds
+    def scaling(self) -> dict[str, Any]:
+        """The inner signal's."""
+        return self.inner.scaling()
 
     def layout_rows(self, rows: Tensor) -> Tensor:
+        """As the inner signal has it, for rows of the points that are left."""
         return self.inner.layout_rows(self.kept.to(rows.device)[rows])
 
     def remarks(self) -> tuple[str, ...]:
+        """What the inner signal reports, and how many points are unobserved and held out."""
         said = list(self.inner.report())
         missing = self._points - len(self.kept) - len(self.held)
         if missing:
@@ -116,13 +137,19 @@ class ObservedSignal(Signal):
         return tuple(said)
 
     def fingerprint(self) -> str:
+        """Hash of the inner signal's fingerprint and of which points are trained on."""
         digest = hashlib.sha256(f"{self.inner.fingerprint()} {self.hold_out}".encode())
         digest.update(self.kept.marks.numpy().data if isinstance(self.kept, MarkedRows) else self.kept.numpy().data)
         return digest.hexdigest()[:16]
 
 
 def observed_only(signal: Signal, hold_out: float | None) -> Signal:
-    """The signal itself where every point counts, else the wrapper."""
+    """The signal itself where every point is trained on, else wrapped in `ObservedSignal`.
+
+    Args:
+        signal: What was loaded.
+        hold_out: Fraction of the observed points to hold out, in [0, 1); None holds out none.
+    """
     if signal.observed is None and not hold_out:
         return signal
     return ObservedSignal(signal, hold_out or 0.0)

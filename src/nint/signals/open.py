@@ -1,4 +1,4 @@
-"""One door for everything that can be fitted: the kind is told by the source's type or file ending."""
+"""Loading anything that can be fitted: the kind is told by the source's type or file ending."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def open_signal(source: Any, *, kind: str | None = None, hold_out: float | None 
     Args:
         source: A file's path, `sample:NAME`, a numpy array, a torch tensor, a PIL image, or a signal (returned as it is).
         kind: What the source is, where its ending does not tell; see `nint.signals.kinds`.
-        hold_out: Share of the points to keep out of training and measure apart.
+        hold_out: Fraction of the points to keep out of training and measure apart.
         **options: Those of the kind's loader (images: max_side); None counts as not given.
 
     Raises:
@@ -63,7 +63,7 @@ def layout_from_json(data: dict[str, Any]) -> Layout:
     """
     values = dict(data) if isinstance(data, dict) else {}
     kind = values.pop("kind", None)
-    cls = kinds.resolve(kinds.kind_named(str(kind)).layout)
+    cls: type[Layout] = kinds.resolve(kinds.kind_named(str(kind)).layout)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     for key in values:
         if key not in fields:
@@ -85,7 +85,8 @@ def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
     path = Path(text)
     if not path.exists():
         raise UsageError(f"There is no file '{text}'.")
-    return kinds.load(kind or kinds.detect_kind(path), path, options)
+    signal: Signal = kinds.load(kind or kinds.detect_kind(path), path, options)
+    return signal
 
 
 def _open_array(array: np.ndarray, name: str, kind: str | None, options: dict[str, Any]) -> Signal:

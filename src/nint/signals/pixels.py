@@ -15,12 +15,20 @@ DTYPES = {8: np.uint8, 16: np.uint16, 32: np.float32}
 PIXEL_LIMIT = 2**28
 """Most pixels that a file may claim to hold; more is taken for a decompression bomb."""
 
+PACKED_AT_MOST = 5000
+"""Bytes of content that a byte of a file may hold. Deflate reaches 1,032, LZW 2,800; WebP more, but only where next to nothing is shown."""
+
+_NOT_WORTH_A_CHECK = 2**24
+
+FLOAT_EXCESS = 1e-6
+"""How far floats may lie beyond [0, 1] to count as rounded; they are clipped to it."""
+
 ORIENTATION_TAG = 274
 """EXIF and TIFF tag that says how the stored pixels are turned."""
 
 
 def checked_pixels(array: np.ndarray, name: str) -> np.ndarray:
-    """Pixels that can be fitted.
+    """Pixels that can be fitted; floats beyond [0, 1] by no more than rounding are clipped to it.
 
     Args:
         array: `[h, w]` or `[h, w, c]` with 1 to 4 channels; uint8, uint16, bool, or float in [0, 1].
@@ -50,9 +58,10 @@ def checked_pixels(array: np.ndarray, name: str) -> np.ndarray:
     elif kind == "f":
         if not np.isfinite(array).all():
             raise UsageError(f"'{name}' holds NaN or infinity.")
-        if array.min() < 0 or array.max() > 1:
-            raise UsageError(f"'{name}' holds values from {array.min():g} to {array.max():g}; scale floats to [0, 1].")
-        array = np.array(array, dtype=np.float32, order="C")
+        low, high = float(array.min()), float(array.max())
+        if low < -FLOAT_EXCESS or high > 1 + FLOAT_EXCESS:
+            raise UsageError(f"'{name}' holds values from {low:.9g} to {high:.9g}; scale floats to [0, 1].")
+        array = np.clip(np.array(array, dtype=np.float32, order="C"), 0, 1)
     else:
         raise UsageError(f"'{name}' holds {array.dtype}; pixels must be uint8, uint16, bool, or floats in [0, 1].")
     array = np.ascontiguousarray(array)
@@ -78,14 +87,40 @@ def downsample(array: np.ndarray, max_side: int) -> np.ndarray:
     return cv2.resize(array, size, interpolation=cv2.INTER_AREA)
 
 
-def check_pixel_count(path: Path, width: int, height: int) -> None:
+def check_pixel_count(path: Path, width: int, height: int, limit: int = PIXEL_LIMIT) -> None:
     """Refuses a file by the size in its header, before its pixels are unpacked.
+
+    Args:
+        path: Named in the message.
+        width: As the header says.
+        height: Likewise.
+        limit: Most pixels.
 
     Raises:
         UsageError: names the size and the limit.
     """
-    if width * height > PIXEL_LIMIT:
-        raise UsageError(f"'{path}' claims {width * height} pixels ({width}x{height}), more than the limit of {PIXEL_LIMIT}.")
+    if width * height > limit:
+        raise UsageError(
+            f"'{path}' claims {width * height} pixels ({width}x{height}), more than the limit of {limit}; max_points names a higher one."
+        )
+
+
+def check_packing(path: Path, claimed: int, stored: int) -> None:
+    """Refuses a file whose header claims more content than its bytes can hold, before anything is allocated.
+
+    Args:
+        path: Named in the message.
+        claimed: Bytes of the content once unpacked.
+        stored: Bytes of the file.
+
+    Raises:
+        UsageError: for more than `PACKED_AT_MOST` times the file, beyond what costs nothing to try.
+    """
+    if claimed > _NOT_WORTH_A_CHECK + PACKED_AT_MOST * stored:
+        raise UsageError(
+            f"'{path}' is damaged or cut short: its header claims {claimed / 2**20:,.0f} MiB of content, more than the {stored:,} bytes "
+            "of the file can hold."
+        )
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 import math
 import os
+import re
 import struct
 
 import numpy as np
@@ -172,9 +173,9 @@ def test_a_part_is_that_part_of_the_whole(tmp_path, ending):
     ],
 )
 def test_parts_that_do_not_lie_in_the_sound(start, duration, words):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
         window(20_000, 8000, start, duration, "x")
-    assert words in str(caught.value) and str(caught.value).endswith(".")
+    assert str(caught.value).endswith(".")
 
 
 def test_parts_are_rounded_to_the_nearest_sample():
@@ -185,7 +186,7 @@ def test_parts_are_rounded_to_the_nearest_sample():
 
 
 def refused(path, **options):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=re.escape(path.name)) as caught:
         read_audio(path, **options)
     text = str(caught.value)
     assert text.endswith(".") and "\n" not in text and path.name in text
@@ -303,9 +304,9 @@ def test_a_damaged_middle_is_noticed(tmp_path, ending):
 )
 def test_what_cannot_be_written_leaves_the_file_that_is_there(tmp_path, audio, name, words):
     (tmp_path / name).write_text("precious")
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=re.escape(words)) as caught:
         write_audio(audio, tmp_path / name)
-    assert words in str(caught.value) and str(caught.value)[-1] in ".?"
+    assert str(caught.value)[-1] in ".?"
     assert (tmp_path / name).read_text() == "precious" and os.listdir(tmp_path) == [name]
 
 

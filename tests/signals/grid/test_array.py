@@ -112,15 +112,15 @@ def test_decode_at_other_sizes_is_the_function_on_that_grid():
         y, x = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1) for n in shape)
         assert decoded.shape == shape and np.allclose(decoded, -1 + 4 * (0.5 + 0.3 * y[:, None] * x), atol=1e-6)
     assert ArrayLayout((10,), None, "<f8", -1.0, 3.0).decode(lambda c: c[:, :1], shape=4).shape == (4,)
-    for options in (
-        {"scale": 0.0},
-        {"scale": math.nan},
-        {"shape": (3,)},
-        {"shape": (3, 0)},
-        {"shape": (3, 4), "scale": 2.0},
-        {"shape": (1.5, 2)},
+    for options, said in (
+        ({"scale": 0.0}, "scale=0 is out of range"),
+        ({"scale": math.nan}, "scale=nan is out of range"),
+        ({"shape": (3,)}, "shape=3 has 1 axes; the signal has 2"),
+        ({"shape": (3, 0)}, "shape=0 is out of range"),
+        ({"shape": (3, 4), "scale": 2.0}, "either a scale or a shape"),
+        ({"shape": (1.5, 2)}, "shape=1.5 is out of range"),
     ):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=said):
             layout.decode(ramp, **options)
 
 
@@ -305,14 +305,14 @@ def test_written_files(tmp_path):
     for name in ("a.png", "a.tif"):
         layout.write(pixels.astype(">u2"), tmp_path / name)
         assert np.array_equal(open_signal(tmp_path / name).array, pixels)
-    for bad, name in (
-        (layout, "a.jpg"),
-        (layout, "a.npz"),
-        (ArrayLayout((5, 6), 2, "<u2", 0, 9), "b.png"),
-        (ArrayLayout((5,), 3, "<u2", 0, 9), "b.png"),
-        (ArrayLayout((5, 6), None, "<f4", 0, 9), "b.tif"),
+    for bad, name, said in (
+        (layout, "a.jpg", "no ending that an array can be written with"),
+        (layout, "a.npz", "no ending that an array can be written with"),
+        (ArrayLayout((5, 6), 2, "<u2", 0, 9), "b.png", "5x6 array of 2 channels, uint16 cannot be written as .png"),
+        (ArrayLayout((5,), 3, "<u2", 0, 9), "b.png", "only two-dimensional"),
+        (ArrayLayout((5, 6), None, "<f4", 0, 9), "b.tif", "float32 cannot be written as .tif"),
     ):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=said):
             bad.write(pixels, tmp_path / name)
     assert not list(tmp_path.glob("b.*")) and not list(tmp_path.glob(".*"))
 
@@ -422,8 +422,16 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "text.npy").write_text("hello")
     (tmp_path / "nothing.npy").write_bytes(b"")
     (tmp_path / "a.dat").write_bytes(data)
-    for name in ("object", "empty", "short", "header", "text", "nothing", "missing"):
-        with pytest.raises(UsageError) as error:
+    for name, said in (
+        ("object", "holds object, which cannot be fitted"),
+        ("empty", r"is empty: its shape is \(0, 3\)"),
+        ("short", "is cut short|is damaged or cut short"),
+        ("header", "is not a readable .npy file"),
+        ("text", "is not a readable .npy file"),
+        ("nothing", "is not a readable .npy file|is empty"),
+        ("missing", "is not a readable .npy file|no file"),
+    ):
+        with pytest.raises(UsageError, match=said) as error:
             load_array(tmp_path / f"{name}.npy")
         assert name in str(error.value) and "\n" not in str(error.value)
     with pytest.raises(UsageError, match="not a file of one array"):
@@ -451,7 +459,7 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_damaged_headers(change):
     header = {"kind": "array", "grid": [4, 5], "channels": None, "dtype": "<f4", "low": 0.0, "high": 1.0}
     assert layout_from_json(header).describe() == "4x5 array, float32"
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=f"array layout.*{next(iter(change))}|array layout holds"):
         layout_from_json(header | change)
 
 

@@ -107,17 +107,17 @@ def test_decode_at_other_sizes_and_paces():
         wanted = expected(times, *size)
         assert clip.fps == fps and clip.frames.shape == wanted.shape, options
         assert np.abs(clip.frames - wanted).max() <= 1, options
-    for options in (
-        {"fps": 0},
-        {"fps": math.nan},
-        {"fps": 5, "frame": 0.1},
-        {"frame": -0.1},
-        {"frame": 1.2},
-        {"frame": math.nan},
-        {"scale": 2, "height": 5},
-        {"width": 0},
+    for options, said in (
+        ({"fps": 0}, "fps=0 is out of range"),
+        ({"fps": math.nan}, "fps=nan is out of range"),
+        ({"fps": 5, "frame": 0.1}, "either a pace"),
+        ({"frame": -0.1}, "frame=-0.1 is out of range; the video lasts from 0 to"),
+        ({"frame": 1.2}, "frame=1.2 is out of range"),
+        ({"frame": math.nan}, "frame=nan is out of range"),
+        ({"scale": 2, "height": 5}, "either a scale or a height and width"),
+        ({"width": 0}, "width=0 is out of range"),
     ):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=said):
             layout.decode(wave, **options)
     single = VideoLayout((1, 4, 5), 3, "|u1", 0, 255, 8.0)
     assert single.decode(wave, fps=99).frames.shape == single.decode(wave, frame=0.1).frames.shape == (1, 4, 5, 3)
@@ -157,8 +157,15 @@ def test_stretch_of_time_and_size(av, tmp_path):
         assert np.allclose(seen, np.arange(first, first + count) * 8, atol=4)
     assert load_video(tmp_path / "a.mp4", max_side=12).layout.grid == (30, 8, 12)
     assert part.fingerprint() != whole.fingerprint()
-    for options in ({"start": 3.0}, {"start": 99}, {"start": -1}, {"duration": 0}, {"max_side": 0}, {"start": math.nan}):
-        with pytest.raises(UsageError) as error:
+    for options, said in (
+        ({"start": 3.0}, "no frames in this stretch of time"),
+        ({"start": 99}, "no frames in this stretch of time"),
+        ({"start": -1}, "start=-1 is out of range"),
+        ({"duration": 0}, "duration=0 is out of range"),
+        ({"max_side": 0}, "max_side=0 is out of range"),
+        ({"start": math.nan}, "start=nan is out of range"),
+    ):
+        with pytest.raises(UsageError, match=said) as error:
             load_video(tmp_path / "a.mp4", **options)
         assert "\n" not in str(error.value)
 
@@ -222,8 +229,16 @@ def test_videos_that_cannot_be_read(av, tmp_path):
         file.mux(sound.encode(silence))
         file.mux(sound.encode(None))
     save_mp4(av, tmp_path / "black.mp4", np.zeros((5, 32, 32, 3), np.uint8))
-    for name in ("short", "cut", "text", "empty", "sound", "black", "missing"):
-        with pytest.raises(UsageError) as error:
+    for name, said in (
+        ("short", "is damaged, cut short or no video"),
+        ("cut", "is cut short: it has frames up to|is damaged, cut short or no video"),
+        ("text", "is damaged, cut short or no video"),
+        ("empty", "is damaged, cut short or no video|is empty"),
+        ("sound", "has no video in it"),
+        ("black", "has the same value everywhere"),
+        ("missing", "is damaged, cut short or no video|no file"),
+    ):
+        with pytest.raises(UsageError, match=said) as error:
             load_video(tmp_path / f"{name}.mp4")
         assert name in str(error.value) and "\n" not in str(error.value), error.value
 
@@ -347,7 +362,7 @@ def test_sample():
     "frames", [np.zeros((3, 4)), noise(2, 3, 4, 2), noise(2, 3, 4).astype(np.uint16), np.zeros((2, 3, 4, 3), np.uint8), noise(0, 3, 4)]
 )
 def test_arrays_that_are_no_video(frames):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"a video is uint8|same value everywhere|is empty"):
         VideoSignal(frames)
 
 
@@ -355,7 +370,7 @@ def test_arrays_that_are_no_video(frames):
 def test_damaged_headers(change):
     header = {"kind": "video", "grid": [2, 3, 4], "channels": 3, "dtype": "|u1", "low": 0, "high": 255, "fps": 25.0}
     assert layout_from_json(header) == VideoLayout((2, 3, 4), 3, "|u1", 0, 255, 25.0)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"^video layout: "):
         layout_from_json(header | change)
 
 

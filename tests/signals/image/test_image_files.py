@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import struct
 import zlib
 
@@ -248,7 +249,7 @@ def test_the_ending_may_lie_as_long_as_it_is_an_image(tmp_path):
 
 
 def refused(path):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=re.escape(path.name)) as caught:
         read_image(path)
     text = str(caught.value)
     assert text.endswith(".") and "\n" not in text and path.name in text
@@ -264,7 +265,7 @@ def test_no_file_a_folder_and_an_empty_file(tmp_path):
     assert "regular file" in refused(tmp_path / "pipe.png")
 
 
-@pytest.mark.parametrize("text", ["just some text, named .png", "x", "GIF89a, another format", "RIFF....WAVE"])
+@pytest.mark.parametrize("text", ["just some text, named .png", "x", "%PDF-1.4, another format", "RIFF....WAVE"])
 def test_what_is_not_an_image(tmp_path, text):
     (tmp_path / "a.png").write_text(text)
     assert "not an image" in refused(tmp_path / "a.png")
@@ -388,7 +389,7 @@ def test_depths_that_are_not_read(tmp_path):
     tifffile.imwrite(path, pixels((6, 9, 3), "uint16"), photometric="cielab")
     assert "CIELAB" in refused(path)
     tifffile.imwrite(path, pixels((6, 9, 5), "uint16"), photometric="minisblack", planarconfig="contig")
-    assert "(6, 9, 5)" in refused(path)
+    assert "5 bands" in refused(path) and "--kind array" in refused(path)
     tifffile.imwrite(path, pixels((32, 16, 16), "uint16"), photometric="minisblack", tile=(16, 16, 16), volumetric=True)
     assert "(32, 16, 16)" in refused(path)
 

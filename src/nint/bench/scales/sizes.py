@@ -52,7 +52,8 @@ class Task:
         """When quality is measured: ever farther apart as in `spread`, and at the checkpoints."""
         if self.steps is not None:
             return tuple(sorted({int(point) for point in self.checkpoints} | set(spread(self.steps, self.evaluations))))
-        points = {round(self.seconds * (k / self.evaluations) ** 2, 4) for k in range(1, self.evaluations + 1)}
+        whole = self.seconds or 0.0
+        points = {round(whole * (k / self.evaluations) ** 2, 4) for k in range(1, self.evaluations + 1)}
         return tuple(sorted({float(point) for point in self.checkpoints} | points))
 
     def targets_of(self, metric: str) -> tuple[float, ...]:
@@ -67,7 +68,7 @@ class Task:
             size: Of its network, where that is not the task's.
         """
         step = (self.chosen_ms if chosen else self.full_ms) * _weights(size or self.size) / _weights(self.size)
-        training = self.seconds if self.seconds is not None else self.steps * step / 1000
+        training = self.seconds if self.seconds is not None else (self.steps or 0) * step / 1000
         return training + len(self.evaluate_at) * self.evaluation_ms / 1000 if step else 0.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, NoReturn
 
 from nint.errors import UsageError
 
@@ -14,13 +14,17 @@ _MP3_KBITS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 
 _MP3_LOW_KBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 
 
-def unreadable(path: Path, error: Exception) -> UsageError:
-    """The error to raise for a file that the reader refused: damaged where it starts like audio, else no audio."""
+def refuse(path: Path, error: Exception) -> NoReturn:
+    """Refuses a file that the reader could not read.
+
+    Raises:
+        UsageError: says that it is damaged where it starts like audio, else that it is no audio.
+    """
     with open(path, "rb") as file:
         head = file.read(12)
     if head.startswith(_MAGIC) or (head.startswith(b"RIFF") and b"WAVE".startswith(head[8:12])):
-        return UsageError(f"'{path}' is damaged or cut short: {reason(error)}.")
-    return UsageError(f"'{path}' is not audio that can be read; WAV, FLAC, OGG and MP3 are.")
+        raise UsageError(f"'{path}' is damaged or cut short: {reason(error)}.") from error
+    raise UsageError(f"'{path}' is not audio that can be read; WAV, FLAC, OGG and MP3 are.") from error
 
 
 def reason(error: Exception) -> str:
@@ -38,18 +42,18 @@ def is_cut(path: Path, kind: str) -> bool:
         return kind == "OGG" and _ogg_is_cut(file, size)
 
 
-def _wav_is_cut(file: Any, size: int) -> bool:
+def _wav_is_cut(file: BinaryIO, size: int) -> bool:
     if file.read(12)[:4] != b"RIFF":
         return False
     while len(header := file.read(8)) == 8:
         name, length = struct.unpack("<4sI", header)
         if name == b"data":  # a length near the largest is what programs write before they know
-            return length < _STREAMED and file.tell() + length > size
+            return bool(length < _STREAMED and file.tell() + length > size)
         file.seek(length + length % 2, 1)
     return False
 
 
-def _ogg_is_cut(file: Any, size: int) -> bool:
+def _ogg_is_cut(file: BinaryIO, size: int) -> bool:
     # Source: RFC 3533, section 6: flag 4 marks the last page; its length is the sum of the segment table. A page has at most 65,307 bytes.
     file.seek(max(size - 2**17, 0))
     tail = file.read()

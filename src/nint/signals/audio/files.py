@@ -12,7 +12,7 @@ import numpy as np
 
 from nint.errors import UsageError, nearest
 from nint.files import check_file, write_atomically
-from nint.signals.audio.damage import is_cut, mp3_length, reason, unreadable
+from nint.signals.audio.damage import is_cut, mp3_length, reason, refuse
 
 SUBTYPES = {
     "PCM_16": "16 bits",
@@ -93,7 +93,7 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
     try:
         file = soundfile.SoundFile(str(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: an ending of headerless files, of which no rate is known
-        raise unreadable(path, error) from error
+        refuse(path, error)
     with file:
         try:
             frames = file.frames
@@ -112,7 +112,7 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
             first, count = window(frames, rate, start, duration, str(path))
             samples = _read(file, first, count)
         except soundfile.SoundFileError as error:
-            raise unreadable(path, error) from error
+            refuse(path, error)
         except MemoryError as error:
             raise UsageError(f"'{path}' does not fit in memory; take a part of it with start and duration.") from error
         subtype = file.subtype if file.subtype in SUBTYPES else "PCM_16"
@@ -199,7 +199,8 @@ def _stored(samples: np.ndarray, subtype: str) -> np.ndarray:
         return samples
     # Rounded here, because libsndfile cuts bits off when it clips; it takes the leading bits of 32.
     top = 2 ** (bits - 1)
-    return np.clip(np.rint(samples.astype(np.float64) * top), -top, top - 1).astype(np.int32) << (32 - bits)
+    whole: np.ndarray = np.clip(np.rint(samples.astype(np.float64) * top), -top, top - 1).astype(np.int32)
+    return whole << (32 - bits)
 
 
 def _soundfile() -> Any:
@@ -215,4 +216,5 @@ def _read(file: Any, first: int, count: int) -> np.ndarray:
     skipped = first if file.format == "MP3" else 0
     if first > skipped:
         file.seek(first)
-    return file.read(skipped + count, dtype="float32", always_2d=True)[skipped:]
+    samples: np.ndarray = file.read(skipped + count, dtype="float32", always_2d=True)
+    return samples[skipped:]

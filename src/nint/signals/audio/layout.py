@@ -56,23 +56,34 @@ class AudioLayout(Layout):
 
     @property
     def out_features(self) -> int:
+        """Channels."""
         return self.channels
 
     @property
     def samples(self) -> int:
+        """Frames: instants, however many channels they have."""
         return self.frames
 
     @property
     def bits_per_sample(self) -> float | None:
+        """Bits of a frame as stored, all channels together; None where the file is compressed with loss."""
         bits = SAMPLE_BITS.get(self.subtype)
         return None if bits is None else bits * self.channels
 
     @property
     def duration_s(self) -> float:
+        """Length in seconds."""
         return self.frames / self.sample_rate_hz
 
     def check_comparable(self, other: Layout) -> None:
+        """As in `Layout.check_comparable`; both must also last equally long, to a sample.
+
+        Raises:
+            UsageError: where they do not.
+        """
         super().check_comparable(other)
+        if not isinstance(other, AudioLayout):
+            return
         if abs(self.duration_s - other.duration_s) > (1 + 1e-6) / min(self.sample_rate_hz, other.sample_rate_hz):
             raise UsageError(
                 f"The model stores {self.duration_s:.9g} s of sound, but the input lasts {other.duration_s:.9g} s, so their times differ; "
@@ -80,6 +91,7 @@ class AudioLayout(Layout):
             )
 
     def describe(self) -> str:
+        """One line: "2.5 s of mono audio, 16000 Hz, 16 bits"."""
         channels = _CHANNELS.get(self.channels, f"{self.channels}-channel")
         return f"{self.duration_s:.4g} s of {channels} audio, {self.sample_rate_hz} Hz, {SUBTYPES[self.subtype]}"
 
@@ -104,7 +116,7 @@ class AudioLayout(Layout):
         """
         rate = self.sample_rate_hz if rate is None else whole(rate, "rate")
         frames = max(1, round(self.frames * rate / self.sample_rate_hz))
-        last = (frames - 1) * self.sample_rate_hz / (rate * (self.frames - 1))  # as a share of the way to the last fitted sample
+        last = (frames - 1) * self.sample_rate_hz / (rate * (self.frames - 1))  # as a fraction of the way to the last fitted sample
         try:
             coords = GridCoords((frames,), LOW, LOW + (HIGH - LOW) * last)
             samples = np.empty((frames, self.channels), np.float32)

@@ -54,7 +54,8 @@ class AudioSignal(Signal):
         self.samples: np.ndarray = np.clip(checked, -1, 1) if self.beyond else checked
         self.name = name
         subtype = subtype or ("FLOAT" if samples.dtype.kind == "f" else "PCM_16")
-        self.layout = AudioLayout(*self.samples.shape, rate, subtype)
+        frames, channels = self.samples.shape
+        self.layout = AudioLayout(frames, channels, rate, subtype)
         if self.heard.size == 0:
             raise UsageError(f"'{name}' is silent: every sample has the same value, so there is nothing to learn.")
 
@@ -101,6 +102,7 @@ class AudioSignal(Signal):
         return (*faults(self.samples, self.layout, self.name, self.beyond), *metric_notes(self.layout))
 
     def fingerprint(self) -> str:
+        """Hash of the samples, rate and sample type."""
         digest = hashlib.sha256(f"{self.samples.shape} {self.layout.sample_rate_hz} {self.layout.subtype} ".encode())
         digest.update(self.samples.data)
         return digest.hexdigest()[:16]
@@ -127,7 +129,11 @@ def load_audio(path: str | Path, *, start: float | None = None, duration: float 
 
 
 def _checked(samples: np.ndarray, name: str) -> np.ndarray:
-    """The samples as a contiguous float32 copy `[n, channels]`."""
+    """The samples as a contiguous float32 copy `[n, channels]`.
+
+    Raises:
+        UsageError: as in `AudioSignal`.
+    """
     if samples.ndim == 1:
         samples = samples[:, None]
     if samples.ndim != 2 or samples.shape[1] == 0:

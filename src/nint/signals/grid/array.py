@@ -25,6 +25,7 @@ class ArrayLayout(GridLayout):
     suffixes: ClassVar[tuple[str, ...]] = (".npy", ".zarr", *_IMAGES)
 
     def describe(self) -> str:
+        """One line: "64x64 array of 2 channels, float32"."""
         shape = "x".join(map(str, self.grid))
         channels = "" if self.channels is None else f" of {self.channels} channel{'s' * (self.channels > 1)}"
         return f"{shape} array{channels}, {np.dtype(self.dtype).name}"
@@ -105,6 +106,7 @@ class ArraySignal(GridSignal):
         super().__init__(array, dims, name)
 
     def remarks(self) -> tuple[str, ...]:
+        """Which axes are taken for coordinates, where that was guessed, and what PSNR is relative to."""
         said = [f"PSNR is relative to the range of the values, {self.layout.low:g} to {self.layout.high:g}."]
         axes, channels = len(self.layout.grid), self.layout.channels
         if self._guessed and (axes > 1 or channels):
@@ -117,6 +119,10 @@ class ArraySignal(GridSignal):
 
 def guess_dims(shape: tuple[int, ...], name: str) -> int:
     """How many leading axes of an array are coordinates, by its shape alone.
+
+    Args:
+        shape: Of the array.
+        name: What messages call it.
 
     Raises:
         UsageError: for more axes than can be guessed.

@@ -50,7 +50,15 @@ class Frames:
         return len(self._frames)
 
     def add(self, pixels: np.ndarray, label: str = "") -> None:
-        """Takes one frame, `[h, w]` or `[h, w, c]` uint8."""
+        """Takes one frame.
+
+        Args:
+            pixels: `[h, w]` or `[h, w, c]` uint8.
+            label: What the message about it calls it; its number where empty.
+
+        Raises:
+            UsageError: for a frame of another size than the first one, and beyond 2 GiB.
+        """
         pixels = pixels[..., None] if pixels.ndim == 2 else pixels
         if self._size and pixels.shape != self._size:
             what = f"from {_size(self._size)} to {_size(pixels.shape)} at {label or f'frame {len(self)}'}"
@@ -64,6 +72,11 @@ class Frames:
             raise UsageError(f"'{self._path}' has more than 2 GiB of frames; read a part of it with duration, or smaller with max_side.")
 
     def stacked(self) -> np.ndarray:
+        """All frames, `[t, h, w, c]`.
+
+        Raises:
+            UsageError: where there are none.
+        """
         if not self._frames:
             raise UsageError(f"'{self._path}' has no frames in this stretch of time.")
         return np.stack(self._frames)

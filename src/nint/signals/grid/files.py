@@ -45,7 +45,8 @@ def open_npy(path: Path) -> np.ndarray:
     if 0 in shape:
         raise UsageError(f"'{path}' is empty: its shape is {shape}.")
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
     except (OSError, ValueError) as error:
         raise UsageError(f"'{path}' is damaged or cut short: {reason_of(error)}.") from error
 
@@ -57,7 +58,7 @@ def open_zarr(path: Path) -> Any:
         UsageError: for anything else, and where zarr is not installed.
     """
     zarr = need("zarr", "Reading zarr", "large")
-    store = None
+    store: Any = None
     try:
         store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
         found = zarr.open(store, mode="r")

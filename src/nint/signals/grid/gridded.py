@@ -8,7 +8,6 @@ import operator
 import os
 import tempfile
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -81,23 +80,28 @@ class GridLayout(Layout):
             raise UsageError(f"{what}: low={self.low} must be below high={self.high}.")
 
     @property
-    def in_features(self) -> int:  # type: ignore[override]
+    def in_features(self) -> int:
+        """Axes of the grid."""
         return len(self.grid)
 
     @property
-    def out_features(self) -> int:  # type: ignore[override]
+    def out_features(self) -> int:
+        """Numbers a point."""
         return self.channels or 1
 
     @property
     def scaling(self) -> Scaling:
+        """Between stored numbers and [0, 1]."""
         return Scaling(np.dtype(self.dtype), self.low, self.high)
 
     @property
     def samples(self) -> int:
+        """Points of the grid."""
         return math.prod(self.grid)
 
     @property
     def bits_per_sample(self) -> float:
+        """Bits of a point as stored, all channels together."""
         return 8 * np.dtype(self.dtype).itemsize * self.out_features
 
     @property
@@ -106,8 +110,13 @@ class GridLayout(Layout):
         return self.low, self.high
 
     def check_comparable(self, other: Layout) -> None:
+        """As in `Layout.check_comparable`; 0 and 1 must also stand for the same numbers.
+
+        Raises:
+            UsageError: where they do not.
+        """
         super().check_comparable(other)
-        if not same_range(self.limits, other.limits):
+        if isinstance(other, GridLayout) and not same_range(self.limits, other.limits):
             (low, high), (their_low, their_high) = self.limits, other.limits
             raise UsageError(
                 f"The model was fitted to values from {low:.9g} to {high:.9g}, but those of the input reach from {their_low:.9g} to "
@@ -168,7 +177,8 @@ class GridSignal(Signal):
     metrics: ClassVar[tuple[str, ...]] = ("psnr",)
     defaults: ClassVar[KindDefaults] = DEFAULTS
     layout_class: ClassVar[type[GridLayout]]
-    layout: Any
+    layout: GridLayout
+    values: Tensor | GridValues
 
     def __init__(self, source: Any, dims: int, name: str, *, value_range: tuple[float, float] | None = None, **layout_fields: Any) -> None:
         self.name = name
@@ -182,22 +192,19 @@ class GridSignal(Signal):
         low, high = value_range or (found.low, found.high)
         channels = self._rows.channels if len(source.shape) > dims else None
         self.layout = self.layout_class(self._rows.grid, channels, dtype.str, low, high, **layout_fields)
-        self._digest, self._missing = found.digest, found.missing
+        self._digest = found.digest
         lazy = GridValues(self._rows, self.layout.scaling)
         small = len(lazy) <= MEASURE_UP_TO and math.prod(lazy.shape) <= _VALUES_IN_MEMORY
         self.values = lazy.whole() if small else lazy
+        self.observed = observed_mask(self._rows) if found.missing else None
 
     def pool(self, device: torch.device | str) -> Pool:
         """Every point in the order of the grid; coordinates and values stay lazy beyond 2^22 points."""
         values = self.values.to(device) if isinstance(self.values, Tensor) else GridValues(self._rows, self.layout.scaling, device)
         return Pool(coords=self._coords(device), values=values, grid=self.layout.grid)
 
-    @cached_property
-    def observed(self) -> Tensor | None:
-        """`[n]` bool: which points have a value; None where all have."""
-        return observed_mask(self._rows) if self._missing else None
-
     def remarks(self) -> tuple[str, ...]:
+        """Whether quality is estimated on a sample of the points, and which metrics are absent then."""
         note = estimate_note(len(self.values))
         return (*note, "SSIM is left out.") if note and "ssim" in self.metrics else note
 
@@ -208,12 +215,13 @@ class GridSignal(Signal):
         """
         whole_too = self._has_structure()
         found, prediction = measure(predict, self._coords("cpu"), self.values, keep=whole_too)
-        if prediction is not None:
+        if prediction is not None and isinstance(self.values, Tensor):
             shape = (*self.layout.grid, self.layout.out_features)
             found |= self._structure(prediction.view(shape).numpy(), self.values.view(shape).numpy())
         return found
 
     def fingerprint(self) -> str:
+        """Hash of the stored numbers, their shape and type."""
         return self._digest
 
     def _has_structure(self) -> bool:
@@ -225,9 +233,9 @@ class GridSignal(Signal):
         return {}
 
     def _is_whole(self) -> bool:
-        return isinstance(self.values, Tensor) and not self._missing
+        return isinstance(self.values, Tensor) and self.observed is None
 
-    def _coords(self, device: torch.device | str) -> Any:
+    def _coords(self, device: torch.device | str) -> GridCoords | Tensor:
         coords = GridCoords(self.layout.grid, device=device)
         return coords[:] if len(coords) <= MEASURE_UP_TO else coords
 

@@ -53,8 +53,8 @@ class Nifti:
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise UsageError("The affine of a NIfTI volume must be 4x4 finite numbers.")
         object.__setattr__(self, "affine", tuple(map(tuple, affine.tolist())))
-        numbers = [self.time_step, *([] if self.slope is None else [self.slope, self.inter])]
-        if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers) or self.slope == 0:
+        scaling = [] if self.slope is None else [self.slope, self.inter]
+        if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in (self.time_step, *scaling)) or self.slope == 0:
             raise UsageError("The scale, offset and time step of a NIfTI volume must be finite numbers, the scale not 0.")
         codes = (self.sform_code, self.qform_code)
         if not all(type(code) is int and 0 <= code <= _LAST_CODE for code in codes):
@@ -64,13 +64,13 @@ class Nifti:
 
     def real(self, stored: np.ndarray) -> np.ndarray:
         """Stored numbers -> the numbers that they stand for; float64 where they are scaled."""
-        return stored if self.slope is None else stored.astype(np.float64) * self.slope + self.inter
+        return stored if self.slope is None else stored.astype(np.float64) * self.slope + (self.inter or 0.0)
 
     def stored(self, real: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """The inverse of `real`."""
         if self.slope is None:
             return real.astype(dtype, copy=False)
-        numbers = (real - self.inter) / self.slope
+        numbers = (real - (self.inter or 0.0)) / self.slope
         return (numbers if dtype.kind == "f" else np.rint(numbers)).astype(dtype)
 
 

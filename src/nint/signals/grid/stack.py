@@ -22,7 +22,7 @@ def is_stack(path: Path) -> bool:
     try:
         with quiet("tifffile"), _open(path) as file:
             return _problem(file) is None
-    except Exception:  # a damaged file is nobody's stack; who reads it as an image says what is wrong
+    except Exception:  # a damaged file is no stack; the reader of images says what is wrong
         return False
 
 
@@ -37,12 +37,7 @@ def read_stack(path: Path) -> np.ndarray:
             problem = _problem(file)
             if problem:
                 raise UsageError(f"'{path}' {problem}; a volume is a TIFF of at least two equal grey pages.")
-            try:
-                return file.series[0].asarray()
-            except (KeyError, ValueError) as error:
-                if "imagecodecs" not in str(error):
-                    raise
-                return _by_opencv(path, file.series[0])
+            return _pages(path, file.series[0])
     except UsageError:
         raise
     except Exception as error:  # tifffile fails in any way on damaged files
@@ -55,9 +50,11 @@ def write_stack(volume: np.ndarray, path: Path) -> None:
 
     if volume.dtype.kind == "b":
         volume = volume.astype(np.uint8) * np.uint8(255)
-    write_atomically(
-        path, lambda target: tifffile.imwrite(target, volume, photometric="minisblack", compression="zlib", metadata={"axes": "ZYX"})
-    )
+
+    def write(target: Path) -> None:
+        tifffile.imwrite(target, volume, photometric="minisblack", compression="zlib", metadata={"axes": "ZYX"})
+
+    write_atomically(path, write)
 
 
 def _open(path: Path) -> Any:
@@ -77,8 +74,23 @@ def _problem(file: Any) -> str | None:
     return None
 
 
+def _pages(path: Path, series: Any) -> np.ndarray:
+    pages: np.ndarray
+    try:
+        pages = series.asarray()
+    except (KeyError, ValueError) as error:
+        if "imagecodecs" in str(error):
+            return _by_opencv(path, series)
+        raise
+    return pages
+
+
 def _by_opencv(path: Path, series: Any) -> np.ndarray:
-    """Pages whose compression (LZW) tifffile cannot undo on its own."""
+    """Pages whose compression (LZW) tifffile cannot undo on its own.
+
+    Raises:
+        ValueError: where OpenCV cannot do so either.
+    """
     import cv2
 
     found, pages = cv2.imdecodemulti(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)

@@ -46,16 +46,22 @@ class VideoLayout(GridLayout):
         return self.grid[0] / self.fps
 
     def check_comparable(self, other: Layout) -> None:
+        """As in `GridLayout.check_comparable`; both must also last equally long, to a frame.
+
+        Raises:
+            UsageError: where they do not.
+        """
         super().check_comparable(other)
-        if abs(self.duration_s - other.duration_s) > 1 / min(self.fps, other.fps) + 1e-6:
+        if isinstance(other, VideoLayout) and abs(self.duration_s - other.duration_s) > 1 / min(self.fps, other.fps) + 1e-6:
             raise UsageError(
                 f"The model stores {self.duration_s:.6g} s of video, but the input lasts {other.duration_s:.6g} s, so their times differ; "
                 "measure it against the same stretch (start and duration choose one)."
             )
 
     def describe(self) -> str:
+        """One line: "320x240 RGB video, 50 frames at 25 a second"."""
         frames, height, width = self.grid
-        return f"{width}x{height} {_CHANNELS[self.channels]} video, {frames} frames at {self.fps:.4g} a second"  # type: ignore[index]
+        return f"{width}x{height} {_CHANNELS[self.out_features]} video, {frames} frames at {self.fps:.4g} a second"
 
     def decode(
         self,
@@ -131,7 +137,8 @@ class VideoLayout(GridLayout):
     def _frame_size(self, scale: float | None, height: int | None, width: int | None) -> tuple[int, int]:
         _, rows, columns = self.grid
         if height is None and width is None:
-            return self.resized(scale, None)[1:]  # type: ignore[return-value]
+            _, rows, columns = self.resized(scale, None)
+            return rows, columns
         if scale is not None:
             raise UsageError("Give either a scale or a height and width, not both.")
         if height is None:
@@ -167,9 +174,11 @@ class VideoSignal(GridSignal):
         self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:
+        """What was left out or assumed on reading."""
         return (*self._notes, *super().remarks())
 
     def fingerprint(self) -> str:
+        """Hash of the frames, and the frame rate."""
         return f"{super().fingerprint()}@{self.layout.fps:g}"
 
     def _has_structure(self) -> bool:
@@ -222,7 +231,11 @@ def is_image_folder(path: Path) -> bool:
 
 
 def bouncing(*, max_side: int | None = None, start: float | None = None, duration: float | None = None) -> VideoSignal:
-    """Three blobs that bounce off the frame, 24 frames of 64x64 at 12 a second, made by code; options as in `load_video`."""
+    """Three blobs that bounce off the frame, 24 frames of 64x64 at 12 a second, made by code; options as in `load_video`.
+
+    Raises:
+        UsageError: for a stretch of time without frames.
+    """
     from nint.signals.samples.phantom import bouncing_blobs
 
     fps, frames = 12.0, bouncing_blobs(24, 64)

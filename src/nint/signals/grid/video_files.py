@@ -71,6 +71,9 @@ def read_gif(path: Path, max_side: int | None, start: float, stop: float) -> Cli
     """Frames of a GIF (or another animation that Pillow reads).
 
     A frame that stays for several times the shortest one is repeated, so that time runs evenly.
+
+    Raises:
+        UsageError: for a file that is damaged or no animation, and a stretch of time without frames.
     """
     from PIL import Image
 
@@ -95,7 +98,11 @@ def read_gif(path: Path, max_side: int | None, start: float, stop: float) -> Cli
 
 
 def read_folder(path: Path, max_side: int | None, start: float, stop: float) -> Clip:
-    """The images of a folder in the natural order of their names, at 25 frames a second."""
+    """The images of a folder in the natural order of their names, at 25 frames a second.
+
+    Raises:
+        UsageError: for an image that cannot be read, or is not grey or RGB of 8 bits.
+    """
     from nint.signals.image.files import read_image
 
     files = image_files(path)
@@ -120,6 +127,9 @@ def write_mp4(clip: Clip, path: Path) -> None:
     """Writes H.264 (MPEG-4 Part 2 where PyAV has no libx264), lossy.
 
     Even sizes are stored as yuv420p, which everything plays; odd ones as yuv444p, which needs a recent player.
+
+    Raises:
+        UsageError: for a size or a pace that cannot be written, and where PyAV is not installed.
     """
     av = need("av", "Writing video", "video")
     height, width, channels = clip.frames.shape[1:]
@@ -177,7 +187,11 @@ def _turned(frame: Any) -> np.ndarray:
 
 
 def _check_end(path: Path, times: list[float], stream: Any, fps: float) -> None:
-    """A file cut short ends without an error; its header still tells how long it was."""
+    """A file cut short ends without an error; its header still tells how long it was.
+
+    Raises:
+        UsageError: where the frames end before that.
+    """
     if not stream.duration or not times:
         return
     promised, seen = float(stream.duration * stream.time_base), times[-1] + 1 / fps

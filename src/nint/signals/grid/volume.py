@@ -49,11 +49,14 @@ class VolumeLayout(GridLayout):
 
     @property
     def limits(self) -> tuple[float, float]:
+        """What 0 and 1 of the network stand for, in the numbers that a NIfTI header makes of the stored ones."""
         if self.nifti is None or self.nifti.slope is None:
             return self.low, self.high
-        return self.low * self.nifti.slope + self.nifti.inter, self.high * self.nifti.slope + self.nifti.inter
+        low, high = self.nifti.real(np.array([self.low, self.high], dtype=np.float64)).tolist()
+        return low, high
 
     def describe(self) -> str:
+        """One line: "64x64x30 volume (x, y, z), int16"."""
         channels = "" if self.channels is None else f" of {self.channels} channel{'s' * (self.channels > 1)}"
         return f"{'x'.join(map(str, self.grid))} volume ({', '.join(self.axes)}){channels}, {np.dtype(self.dtype).name}"
 
@@ -181,6 +184,7 @@ class VolumeSignal(GridSignal):
         super().__init__(array, 3, name, nifti=nifti)
 
     def remarks(self) -> tuple[str, ...]:
+        """How the axes are called and where they point, and what PSNR is relative to."""
         nifti = self.layout.nifti
         low, high = self.layout.limits
         if nifti is None:
@@ -214,6 +218,9 @@ def is_volume(path: Path) -> bool:
 
 def load_volume(path: str | Path) -> VolumeSignal:
     """Loads a volume: NIfTI (.nii, .nii.gz), .npy of three axes (memory-mapped), or a TIFF stack.
+
+    Args:
+        path: The file.
 
     Raises:
         UsageError: for a file that cannot be read or a volume that cannot be fitted.

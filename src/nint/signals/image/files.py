@@ -1,8 +1,8 @@
-"""Reading image files: PNG, JPEG, TIFF, WebP and BMP, 8 and 16 bits kept exactly, turned upright.
+"""Reading image files: PNG, JPEG, TIFF, WebP, BMP and GIF, 8 and 16 bits kept exactly, turned upright.
 
 Three readers share the work, because none keeps everything. Pillow reads what has 8 bits a channel, and grey of 16 bits, but
 silently reduces 16-bit colour to 8 bits: there OpenCV reads the PNG and tifffile the TIFF. Of files that hold several images
-the first is read. Colour profiles are not applied.
+the first is read. Colour profiles are not applied but kept.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import read_bytes
-from nint.signals.pixels import ORIENTATION_TAG, check_pixel_count, upright
+from nint.files import quiet_stderr, read_bytes, reason_of
+from nint.settings import whole
+from nint.signals.image.picture import Picture, picture_of
+from nint.signals.pixels import ORIENTATION_TAG, PIXEL_LIMIT, check_packing, check_pixel_count, upright
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "Png"),
@@ -26,21 +28,34 @@ _MAGIC = (
     (b"II+\0", "Tiff"),
     (b"MM\0+", "Tiff"),
     (b"BM", "Bmp"),
+    (b"GIF8", "Gif"),
 )
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Reads the pixels of an image file, upright as its EXIF orientation asks.
+    """The pixels of `read_picture`.
+
+    Raises:
+        UsageError: as there.
+    """
+    return read_picture(path).pixels
+
+
+def read_picture(path: str | Path, max_points: int | None = None) -> Picture:
+    """Reads an image file, upright as its EXIF orientation asks, with its colour profile and resolution.
 
     The kind of file is told by its first bytes, whatever its ending. Palettes become RGB (RGBA where an entry is transparent), CMYK
     and YCbCr become RGB, 1 bit becomes grey, a transparent colour becomes an alpha channel.
 
+    Args:
+        path: The file.
+        max_points: Most pixels to read; None is `pixels.PIXEL_LIMIT`.
+
     Returns:
-        `[h, w]` (grey) or `[h, w, c]` (2 grey+alpha, 3 RGB, 4 RGBA), uint8, uint16 or, from a float TIFF, float32.
+        Pixels `[h, w]` (grey) or `[h, w, c]` (2 grey+alpha, 3 RGB, 4 RGBA), uint8, uint16 or, from a float TIFF, float32; and the rest.
 
     Raises:
-        UsageError: for a file that is missing, empty, cut short, damaged, of another depth, no image, or of more than
-            `pixels.PIXEL_LIMIT` pixels.
+        UsageError: for a file that is missing, empty, cut short, damaged, of another depth, no image, or of more pixels than may be read.
     """
     from PIL import Image
 
@@ -48,9 +63,11 @@ def read_image(path: str | Path) -> np.ndarray:
     data = read_bytes(path, "an image file")
     kind = _kind(data)
     if kind is None:
-        raise UsageError(f"'{path}' is not an image that can be read; PNG, JPEG, TIFF, WebP and BMP are.")
+        raise UsageError(f"'{path}' is not an image that can be read; PNG, JPEG, TIFF, WebP, BMP and GIF are.")
+    limit = PIXEL_LIMIT if max_points is None else whole(max_points, "max_points")
     try:
-        return {"Png": _read_png, "Tiff": _read_tiff}.get(kind, _read_plain)(path, data, kind)
+        with quiet_stderr():
+            return {"Png": _read_png, "Tiff": _read_tiff}.get(kind, _read_plain)(path, data, kind, limit)
     except UsageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -58,8 +75,7 @@ def read_image(path: str | Path) -> np.ndarray:
     except MemoryError as error:
         raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
     except Exception as error:  # the readers fail in every way on damaged files; the message carries their reason
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise UsageError(f"'{path}' is damaged or cut short: {reason}.") from error
+        raise UsageError(f"'{path}' is damaged or cut short: {reason_of(error)}.") from error
 
 
 def pil_to_array(image: Any) -> np.ndarray:
@@ -91,22 +107,27 @@ def _kind(data: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
 
 
-def _open(path: Path, data: bytes, kind: str) -> Any:
+def _open(path: Path, data: bytes, kind: str, limit: int) -> Any:
     # The reader's class itself, not Image.open: that one would apply Pillow's own, global pixel limit before ours.
     module = importlib.import_module(f"PIL.{kind}ImagePlugin")
     image = getattr(module, f"{kind}ImageFile")(io.BytesIO(data))
-    check_pixel_count(path, *image.size)
+    width, height = image.size
+    check_pixel_count(path, width, height, limit)
+    check_packing(path, width * height * len(image.getbands()), len(data))
     return image
 
 
-def _read_plain(path: Path, data: bytes, kind: str) -> np.ndarray:
-    image = _open(path, data, kind)
+def _read_plain(path: Path, data: bytes, kind: str, limit: int) -> Picture:
+    image = _open(path, data, kind, limit)
     image.load()
-    return pil_to_array(image)
+    pixels = pil_to_array(image)
+    if kind == "WebP" and getattr(image, "is_animated", False) and pixels.shape[2:] == (4,) and (pixels[..., 3] == 255).all():
+        pixels = np.ascontiguousarray(pixels[..., :3])  # every animation has an alpha channel, whether or not it is used
+    return picture_of(pixels, image, path.name)
 
 
-def _read_png(path: Path, data: bytes, kind: str) -> np.ndarray:
-    image = _open(path, data, kind)
+def _read_png(path: Path, data: bytes, kind: str, limit: int) -> Picture:
+    image = _open(path, data, kind, limit)
     if data.rfind(b"IEND") < 0:
         raise ValueError("its last chunk is missing")
     image.load()  # also where OpenCV reads the pixels below: Pillow refuses a file cut short, OpenCV may fill the rest in
@@ -114,7 +135,7 @@ def _read_png(path: Path, data: bytes, kind: str) -> np.ndarray:
         raise ValueError("its header is not its first chunk")
     depth, colour = data[24], data[25]
     if depth != 16 or colour == 0:
-        return pil_to_array(image)
+        return picture_of(pil_to_array(image), image, path.name)
 
     import cv2
 
@@ -122,14 +143,14 @@ def _read_png(path: Path, data: bytes, kind: str) -> np.ndarray:
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("OpenCV cannot decode it")
     order = [2, 3] if colour == 4 else [2, 1, 0, 3][: pixels.shape[2]]
-    return upright(pixels[..., order], _orientation(image))
+    return picture_of(upright(pixels[..., order], _orientation(image)), image, path.name)
 
 
-def _read_tiff(path: Path, data: bytes, kind: str) -> np.ndarray:
-    from nint.signals.image.tiff import read_deep_tiff
+def _read_tiff(path: Path, data: bytes, kind: str, limit: int) -> Picture:
+    from nint.signals.image.tiff_picture import read_deep_tiff, with_nodata
 
-    deep = read_deep_tiff(path, data)
-    return _read_plain(path, data, kind) if deep is None else deep
+    deep = read_deep_tiff(path, data, limit)
+    return with_nodata(_read_plain(path, data, kind, limit) if deep is None else deep, path, data)
 
 
 def _orientation(image: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import operator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from torch import Tensor
 from nint.errors import UsageError
 from nint.settings import whole
 from nint.signals.base import GridCoords, Layout, Predict
+from nint.signals.image.picture import checked_dpi
 from nint.signals.pixels import DTYPES
 
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
@@ -30,12 +33,18 @@ class ImageLayout(Layout):
         width: Columns.
         channels: 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
         bits: Bits of a channel: 8 or 16, or 32 for floats.
+        depth: Bits in use of 16, from 1 to 16: 2^depth - 1 is 1 to the network. None is all of them.
+        profile: ICC colour profile of the pixels in base64; "" where there is none.
+        dpi: Pixels an inch along x and y, for printing; None where that is not known.
     """
 
     height: int
     width: int
     channels: int
     bits: int = 8
+    depth: int | None = None
+    profile: str = ""
+    dpi: tuple[float, float] | None = None
 
     kind: ClassVar[str] = "image"
     suffixes: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -48,25 +57,67 @@ class ImageLayout(Layout):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value not in known:
                 raise UsageError(f"image layout: {name}={value} is not known; it must be one of {', '.join(map(str, known))}.")
+        if self.depth is not None and (self.bits != 16 or whole(self.depth, "image layout: depth") > 16):
+            raise UsageError(f"image layout: depth={self.depth} does not fit {self.bits} bits; it must be at most 16, of 16 bits.")
+        dpi = None if self.dpi is None else checked_dpi(self.dpi)
+        if (self.dpi is None) != (dpi is None):
+            raise UsageError(f"image layout: dpi={self.dpi} is out of range; it must be two numbers of pixels an inch.")
+        object.__setattr__(self, "dpi", dpi)
+        self.profile_bytes  # noqa: B018 (checks it)
+
+    @property
+    def profile_bytes(self) -> bytes:
+        """The ICC colour profile; empty where there is none.
+
+        Raises:
+            UsageError: for one that is not in base64.
+        """
+        try:
+            return base64.b64decode(self.profile, validate=True)
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise UsageError("image layout: profile is not in base64.") from error
+
+    @property
+    def top(self) -> int:
+        """Stored number that is 1 to the network."""
+        return 1 if self.bits == 32 else 2 ** (self.depth or self.bits) - 1
+
+    def check_comparable(self, other: Layout) -> None:
+        """As in `Layout.check_comparable`; where both have 16 bits, as many of them must be in use.
+
+        Raises:
+            UsageError: where they do not mean the same.
+        """
+        super().check_comparable(other)
+        if isinstance(other, ImageLayout) and self.bits == other.bits == 16 and self.top != other.top:
+            raise UsageError(
+                f"The model was fitted to values from 0 to {self.top}, but those of the input from 0 to {other.top}, so 1 does not mean "
+                f"the same; read it with bit_depth={self.depth or 16}."
+            )
 
     @property
     def out_features(self) -> int:
+        """Channels."""
         return self.channels
 
     @property
     def dtype(self) -> np.dtype:
+        """Type of a stored pixel."""
         return np.dtype(DTYPES[self.bits])
 
     @property
     def samples(self) -> int:
+        """Pixels."""
         return self.height * self.width
 
     @property
     def bits_per_sample(self) -> float:
+        """Bits of a pixel as stored, all channels together."""
         return self.bits * self.channels
 
     def describe(self) -> str:
-        return f"{self.width}x{self.height} {_CHANNELS[self.channels]} image, {'32-bit float' if self.bits == 32 else f'{self.bits} bits'}"
+        """One line: "768x512 RGB image, 8 bits"."""
+        return f"{self.width}x{self.height} {_CHANNELS[self.channels]} image, {_bits_text(self)}"
 
     def decode(
         self,
@@ -113,10 +164,10 @@ class ImageLayout(Layout):
         return decoded[..., 0] if self.channels == 1 else decoded
 
     def write(self, decoded: np.ndarray, path: Path) -> None:
-        """Writes pixels in the format of the ending; see `nint.signals.image.write.write_image`."""
+        """Writes pixels in the format of the ending, with their colour profile; see `nint.signals.image.write.write_image`."""
         from nint.signals.image.write import write_image
 
-        write_image(decoded, path)
+        write_image(decoded, path, profile=self.profile_bytes, dpi=self.dpi)
 
     def _decoded_size(self, scale: float | None, height: int | None, width: int | None) -> tuple[int, int]:
         if height is None and width is None:
@@ -137,7 +188,13 @@ class ImageLayout(Layout):
         if torch.isnan(values).any():
             raise UsageError("The model predicts NaN, so there is no image to decode.")
         values = values.clamp(0, 1)
-        return values.numpy() if self.bits == 32 else (values * (2**self.bits - 1)).round().numpy().astype(self.dtype)
+        return values.numpy() if self.bits == 32 else (values * self.top).round().numpy().astype(self.dtype)
+
+
+def _bits_text(layout: ImageLayout) -> str:
+    if layout.bits == 32:
+        return "32-bit float"
+    return f"{layout.bits} bits" if layout.depth in (None, 16) else f"{layout.depth} of {layout.bits} bits"
 
 
 def _checked_crop(crop: tuple[int, int, int, int] | None, rows: int, columns: int) -> tuple[int, int, int, int]:

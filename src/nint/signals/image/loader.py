@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nint.errors import UsageError
-from nint.signals.image.files import pil_to_array, read_image
+from nint.files import reason_of
+from nint.signals.image.files import pil_to_array, read_picture
 from nint.signals.image.masked import masked_image
+from nint.signals.image.picture import Picture, picture_of
 from nint.signals.image.signal import ImageSignal
 from nint.signals.image.super_resolution import SuperResolutionSignal
 from nint.signals.pixels import checked_pixels, downsample
@@ -22,22 +25,14 @@ def from_array(
     super_resolution: int | None = None,
     downsampling: str | None = None,
     transparent: str | None = None,
+    bit_depth: int | None = None,
 ) -> ImageSignal:
-    """An array as in the constructor, with the options of `load_image`; floats that are NaN are unobserved."""
-    array = np.asarray(array)
-    if max_side is not None:
-        array = downsample(checked_pixels(array, name), max_side)
-    masked = masked_image(array, name, transparent, reduced=max_side is not None)
-    if masked is not None:
-        if super_resolution is not None:
-            raise UsageError("super_resolution needs every pixel; leave it away for an image with unobserved ones.")
-        return masked
-    if super_resolution is None and downsampling is None:
-        return ImageSignal(array, name)
+    """An array as in the constructor, with the options of `load_image`; floats that are NaN are unobserved.
 
-    if super_resolution is None:
-        raise UsageError(f"downsampling={downsampling} has no effect without super_resolution; give that too.")
-    return SuperResolutionSignal(array, super_resolution, name, downsampling or "box")
+    Raises:
+        UsageError: for an array that cannot be fitted, and options that contradict each other.
+    """
+    return _from_picture(Picture(np.asarray(array)), name, max_side, super_resolution, downsampling, transparent, bit_depth)
 
 
 def from_pil(image: Any, name: str | None = None, **options: Any) -> ImageSignal:
@@ -58,8 +53,8 @@ def from_pil(image: Any, name: str | None = None, **options: Any) -> ImageSignal
     try:
         image.load()
     except Exception as error:  # a damaged file behind the image fails in any way
-        raise UsageError(f"'{name}' cannot be read: {str(error).strip().rstrip('.')}.") from error
-    return from_array(pil_to_array(image), name, **options)
+        raise UsageError(f"'{name}' cannot be read: {reason_of(error)}.") from error
+    return _from_picture(picture_of(pil_to_array(image), image, name), name, **options)
 
 
 def load_image(
@@ -68,10 +63,12 @@ def load_image(
     super_resolution: int | None = None,
     downsampling: str | None = None,
     transparent: str | None = None,
+    bit_depth: int | None = None,
+    max_points: int | None = None,
     *,
     name: str | None = None,
 ) -> ImageSignal:
-    """Loads an image file; formats, modes and depths as in `nint.signals.image.files.read_image`.
+    """Loads an image file; formats, modes and depths as in `nint.signals.image.files.read_picture`.
 
     Args:
         path: The file.
@@ -81,9 +78,39 @@ def load_image(
         downsampling: How super-resolution downsamples: "box" (its default) or "bicubic".
         transparent: "fit" (the default): alpha is a channel like the others. "unobserved": alpha is dropped, and pixels of which it is
             0 are left out of training.
+        bit_depth: Bits in use of 16, where the values do not tell; see `ImageSignal`.
+        max_points: Most pixels to read; 2^28 where None.
         name: Name for records; the file's own where None.
 
     Raises:
         UsageError: for a file that cannot be read or an image that cannot be fitted.
     """
-    return from_array(read_image(path), name or Path(path).name, max_side, super_resolution, downsampling, transparent)
+    picture = read_picture(path, max_points)
+    return _from_picture(picture, name or Path(path).name, max_side, super_resolution, downsampling, transparent, bit_depth)
+
+
+def _from_picture(
+    picture: Picture,
+    name: str,
+    max_side: int | None = None,
+    super_resolution: int | None = None,
+    downsampling: str | None = None,
+    transparent: str | None = None,
+    bit_depth: int | None = None,
+) -> ImageSignal:
+    array, present = picture.pixels, picture.observed
+    if max_side is not None:
+        array = downsample(checked_pixels(array, name), max_side)
+        if present is not None:  # a mean over an area counts where all of the area has a value
+            present = downsample(present.astype(np.float32), max_side) > 1 - 1e-6
+    source = dataclasses.replace(picture, pixels=array)
+    masked = masked_image(array, name, transparent, reduced=max_side is not None, present=present, depth=bit_depth, source=source)
+    if masked is not None:
+        if super_resolution is not None:
+            raise UsageError("super_resolution needs every pixel; leave it away for an image with unobserved ones.")
+        return masked
+    if super_resolution is None and downsampling is None:
+        return ImageSignal(array, name, depth=bit_depth, source=source)
+    if super_resolution is None:
+        raise UsageError(f"downsampling={downsampling} has no effect without super_resolution; give that too.")
+    return SuperResolutionSignal(array, super_resolution, name, downsampling or "box", depth=bit_depth, source=source)

@@ -10,6 +10,7 @@ import torch
 from nint.errors import UsageError
 from nint.settings import chosen
 from nint.signals.base import Predict
+from nint.signals.image.picture import Picture
 from nint.signals.image.signal import ImageSignal
 
 TRANSPARENT = ("fit", "unobserved")
@@ -22,11 +23,22 @@ class MaskedImageSignal(ImageSignal):
         array: As in `ImageSignal`, without alpha; unobserved pixels may hold anything that is valid.
         observed: `[h, w]` bool.
         name: Where it came from.
+        depth: As in `ImageSignal`.
+        source: Likewise.
     """
 
-    def __init__(self, array: np.ndarray, observed: np.ndarray, name: str = "array") -> None:
-        super().__init__(array, name)
-        self.observed = torch.from_numpy(np.ascontiguousarray(observed)).reshape(-1)
+    def __init__(
+        self,
+        array: np.ndarray,
+        observed: np.ndarray,
+        name: str = "array",
+        *,
+        depth: int | None = None,
+        source: Picture | None = None,
+    ) -> None:
+        super().__init__(array, name, depth=depth, source=source)
+        self._mask = np.ascontiguousarray(observed).reshape(-1)
+        self.observed = torch.from_numpy(self._mask)
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """PSNR (dB) over the observed pixels. SSIM and LPIPS look at neighbours, so they are absent."""
@@ -36,15 +48,26 @@ class MaskedImageSignal(ImageSignal):
         return {"psnr": psnr(prediction[self.observed][None], self.image.view(len(prediction), -1)[self.observed][None])}
 
     def remarks(self) -> tuple[str, ...]:
-        return ("SSIM and LPIPS are not measured: they look at neighbours, of which some are unobserved.",)
+        """Which metrics are absent, and what an image says of its file."""
+        return (*self.file_notes(), "SSIM and LPIPS are not measured: they look at neighbours, of which some are unobserved.")
 
     def fingerprint(self) -> str:
+        """Hash of the pixels and of which are observed."""
         digest = hashlib.sha256(super().fingerprint().encode())
-        digest.update(np.packbits(self.observed.numpy()).tobytes())
+        digest.update(np.packbits(self._mask).tobytes())
         return digest.hexdigest()[:16]
 
 
-def masked_image(array: np.ndarray, name: str, transparent: str | None, reduced: bool) -> MaskedImageSignal | None:
+def masked_image(
+    array: np.ndarray,
+    name: str,
+    transparent: str | None,
+    reduced: bool,
+    *,
+    present: np.ndarray | None = None,
+    depth: int | None = None,
+    source: Picture | None = None,
+) -> MaskedImageSignal | None:
     """The signal of an array with unobserved pixels, or None where every pixel counts.
 
     Args:
@@ -52,17 +75,21 @@ def masked_image(array: np.ndarray, name: str, transparent: str | None, reduced:
         name: Where it came from.
         transparent: "fit", "unobserved" or None.
         reduced: Whether the pixels are means of areas; then only those of full alpha are observed.
+        present: `[h, w]` bool, false where the file has no value; None where it has one everywhere.
+        depth: As in `ImageSignal`.
+        source: Likewise.
 
     Raises:
         UsageError: where there is no alpha to go by, or nothing is observed.
     """
-    observed: np.ndarray | None = None
+    observed = present
     if transparent is not None and chosen(transparent, TRANSPARENT, "transparent") == "unobserved":
         if array.ndim != 3 or array.shape[2] not in (2, 4):
             raise UsageError(f"'{name}' has no alpha channel, so no pixel of it is transparent; leave transparent=unobserved away.")
         alpha = array[..., -1]
         full = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
-        observed, array = (alpha >= full if reduced else alpha > 0), array[..., :-1]
+        opaque = alpha >= full if reduced else alpha > 0
+        observed, array = opaque if observed is None else observed & opaque, array[..., :-1]
     if array.dtype.kind == "f" and np.isnan(array).any():
         holes = np.isnan(array).reshape(*array.shape[:2], -1).any(-1)
         observed = ~holes if observed is None else observed & ~holes
@@ -72,4 +99,4 @@ def masked_image(array: np.ndarray, name: str, transparent: str | None, reduced:
         raise UsageError(f"'{name}' has no observed pixel.")
     first = array[observed][0]
     filled = np.where(observed[..., None] if array.ndim == 3 else observed, array, first)  # a colour of the image itself
-    return MaskedImageSignal(filled, observed, name)
+    return MaskedImageSignal(filled, observed, name, depth=depth, source=source)

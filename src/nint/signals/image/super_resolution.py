@@ -10,6 +10,7 @@ import torch
 from nint.errors import UsageError, nearest
 from nint.settings import whole
 from nint.signals.base import Pool
+from nint.signals.image.picture import Picture
 from nint.signals.image.signal import ImageSignal, pixel_coords
 from nint.signals.pixels import checked_pixels
 
@@ -28,6 +29,8 @@ class SuperResolutionSignal(ImageSignal):
         name: Where it came from.
         downsampling: "box": the mean of factor x factor pixels. "bicubic": a = -0.5, widened by the factor so that it does not alias,
             clamped to [0, 1]. Neither is rounded back to the image's bit depth.
+        depth: As in `ImageSignal`.
+        source: Likewise.
 
     Raises:
         UsageError: also for a factor out of range, or an image that is the same everywhere once downsampled.
@@ -38,7 +41,16 @@ class SuperResolutionSignal(ImageSignal):
     Source: the paper, Sec. 9; the grids as in the reference.
     """
 
-    def __init__(self, array: np.ndarray, factor: int, name: str = "array", downsampling: str = "box") -> None:
+    def __init__(
+        self,
+        array: np.ndarray,
+        factor: int,
+        name: str = "array",
+        downsampling: str = "box",
+        *,
+        depth: int | None = None,
+        source: Picture | None = None,
+    ) -> None:
         array = checked_pixels(np.asarray(array), name)
         height, width = array.shape[:2]
         if whole(factor, "super_resolution") < 2 or factor > min(height, width):
@@ -48,7 +60,7 @@ class SuperResolutionSignal(ImageSignal):
             )
         if downsampling not in DOWNSAMPLING:
             raise UsageError(f"downsampling={downsampling} is not known.{nearest(str(downsampling), DOWNSAMPLING)}")
-        super().__init__(array[: height - height % factor, : width - width % factor], name)
+        super().__init__(array[: height - height % factor, : width - width % factor], name, depth=depth, source=source)
         self.factor = int(factor)
         self.downsampling = downsampling
         self.original_size = (height, width)
@@ -70,6 +82,7 @@ class SuperResolutionSignal(ImageSignal):
         return (row * self.factor + half) * self.layout.width + column * self.factor + half
 
     def remarks(self) -> tuple[str, ...]:
+        """What was reduced, how, and what was cut off; then what an image says."""
         layout, (height, width) = self.layout, self.original_size
         cut = ""
         if (layout.height, layout.width) != (height, width):
@@ -79,6 +92,7 @@ class SuperResolutionSignal(ImageSignal):
         return (f"Super-resolution: fitted to {fitted} and measured on {layout.width}x{layout.height}{cut}.", *super().remarks())
 
     def fingerprint(self) -> str:
+        """Hash of the pixels, the factor and the method."""
         text = f"{super().fingerprint()} super-resolution {self.factor} {self.downsampling} of {self.original_size}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -87,7 +101,8 @@ def _box(image: np.ndarray, factor: int) -> np.ndarray:
     """`[h, w, c]` float32 -> the means of areas of factor x factor pixels, summed in float64."""
     height, width, channels = image.shape
     areas = image.reshape(height // factor, factor, width // factor, factor, channels)
-    return areas.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
+    means: np.ndarray = areas.mean(axis=(1, 3), dtype=np.float64)
+    return means.astype(np.float32)
 
 
 def _bicubic(image: np.ndarray, factor: int) -> np.ndarray:
@@ -97,4 +112,5 @@ def _bicubic(image: np.ndarray, factor: int) -> np.ndarray:
     size = (width // factor, height // factor)
     planes = [np.ascontiguousarray(image[..., channel]) for channel in range(channels)]
     resized = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC)) for plane in planes]
-    return np.stack(resized, axis=-1).clip(0, 1)  # it overshoots at edges
+    stacked: np.ndarray = np.stack(resized, axis=-1)
+    return stacked.clip(0, 1)  # it overshoots at edges

@@ -8,6 +8,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,20 +26,24 @@ FORMATS = {
 """File ending -> format."""
 
 JPEG_QUALITY = 95
+_INCH_M = 0.0254
 
 _KEEP_16_BITS = ("PNG", "TIFF")
 _KEEP_ALPHA = ("PNG", "TIFF", "WEBP")
 
 
-def write_image(array: np.ndarray, path: str | Path) -> None:
+def write_image(array: np.ndarray, path: str | Path, *, profile: bytes = b"", dpi: tuple[float, float] | None = None) -> None:
     """Writes pixels in the format of the file's ending; a file that is there is replaced in one step, or kept where anything fails.
 
     PNG, TIFF, BMP and WebP (lossless) keep every value, JPEG (quality 95) nearly. WebP knows no grey and stores it as RGB. Float pixels are
-    exact in TIFF; other endings round them to the most bits that they hold: 16 in PNG, 8 elsewhere.
+    exact in TIFF; other endings round them to the most bits that they hold: 16 in PNG, 8 elsewhere. BMP holds no colour profile, and WebP
+    no resolution and none of grey.
 
     Args:
         array: `[h, w]` or `[h, w, c]` with c from 1 to 4; uint8, uint16, or float in [0, 1].
         path: Where to write, with one of the endings of `FORMATS`.
+        profile: ICC colour profile of the pixels.
+        dpi: Pixels an inch along x and y.
 
     Raises:
         UsageError: where the ending is unknown or cannot hold these bits, this alpha channel or this size, or the file cannot be written.
@@ -58,7 +63,7 @@ def write_image(array: np.ndarray, path: str | Path) -> None:
         raise UsageError(f"An image with alpha cannot be written as {ending}; use {_endings(_KEEP_ALPHA)}, which keep alpha.")
     array = np.ascontiguousarray(_stored(array, kind))
     try:
-        data = _encode(array, kind)
+        data = _encode(array, kind, profile, dpi)
     except (OSError, ValueError, OverflowError, MemoryError) as error:  # Pillow's word for "too many pixels a side" differs by format
         size = f"{array.shape[1]}x{array.shape[0]}"
         raise UsageError(f"An image of {size} pixels cannot be written as {ending}: {str(error).strip().rstrip('.')}.") from error
@@ -83,7 +88,11 @@ def _endings(kinds: tuple[str, ...]) -> str:
 
 
 def _stored(array: np.ndarray, kind: str) -> np.ndarray:
-    """The array in the type in which the format stores it."""
+    """The array in the type in which the format stores it.
+
+    Raises:
+        UsageError: for a type that no format stores.
+    """
     if array.dtype in (np.uint8, np.uint16):
         return array
     if array.dtype.kind != "f":
@@ -94,21 +103,26 @@ def _stored(array: np.ndarray, kind: str) -> np.ndarray:
     return np.rint(np.clip(array.astype(np.float64), 0, 1) * top).astype(dtype)
 
 
-def _encode(array: np.ndarray, kind: str) -> bytes:
+def _encode(array: np.ndarray, kind: str, profile: bytes, dpi: tuple[float, float] | None) -> bytes:
     if kind == "TIFF":
-        return _tiff(array)
+        return _tiff(array, profile, dpi)
     if array.dtype == np.uint16 and array.ndim == 3:
-        return _png16(array)
+        return _png16(array, profile, dpi)
 
     from PIL import Image
 
-    options = {"JPEG": {"quality": JPEG_QUALITY}, "WEBP": {"lossless": True, "exact": True}}.get(kind, {})
+    known: dict[str, dict[str, Any]] = {"JPEG": {"quality": JPEG_QUALITY}, "WEBP": {"lossless": True, "exact": True}}
+    options = dict(known.get(kind, {}))
+    if profile and kind != "BMP" and not (kind == "WEBP" and array.ndim == 2):  # WebP has no grey, which a profile of grey is for
+        options["icc_profile"] = profile
+    if dpi is not None and kind != "WEBP":
+        options["dpi"] = dpi
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _tiff(array: np.ndarray) -> bytes:
+def _tiff(array: np.ndarray, profile: bytes, dpi: tuple[float, float] | None) -> bytes:
     import tifffile
 
     channels = 1 if array.ndim == 2 else array.shape[2]
@@ -121,14 +135,17 @@ def _tiff(array: np.ndarray) -> bytes:
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         compression="zlib",
         metadata=None,
+        iccprofile=profile or None,
+        resolution=dpi,
+        resolutionunit="inch" if dpi else None,
     )
     return buffer.getvalue()
 
 
-def _png16(array: np.ndarray) -> bytes:
+def _png16(array: np.ndarray, profile: bytes, dpi: tuple[float, float] | None) -> bytes:
     """A PNG of 16 bits with several channels. By hand, because Pillow reduces these to 8 bits and OpenCV has no grey+alpha.
 
-    Source: PNG specification, third edition: chunks (5), big-endian samples (7.2), filter 1 "Sub" (9.2).
+    Source: PNG specification, third edition: chunks (5), big-endian samples (7.2), filter 1 "Sub" (9.2), iCCP (11.3.2.3), pHYs (11.3.4.3).
     """
     height, width, channels = array.shape
     pixel = 2 * channels
@@ -139,7 +156,12 @@ def _png16(array: np.ndarray) -> bytes:
     np.subtract(lines[:, pixel:], lines[:, :-pixel], out=filtered[:, 1 + pixel :])  # modulo 256, as the filter asks
     colour = {2: 4, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")
+    chunks = [(b"IHDR", header)]
+    if profile:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
+    if dpi is not None:
+        chunks.append((b"pHYs", struct.pack(">IIB", *(round(value / _INCH_M) for value in dpi), 1)))
+    chunks += [(b"IDAT", zlib.compress(filtered.tobytes())), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
     )

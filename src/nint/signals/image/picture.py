@@ -1,0 +1,144 @@
+"""What an image file carries besides its pixels: colour profile, resolution, and what a model does not keep, in sentences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nint.errors import UsageError
+from nint.settings import whole
+
+PROFILE_LIMIT = 2**19
+"""Bytes of the largest colour profile that travels in a model. Those of cameras and screens have 0.5 to 60 KB."""
+
+_SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
+_ORIENTATION, _EXIF_PART, _GPS_PART = 274, 34665, 34853
+_SRGB_GAMMA = 0.45455
+_DEPTHS = (8, 10, 12, 14, 16)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image as its file gives it.
+
+    Attributes:
+        pixels: `[h, w]` or `[h, w, c]`, as `nint.signals.image.files.read_image` returns them.
+        profile: ICC colour profile of the pixels; empty where there is none.
+        dpi: Pixels an inch along x and y; None where the file does not tell.
+        observed: `[h, w]` bool, false where the file's "no data" number stands; None where every pixel counts.
+        notes: Sentences on what the file holds that is not here.
+    """
+
+    pixels: np.ndarray
+    profile: bytes = b""
+    dpi: tuple[float, float] | None = None
+    observed: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+
+def picture_of(pixels: np.ndarray, image: Any, name: str) -> Picture:
+    """The pixels of a PIL image with what its header carries.
+
+    Args:
+        pixels: As decoded, upright.
+        image: The PIL image, still with its `info`.
+        name: What the sentences call it.
+    """
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    profile, note = checked_profile(image.info.get("icc_profile"), channels, name)
+    dpi = checked_dpi(image.info.get("dpi"))
+    return Picture(pixels, profile, dpi, notes=tuple(filter(None, [*_frames(image, name), note, _left_out(image, name)])))
+
+
+def checked_profile(profile: Any, channels: int, name: str) -> tuple[bytes, str]:
+    """A colour profile that fits the channels, or none and a sentence that says why.
+
+    Args:
+        profile: Bytes, or whatever stands in their place.
+        channels: Of the pixels: 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
+        name: What the sentence calls the file.
+
+    Source: ICC.1:2022, 7.2: bytes 16 to 19 name the colour space, 36 to 39 are "acsp".
+    """
+    if not isinstance(profile, bytes) or not profile:
+        return b"", ""
+    if len(profile) < 128 or profile[36:40] != b"acsp":
+        return b"", f"The colour profile of '{name}' is damaged and is not kept."
+    if profile[16:20] != _SPACES[channels]:
+        return b"", f"The colour profile of '{name}' is not for the channels that are fitted and is not kept."
+    if len(profile) > PROFILE_LIMIT:
+        return (
+            b"",
+            f"The colour profile of '{name}' has {len(profile):,} bytes, more than a model takes ({PROFILE_LIMIT:,}), and is not kept.",
+        )
+    return profile, ""
+
+
+def checked_dpi(dpi: Any) -> tuple[float, float] | None:
+    """Two finite numbers from 1 to 10^6, or None."""
+    try:
+        x, y = (float(value) for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return (x, y) if all(math.isfinite(value) and 1 <= value <= 1e6 for value in (x, y)) else None
+
+
+def checked_depth(array: np.ndarray, depth: int | None, name: str) -> int:
+    """Bits in use of a channel.
+
+    Args:
+        array: uint8, uint16 or floats.
+        depth: As asked for; None takes, of 16 bits, the least of the depths of sensors and scanners that hold the largest value.
+        name: What the message calls it.
+
+    Raises:
+        UsageError: for a depth of other than 16 bits, and one that does not hold the values.
+    """
+    bits = array.dtype.itemsize * 8
+    if bits != 16:
+        if depth is not None:
+            raise UsageError(f"bit_depth={depth} does not apply to '{name}', which has {bits} bits a channel; it is for 16.")
+        return bits
+    top = int(array.max())
+    if depth is None:
+        return next(known for known in _DEPTHS if top < 2**known)
+    if whole(depth, "bit_depth") > 16 or top >= 2**depth:
+        raise UsageError(
+            f"bit_depth={depth} does not fit '{name}', whose largest value is {top}; it must be from {top.bit_length()} to 16."
+        )
+    return depth
+
+
+def _frames(image: Any, name: str) -> list[str]:
+    try:
+        frames = 1 if image.format == "TIFF" else int(getattr(image, "n_frames", 1))
+    except Exception:  # a damaged later frame; the first one was read
+        frames = 1
+    return [f"'{name}' holds {frames} frames, of which the first is fitted; --kind video fits them all."] if frames > 1 else []
+
+
+def _left_out(image: Any, name: str) -> str:
+    info, found = image.info, []
+    try:
+        tags = set(image.getexif())
+    except Exception:  # damaged EXIF data
+        tags = {_EXIF_PART}
+    is_tiff = image.format == "TIFF"  # whose own tags are of the same kind
+    if tags & {_EXIF_PART, _GPS_PART} if is_tiff else tags - {_ORIENTATION}:
+        found.append("EXIF data")
+    if any("xmp" in str(key).lower() for key in info):
+        found.append("XMP data")
+    if "photoshop" in info:
+        found.append("Photoshop data")
+    if info.get("comment") or any("xmp" not in str(key).lower() for key in getattr(image, "text", {}) or {}):
+        found.append("text")
+    gamma = info.get("gamma")
+    if isinstance(gamma, float) and "srgb" not in info and "icc_profile" not in info and abs(gamma - _SRGB_GAMMA) > 1e-3:
+        found.append(f"gamma {gamma:g}")
+    if not found:
+        return ""
+    *first, last = found
+    return f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} of '{name}'."

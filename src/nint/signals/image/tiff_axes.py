@@ -1,0 +1,86 @@
+"""What a TIFF says of its axes beyond their names: distances of neighbours along them, by ImageJ, OME or GeoTIFF."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+from xml.etree import ElementTree
+
+_PIXEL_SCALE = 33550
+_RESOLUTION_UNITS = {2: "inch", 3: "cm"}
+_MOST_XML = 2**24
+
+
+def axis_spacing(file: Any) -> tuple[dict[str, float], dict[str, str]]:
+    """Distances between neighbours of a TIFF opened by tifffile.
+
+    Returns:
+        (axis letter -> distance above 0, axis letter -> its unit); an axis of which nothing is said is absent.
+    """
+    if file.is_imagej:
+        return _of_imagej(file)
+    if file.is_ome:
+        return _of_ome(file.ome_metadata or "")
+    scale = file.pages[0].tags.get(_PIXEL_SCALE)
+    if scale is not None:  # GeoTIFF: of the model, whose unit another tag tells by a code
+        return _sound(dict(zip("XY", scale.value, strict=False))), {}
+    return {}, {}
+
+
+def print_resolution(page: Any) -> tuple[float, float] | None:
+    """Pixels an inch along x and y, where a page says it."""
+    unit = page.tags.get("ResolutionUnit")
+    inch = {"inch": 1.0, "cm": 2.54}.get(_RESOLUTION_UNITS.get(int(unit.value) if unit else 2, ""))
+    values = [_per_unit(page, name) for name in ("XResolution", "YResolution")]
+    if inch is None or None in values:
+        return None
+    x, y = (value * inch for value in values if value is not None)
+    return x, y
+
+
+def _of_imagej(file: Any) -> tuple[dict[str, float], dict[str, str]]:
+    said = file.imagej_metadata or {}
+    unit = str(said.get("unit", "")).replace("\\u00B5", "u").replace("µ", "u")
+    found: dict[str, Any] = {}
+    if unit:
+        per_unit = {axis: _per_unit(file.pages[0], f"{axis}Resolution") for axis in "XY"}
+        found = {axis: 1 / value for axis, value in per_unit.items() if value}
+    found |= {"Z": said.get("spacing"), "T": said.get("finterval")}
+    spacing = _sound(found)
+    return spacing, {axis: "s" if axis == "T" else unit for axis in spacing if unit or axis == "T"}
+
+
+def _of_ome(xml: str) -> tuple[dict[str, float], dict[str, str]]:
+    try:
+        root = ElementTree.fromstring(xml) if len(xml) < _MOST_XML else None
+    except ElementTree.ParseError:
+        root = None
+    pixels = None if root is None else next((node for node in root.iter() if node.tag.endswith("Pixels")), None)
+    if pixels is None:
+        return {}, {}
+    names = {axis: f"PhysicalSize{axis}" for axis in "XYZ"} | {"T": "TimeIncrement"}
+    spacing = _sound({axis: pixels.get(name) for axis, name in names.items()})
+    usual = dict.fromkeys("XYZ", "µm") | {"T": "s"}
+    return spacing, {axis: pixels.get(f"{names[axis]}Unit", usual[axis]).replace("µ", "u") for axis in spacing}
+
+
+def _per_unit(page: Any, name: str) -> float | None:
+    tag = page.tags.get(name)
+    try:
+        above, below = tag.value
+        return above / below if above > 0 and below > 0 else None
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _sound(values: dict[str, Any]) -> dict[str, float]:
+    """Those that are finite numbers above 0."""
+    found = {}
+    for axis, value in values.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(number) and number > 0:
+            found[axis] = number
+    return found
