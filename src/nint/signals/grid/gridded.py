@@ -38,11 +38,6 @@ def need(module: str, purpose: str, extra: str) -> Any:
         raise UsageError(f"{purpose} needs the package {module}; pip install 'nint[{extra}]'.") from error
 
 
-def reason_of(error: BaseException) -> str:
-    """What another library said, as the end of a sentence of ours."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
 @dataclass(frozen=True)
 class GridLayout(Layout):
     """Shape and type of a regular grid of values. Abstract: a kind adds its name, its files and its own way to decode.
@@ -185,7 +180,7 @@ class GridSignal(Signal):
         dtype = checked_dtype(np.dtype(source.dtype), f"'{name}'")
         if math.prod(source.shape) == 0:
             raise UsageError(f"'{name}' is empty: its shape is {tuple(source.shape)}.")
-        self._rows = rows_of(source, dims)
+        self._rows = rows_of(source, dims, name)
         if len(self._rows) == 1:
             raise UsageError(f"'{name}' is a single point; a signal needs at least two.")
         found = scan(self._rows, name)
@@ -207,6 +202,11 @@ class GridSignal(Signal):
         """Whether quality is estimated on a sample of the points, and which metrics are absent then."""
         note = estimate_note(len(self.values))
         return (*note, "SSIM is left out.") if note and "ssim" in self.metrics else note
+
+    def scaling(self) -> dict[str, Any]:
+        """The numbers that are 0 and 1 to the network; PSNR is relative to their difference."""
+        low, high = self.layout.limits
+        return {"low": low, "high": high}
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """PSNR (dB) relative to the range of the values, over the points that were observed, and what the kind adds to it.

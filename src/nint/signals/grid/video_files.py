@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import write_atomically
+from nint.files import check_file, quiet_stderr, reason_of, write_atomically
 from nint.signals.grid.clip import Clip, Frames
-from nint.signals.grid.gridded import need, reason_of
+from nint.signals.grid.gridded import need
 
 FOLDER_FPS = 25.0
 """Frames a second of a folder of images, which says nothing about time."""
