@@ -56,6 +56,9 @@ MAX_POINTS = 2**28
 MAX_DECODED = 2**31
 """Most points that a decoded signal may have: an hour and more of predictions on a CPU."""
 
+MAX_AXIS = 2**28
+"""Most points that one axis of a decoded signal may have: its coordinates are held in memory."""
+
 _RANGE_TOLERANCE = 1e-6  # of the range: what float32 and text formats may change of its ends
 
 
@@ -275,12 +278,16 @@ def check_decoded(shape: Sequence[int]) -> None:
         shape: Points an axis of what is to be decoded.
 
     Raises:
-        UsageError: for more than `MAX_DECODED` points.
+        UsageError: for more than `MAX_DECODED` points, or `MAX_AXIS` of an axis.
     """
     points = math.prod(shape)
+    if max(shape) > MAX_AXIS:
+        raise UsageError(f"A decoded axis has at most {MAX_AXIS:,} points, not {min(max(shape), 10**300):.4g}; ask for a smaller size.")
     if points > MAX_DECODED:
-        size, count = "x".join(f"{axis:.4g}" for axis in shape), f"{points:,}" if points < 10**15 else f"{points:.3g}"
-        raise UsageError(f"A decoded size of {size} has {count} points, more than the limit of {MAX_DECODED:,}; ask for a smaller one.")
+        size = "x".join(map(str, shape))
+        raise UsageError(
+            f"A decoded size of {size} has {points:.4g} points, more than the limit of {MAX_DECODED:,}; ask for a smaller one."
+        )
 
 
 def same_range(ours: tuple[float, float], theirs: tuple[float, float]) -> bool:

@@ -52,7 +52,8 @@ class Scaling:
                 np.float64
             )  # before rounding: large numbers may differ by little
         else:
-            offset = stored.astype(np.float64) - self.low
+            with np.errstate(invalid="ignore"):  # of a NaN that signals
+                offset = stored.astype(np.float64) - self.low
         unit: np.ndarray = offset / (self.high - self.low)
         return unit.astype(np.float32)
 

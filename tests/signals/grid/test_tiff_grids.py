@@ -15,7 +15,7 @@ from nint.signals.grid.volume import load_volume
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal
 
-CASES = Path(__file__).parents[3] / ".." / "shared" / "cases" / "image"
+CASES = Path(__file__).resolve().parents[4] / "shared" / "cases" / "image"
 NODATA = (42113, "s", 0, "-9999", True)
 
 

@@ -283,7 +283,7 @@ def test_which_files_are_volumes(tmp_path):
     for name, words in (("one", "has the axes y, x;"), ("sizes", "another size or type")):
         with pytest.raises(UsageError, match=words):
             load_volume(tmp_path / f"{name}.tif")
-    tifffile.imwrite(tmp_path / "imagej.tif", numbers((4, 8, 9), "uint16"), imagej=True)
+    tifffile.imwrite(tmp_path / "imagej.tif", numbers((4, 8, 9), "uint16"), imagej=True, metadata={"axes": "ZYX"})
     assert is_volume(tmp_path / "imagej.tif") and load_volume(tmp_path / "imagej.tif").layout.grid == (4, 8, 9)
     (tmp_path / "x.tif").write_bytes(b"II*\0junk")
     (tmp_path / "x.npy").write_bytes(b"junk")

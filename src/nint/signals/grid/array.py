@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nint.errors import UsageError
-from nint.signals.base import GridCoords, Predict
+from nint.signals.base import GridCoords, Predict, check_decoded
 from nint.signals.grid.gridded import GridLayout, GridSignal, axis_count
 from nint.signals.grid.spacing import Spacing, checked_spacing
 
@@ -63,7 +63,9 @@ class ArrayLayout(GridLayout):
         Cost:
             One forward a point, in blocks of at most 2^20 points.
         """
-        return self.decode_grid(predict, GridCoords(self.resized(scale, shape)))
+        size = self.resized(scale, shape)
+        check_decoded(size)
+        return self.decode_grid(predict, GridCoords(size))
 
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes .npy or a zarr folder; .tif where the array has two axes, or those that a TIFF named; .png where it is a picture.

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.settings import whole
-from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, same_range
+from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, check_decoded, same_range
 from nint.signals.grid_rows import GridValues, Scaling, block_points, observed_mask, rows_of, scan
 from nint.signals.measure import estimate_note, measure
 
 DEFAULTS = KindDefaults(source="no published setting, so those of images")
 
+_BEYOND = 1e18  # more points an axis than anything has
 _VALUES_IN_MEMORY = 2**26
 _OUTPUT_BYTES_IN_MEMORY = 2**28
 
@@ -125,6 +126,7 @@ class GridLayout(Layout):
             `[*coords.grid]`, and the channels last where the layout has that axis, in the stored type. Outputs of more than 256 MiB lie
             in a temporary file that is gone when the array is.
         """
+        check_decoded(coords.grid)
         decoded = allocate((*coords.grid, self.out_features), np.dtype(self.dtype))
         flat = decoded.reshape(-1, self.out_features)
         step = block_points(self.out_features)
@@ -146,7 +148,7 @@ class GridLayout(Layout):
             factor = 1.0 if scale is None else float(scale)
             if not (math.isfinite(factor) and factor > 0):
                 raise UsageError(f"scale={factor:g} is out of range; it must be a finite number above 0.")
-            return tuple(max(1, round(points * factor)) for points in self.grid)
+            return tuple(max(1, round(min(points * factor, _BEYOND))) for points in self.grid)
         if scale is not None:
             raise UsageError("Give either a scale or a shape, not both.")
         shape = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)

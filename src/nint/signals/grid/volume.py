@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nint.errors import UsageError
-from nint.signals.base import MEASURE_UP_TO, GridCoords, Predict
+from nint.signals.base import MEASURE_UP_TO, GridCoords, Predict, check_decoded
 from nint.signals.grid.gridded import GridLayout, GridSignal, need
 from nint.signals.grid.nifti import Nifti, regrid
 from nint.signals.grid.spacing import OF_NIFTI, Spacing, checked_spacing
@@ -89,6 +89,7 @@ class VolumeLayout(GridLayout):
             UsageError: for a size or slice that cannot be, or a prediction of NaN.
         """
         size = self.resized(scale, shape)
+        check_decoded(size if slice is None else (max(size),))
         if slice is None:
             return self._real(self.decode_grid(predict, GridCoords(size)))
         axis, index = self._slice(slice, size)
@@ -102,8 +103,9 @@ class VolumeLayout(GridLayout):
         """Writes a volume as .nii, .nii.gz, .npy or a .tif stack, and a slice as .png, .tif or .npy.
 
         A NIfTI file lies where the original lay, whatever its resolution; a volume without a header becomes one of the spacing that its
-        file told, else of unit voxels, x first. A .tif stack has z for its pages, and the spacing as ImageJ or OME notes it. The rows of a slice are its first axis. Slices of 8 and 16 bits keep their numbers; others are
-        scaled so that the range of the volume is black to white.
+        file told, else of unit voxels, x first. A .tif stack has z for its pages, and the spacing as ImageJ or OME notes it. The rows of
+        a slice are its first axis. Slices of 8 and 16 bits keep their numbers; others are scaled so that the range of the volume is black
+        to white.
 
         Raises:
             UsageError: where the ending is unknown or cannot hold this.
@@ -132,7 +134,7 @@ class VolumeLayout(GridLayout):
         return stored if self.nifti is None else self.nifti.real(stored)
 
     def _slice(self, text: str, size: tuple[int, ...]) -> tuple[int, int]:
-        match = re.fullmatch(rf"([{self.axes}])[:=](\d+)", str(text).strip())
+        match = re.fullmatch(rf"([{self.axes}])[:=]([0-9]{{1,15}})", str(text).strip())
         if not match:
             raise UsageError(f"slice={text} cannot be read; write an axis and an index, for example z:40 (axes {', '.join(self.axes)}).")
         axis, index = self.axes.index(match[1]), int(match[2])
@@ -274,7 +276,9 @@ def load_volume(path: str | Path, *, in_dims: int | None = None, max_points: int
         grid = read_grid(path, max_points)
         if len(grid.axes) != _AXES:
             held = f"the axes {', '.join(grid.axes.lower())}{' and channels' if grid.array.ndim > len(grid.axes) else ''}"
-            raise UsageError(f"'{path}' has {held}; a volume is a TIFF of three axes, so use --kind array or image.{' '.join(['', *grid.notes])}")
+            raise UsageError(
+                f"'{path}' has {held}; a volume is a TIFF of three axes, so use --kind array or image.{' '.join(['', *grid.notes])}"
+            )
         return VolumeSignal(grid.array, name=path.name, spacing=grid.spacing, notes=grid.notes)
     raise UsageError(f"'{path}' is not a volume that can be read; .nii, .nii.gz, .npy and .tif are.")
 
