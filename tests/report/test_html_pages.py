@@ -76,7 +76,7 @@ def test_a_fit_without_its_original_says_so(fitted):
     assert titles == ["Reconstruction", "Selected points"]
     assert page.data[0]["labels"][0].startswith("step 1, ")
     assert "Settings and versions" in page.text and "siren:size=2x16" in page.text
-    assert list(page.data[1]["groups"][0]["axes"]) == ["step", "training_seconds", "units", "flops"]
+    assert list(page.data[1]["groups"][0]["axes"]) == ["step", "training_seconds", "forward_equivalents", "flops"]
 
 
 def test_with_its_original_there_is_an_error_map_and_a_comparison(fitted):
@@ -169,7 +169,7 @@ def test_a_comparison_tells_failed_runs_and_damaged_lines(tmp_path):
     )
     assert kind_of(tmp_path) == "comparison"
     page = read(write_report(tmp_path))
-    assert "full on siren, seed 0, failed: it blew <b>up</b>" in page.text
+    assert "full on gone.png, siren, 10 steps, seed 0, failed: it blew <b>up</b>" in page.text
     assert "Line 3 of" in page.text and "cannot be read" in page.text
     assert [(run["name"], run["seed"]) for run in page.data[0]["groups"][0]["series"]] == [("nint", 0), ("nint", 1)]
     assert len(page.all("table")) == 1 and "The original (gone.png) is not at hand" in page.text

@@ -111,7 +111,7 @@ def ours(column: Column, cell: Cell, factor: float = 1.0) -> Shown:
     mean = cell.ours.mean / scale
     places = decimals(column, mean)
     text = f"{mean:,.{places}f}"
-    if cell.ours.deviation is not None:
+    if cell.ours.deviation is not None and cell.ours.deviation > 1e-12 * abs(cell.ours.mean):  # what every run shares has none
         text += f" ± {cell.ours.deviation / scale:,.{places}f}"
     if cell.numbers is None:
         text += f" ({cell.ours.size} of {cell.wanted})"
