@@ -11,8 +11,9 @@ from PIL import Image
 
 import nint
 from nint.bench import interleaved
+from nint.bench.compare.asked import Comparison
 from nint.bench.compare.folder import claim, holds_comparison
-from nint.bench.compare.table import Comparison, comparison_table
+from nint.bench.compare.table import comparison_table
 from nint.bench.execute import missing, run_all
 from nint.bench.store import Store
 from nint.errors import UsageError

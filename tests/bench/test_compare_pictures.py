@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nint.bench.compare.asked import Comparison
 from nint.bench.compare.pictures import write_pictures
-from nint.bench.compare.table import Comparison, comparison_table
+from nint.bench.compare.table import comparison_table
 from nint.bench.execute import run_all
 from nint.bench.store import Store
 from nint.plots.style import COLOURS

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nint.bench.compare.table import Comparison, comparison_table
+from nint.bench.compare.asked import Comparison
+from nint.bench.compare.table import comparison_table
 from nint.bench.tables.data import table_data
 from nint.bench.tables.notes import notes
 from nint.bench.tables.panels import panels
@@ -129,7 +130,7 @@ def test_differences_are_those_of_pairs_of_runs(three):
     assert found.p == pytest.approx(stats.ttest_rel([32, 32, 32], [31, 28, 31]).pvalue)
     assert cell(three, "nint", "psnr@40").difference is None
     title = "Quality, PSNR: difference from nint, mean [95% interval] p"
-    assert rows(three, title)["full"][1] == "+2.00 [+1.00, +4.00] 0.18"
+    assert rows(three, title)["full"][1] == "+2.00 [+1.00, +4.00] p=0.18"
     assert rows(three, title)["nint"] == ["–", "–"]
     assert cell(three, "nint", "iterations@30").numbers is None
     assert cell(three, "full", "iterations@30").difference is None  # of two seeds of three there is no pair

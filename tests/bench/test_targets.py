@@ -60,4 +60,4 @@ def test_value_at_takes_the_last_evaluation_at_or_before(limit, expected):
 
 
 def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(nint.bench.targets) == (0, 3)
+    assert doctest.testmod(nint.bench.targets) == (0, 4)

@@ -14,8 +14,9 @@ from oracles.pictures import picture
 from PIL import Image
 
 import nint
+from nint.bench.compare.asked import Comparison
 from nint.bench.compare.folder import claim
-from nint.bench.compare.table import Comparison, comparison_table
+from nint.bench.compare.table import comparison_table
 from nint.bench.execute import run_all
 from nint.cli.main import main
 from nint.errors import DivergedError, UsageError
