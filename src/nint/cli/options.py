@@ -28,7 +28,7 @@ class SignalOptions:
         target: shapes: sdf or occupancy
         iou_resolution: shapes: points per axis of the grid on which IoU is measured
         hold_out: fraction of the points to exclude from training and measure separately
-        max_points: most points that a file may claim to hold beyond what its length proves (2^28 if left out)
+        max_points: largest number of points that a file may claim beyond what its length proves (2^28 if left out)
     """
 
     kind: Annotated[str | None, *text("KIND")] = None

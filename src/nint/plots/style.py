@@ -81,7 +81,7 @@ class Line:
 
 
 def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
-    """Colour and dash of each sampler in text form.
+    """Colour and dash of each sampler.
 
     The name decides the colour, the same in every plot; variants of one name differ in their dashes, and a name without settings is solid.
 

@@ -57,8 +57,8 @@ def outcome(record: dict[str, Any]) -> list[tuple[str, str]]:
     if seconds is not None:
         fraction = f", of which {selecting / seconds:.0%} for selecting points" if selecting is not None and seconds else ""
         rows.append(("training", f"{duration(seconds)}{fraction}"))
-    if (units := number(record, "units")) is not None:
-        rows.append(("forward equivalents", f"{units:,.1f} (1 = a forward over all points; a backward counts 2)"))
+    if (forwards := number(record, "forward_equivalents")) is not None:
+        rows.append(("forward equivalents", f"{forwards:,.1f} (1 = a forward over all points; a backward counts 2)"))
     counts = {
         "points in forward passes": "points_forwarded",
         "points in backward passes": "points_backwarded",
