@@ -43,8 +43,8 @@ class Cost:
         key: Key of the cost in the rows of a curve.
         label: Label of the axis.
         unit: Divisor of the values.
-        end: Largest value of the axis in the unit of the rows; the axis ends earlier where the shortest sampler does, so that all are compared
-            over the same cost. None draws every curve to its end.
+        end: Largest value of the axis in the unit of the rows; the axis ends earlier where the shortest sampler does, so that all are
+            compared over the same cost. None draws every curve to its end.
     """
 
     key: str

@@ -20,7 +20,7 @@ from nint.signals.image.files import read_image
 from nint.signals.image.write import write_image
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal
-from nint.signals.samples.phantom import bouncing_blobs
+from nint.signals.grid.phantom import bouncing_blobs
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "video"
 

@@ -113,7 +113,7 @@ def samplers_of(asked: Comparison, pools: Sequence[Pool]) -> list[str]:
     return list(found)
 
 
-def _text(sampler: Sampler, share: str | None) -> str:
+def _text(sampler: Sampler[Any], share: str | None) -> str:
     """The shortest text form; a batch share that was named stays, as a kind of signal may have another default than the sampler."""
     text = SAMPLERS.text(sampler)
     if share is None or "batch_share" in split_text(text)[1]:
@@ -121,7 +121,7 @@ def _text(sampler: Sampler, share: str | None) -> str:
     return f"{text}{',' if ':' in text else ':'}batch_share={share}"
 
 
-def _allowed(sampler: Sampler, pool: Any) -> bool:
+def _allowed(sampler: Sampler[Any], pool: Any) -> bool:
     try:
         check_needs(sampler, pool, SAMPLERS.name_of(sampler))
     except UsageError:
