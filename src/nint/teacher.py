@@ -71,13 +71,14 @@ class Teacher:
         chunk_size: Points at a time when scoring; None chooses for the device.
         value_range: Lowest and highest possible value.
         precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.machine.precision`).
+        check_finite: Look for NaN and infinity in the points; False where they are known to be finite.
 
     Raises:
         UsageError: where shapes do not fit, coords or values are NaN or infinite, or the sampler needs what the pool does not have.
         UnsupportedFieldError: for a module that is random or mixes points, or that the sampler cannot use.
 
-    Cost: a pass over the pool, which looks for NaN (of pools that are read by rows and hold more than 2^26 points, over a sample), and a
-    few forwards of four points. Methods may be called within `torch.no_grad` or `torch.inference_mode`.
+    Cost: with `check_finite` a pass over the pool (over a sample of one that is read by rows and holds more than 2^26 points), and a few
+    forwards of four points. Methods may be called within `torch.no_grad` or `torch.inference_mode`.
     """
 
     @gradients_enabled()
@@ -95,6 +96,7 @@ class Teacher:
         chunk_size: int | None = None,
         value_range: tuple[float, float] = (0.0, 1.0),
         precision: str = "float32",
+        check_finite: bool = True,
     ) -> None:
         if total_steps < 1:
             raise UsageError(f"total_steps={total_steps} must be at least 1.")
@@ -112,7 +114,8 @@ class Teacher:
         self.wants_coord_gradient = "coord_gradient" in needs
         self.wants_kernel = "kernel" in needs
         self._given = Pool(coords, values, grid, value_range)
-        pool = checked_pool(self._given, field)
+        self._check_finite = check_finite
+        pool = checked_pool(self._given, field, check_finite)
         self.probe = Probe(field, pool, self.loss, chunk_size, self.cost, precision=precision)
         check_needs(self.sampler, self.probe, self._name)
         self._try_field(needs)
@@ -231,7 +234,7 @@ class Teacher:
         if pool is self._given:
             return
         given, old = pool, self.probe.pool
-        pool = checked_pool(given, self.field)
+        pool = checked_pool(given, self.field, self._check_finite)
         if (pool.in_features, pool.out_features) != (old.in_features, old.out_features):
             raise UsageError(
                 f"The new points have {pool.in_features} coordinates and {pool.out_features} values each; "

@@ -62,6 +62,12 @@ def test_very_long_lazy_rows_are_sampled_from_end_to_end(small):
     assert values.read == sorted(values.read)
 
 
+def test_the_check_can_be_left_out():
+    values = Lazy(251, 3)
+    checked_pool(Pool(torch.zeros(251, 2), values), nn.Linear(2, 1), check_finite=False)
+    assert values.read == []
+
+
 def test_whole_numbers_and_complex_ones_are_finite():
     for values in (torch.zeros(5, 1, dtype=torch.uint8), torch.zeros(5, 1, dtype=torch.bool), torch.zeros(5, 1, dtype=torch.complex64)):
         checked_pool(Pool(torch.zeros(5, 2), values), nn.Linear(2, 1))

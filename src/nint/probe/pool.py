@@ -20,18 +20,20 @@ _READ_WHOLE = 2**26
 _BLOCKS, _BLOCK = 64, 2**16
 
 
-def checked_pool(pool: Pool, field: nn.Module) -> Pool:
+def checked_pool(pool: Pool, field: nn.Module, check_finite: bool = True) -> Pool:
     """The pool, with its coordinates in double precision if the network's parameters are.
 
     Args:
         pool: Any.
         field: The network that will be trained on it.
+        check_finite: Look for NaN and infinity.
 
     Raises:
         UsageError: for what is no tensor and not read by rows, shapes that do not fit, NaN or infinite numbers, or a network whose
             parameters were made inside `torch.inference_mode`.
 
-    Cost: a pass over coordinates and values, a million rows at a time; of lazy ones with more than 2^26 rows, over 4 million of them.
+    Cost: with `check_finite` a pass over coordinates and values, a million rows at a time; of lazy ones with more than 2^26 rows, over
+    4 million of them.
     """
     coords, values = pool.coords, pool.values
     if any(isinstance(rows, np.ndarray) or not hasattr(rows, "shape") for rows in (coords, values)):
@@ -42,7 +44,7 @@ def checked_pool(pool: Pool, field: nn.Module) -> Pool:
         raise UsageError(f"A grid of {pool.grid} has {int(torch.Size(pool.grid).numel())} points but there are {coords.shape[0]}.")
     if any(p.is_inference() for p in field.parameters()):
         raise UsageError("The network was made inside torch.inference_mode(), so it cannot be trained; make it outside.")
-    for rows, name in ((coords, "coords"), (values, "values")):
+    for rows, name in ((coords, "coords"), (values, "values")) if check_finite else ():
         _require_finite(rows, name)
     wide = any(p.dtype == torch.float64 for p in field.parameters()) and coords[:1].dtype == torch.float32
     ready = _Double(coords) if wide else _trainable(coords)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
@@ -56,6 +56,8 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         chunk_size=job.chunk_size,
         value_range=pool.value_range,
         precision=job.score_precision,
+        check_finite=isinstance(pool.coords, Tensor)
+        and isinstance(pool.values, Tensor),  # what is read by rows was checked as it was opened
     )
     require_tensor(try_forward(field, teacher.probe.coords[:1]))  # not all samplers look at it, but training does
     if job.compile:

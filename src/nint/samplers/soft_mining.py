@@ -122,7 +122,7 @@ class SoftMining(BatchSampler[SoftMiningState]):
 
     def init(self, probe: Probe, total_steps: int, rng: torch.Generator) -> SoftMiningState:
         """Uniform walkers, and the target's edge strengths (Sobel)."""
-        count = math.ceil(round(self.start_share(len(probe)) * len(probe), 9))  # rounded, so that 0.07 of 100 points is 7
+        count = max(math.ceil(round(self.start_share(len(probe)) * len(probe), 9)), 1)  # rounded, so that 0.07 of 100 points is 7
         walkers = torch.rand(count, 2, generator=rng, device=probe.device)
         edges = _edge_sums(sobel_magnitude(luma_8bit(probe.pool)))
         return SoftMiningState(walkers, edges.to(probe.device), _axes(probe), probe.epoch)
