@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nint.bench.compare.folder import TABLE
+from nint.runs.contents import TABLE
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import UsageError

@@ -20,7 +20,7 @@ from nint.errors import UsageError, nearest
 from nint.fields import FIELDS
 from nint.machine.devices import resolve_device
 from nint.ntk.products import resolve_chunk_size
-from nint.runs.folder import TENSORBOARD
+from nint.runs.contents import TENSORBOARD
 from nint.samplers import SAMPLERS, BatchSampler, Sampler
 from nint.samplers.base import check_needs
 from nint.settings import split_text
