@@ -138,6 +138,6 @@ def test_compare_takes_a_recipe(cli, tmp_path: Path):
     table = (tmp_path / "default" / "table.md").read_text()
     assert "Learning rate, cosine: siren" in table and "(the recipe's)" in table and "Schedules read 6 total steps." in table
     record = json.loads((tmp_path / "default" / "runs.jsonl").read_text().splitlines()[0])
-    assert record["record"]["settings"]["recipe"] == "default" and record["record"]["settings"]["total_steps"] == 6
+    assert record["settings"]["recipe"] == "default" and record["settings"]["total_steps"] == 6
     code, _, err = cli(*words, "--out", "third", "--recipe", "nonsense")
     assert code == 2 and "There is no recipe called 'nonsense'" in err and not (tmp_path / "third").exists()

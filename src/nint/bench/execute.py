@@ -82,7 +82,7 @@ def run_all(
 
 
 def missing(specs: Iterable[RunSpec], store: Store) -> list[RunSpec]:
-    """The runs that the store does not hold, each once: never run, failed, or not kept where they are to be.
+    """The runs that the store does not hold, each once: never run, failed, not evaluated or not kept where they are to be.
 
     Raises:
         UsageError: where a finished run was made from another file of the same name.
@@ -90,7 +90,8 @@ def missing(specs: Iterable[RunSpec], store: Store) -> list[RunSpec]:
     found, records = [], store.records()
     for spec in merged(specs):
         record = records.get(spec.key)
-        if record is None or record.get("error") is not None or (spec.keep and not (store.place(spec.key) / MODEL).exists()):
+        kept = not spec.keep or (store.place(spec.key) / MODEL).exists()
+        if record is None or record.get("error") is not None or not kept or not spec.evaluated(record["curve"]):
             found.append(spec)
             continue
         now, then = content_of(spec.input), record.get("input_content")

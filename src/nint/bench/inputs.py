@@ -1,4 +1,4 @@
-"""What the paper's experiments are run on: data sets as people have them on disk, else samples that say that they are."""
+"""What the paper's experiments are run on: data sets under the names of their downloads, else samples that say that they are."""
 
 from __future__ import annotations
 

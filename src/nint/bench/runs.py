@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -92,13 +93,23 @@ class RunSpec:
     def key(self) -> str:
         """16 hex digits that differ wherever the result may differ.
 
-        Of a file only its name and its folder's count, so that results are found again where the data lie elsewhere.
+        Of a file only its name and its folder's count, so that results are found again where the data lie elsewhere. Beside regular
+        evaluations further points do not make another run; see `evaluated`.
         """
         plain = {name: value for name, value in dataclasses.asdict(self).items() if name not in _BESIDE_THE_RESULT}
         # Fields that came later count only where they are set, so that runs of earlier versions are found again.
         plain = {name: value for name, value in plain.items() if value or name not in _LATER}
         plain["input"] = self.input_name
+        if self.eval_every is not None:
+            del plain["evaluate_at"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+    def evaluated(self, curve: Iterable[dict[str, Any]]) -> bool:
+        """Whether a finished run of this key was evaluated wherever this spec asks for it.
+
+        Under a budget of seconds it always was, or at most one regular evaluation later.
+        """
+        return self.steps is None or {int(point) for point in self.evaluate_at} <= {row["step"] for row in curve}
 
     @property
     def input_name(self) -> str:
@@ -135,7 +146,7 @@ class RunSpec:
         settings = dict(self.settings)
         if self.recipe == "paper":
             settings.setdefault("total_steps", self.steps)
-        return make_job(
+        job = make_job(
             self.signal(),
             recipe=self.recipe,
             budget=self.budget,
@@ -144,6 +155,9 @@ class RunSpec:
             seed=self.seed,
             **settings,
         )
+        # Where the signal came from, for a report that looks for it later.
+        source = self.input if self.input.startswith(_SAMPLE) else os.path.abspath(self.input)
+        return dataclasses.replace(job, source=source, signal_options=dict(self.options))
 
     def to_json(self) -> dict[str, Any]:
         """Every field as JSON gives it back."""

@@ -11,7 +11,7 @@ from nint.cli.options import SignalOptions, signal_options
 from nint.cli.parsing import command_line, flag, number, positionals, several, text, whole
 
 if TYPE_CHECKING:
-    from nint.bench.compare.table import Comparison
+    from nint.bench.compare.asked import Comparison
     from nint.bench.tables.base import Table
 
 
@@ -139,7 +139,7 @@ def run(options: CompareOptions) -> int:
 
 
 def _asked(options: CompareOptions) -> Comparison:
-    from nint.bench.compare.table import Comparison
+    from nint.bench.compare.asked import Comparison
 
     settings = ("lr", "lr_schedule", "warm_up", "optimizer", "loss", "total_steps")
     return Comparison(

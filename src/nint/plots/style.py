@@ -179,7 +179,8 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     if channels in (2, 4):
         alpha = values[..., -1:]
         colour = colour * alpha + (1 - alpha)
-    return np.clip(colour, 0, 1)
+    clipped: np.ndarray = np.clip(colour, 0, 1)
+    return clipped
 
 
 def as_unit(image: np.ndarray) -> np.ndarray:

@@ -48,8 +48,8 @@ def comparison_page(folder: Path, original: str | Signal | None = None) -> Page:
 
     pictures = stored.pictures(store, good, signal_of)
     if not pictures:
-        signal, problem = find_original(first, original) if counts["input"] == 1 else (None, "")
-        why = problem if signal is None and problem else "There are no snapshots that could be shown of this comparison."
+        _, problem = find_original(first, original if counts["input"] == 1 else None)
+        why = problem or "There are no snapshots that could be shown of this comparison."
         pictures = [Section("On the way", [Notes([why])])]
     page.sections = [stored.curves(good), *pictures, _tables(table)]
     said = [*store.problems, *odd, *stored.failed(runs)]

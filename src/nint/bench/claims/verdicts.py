@@ -131,8 +131,8 @@ def sampler_of(row: str) -> str:
 
 def gain_percent(rows: Rows, row: str, column: str, than: str) -> float:
     """How much better a row is than another in percent of the other: higher where more is better, lower where less is."""
-    ours, theirs = cell(rows, row, column), cell(rows, than, column)
-    return 100 * (1 - ours / theirs if lower_is_better(column) else ours / theirs - 1)
+    ours, other = cell(rows, row, column), cell(rows, than, column)
+    return 100 * (1 - ours / other if lower_is_better(column) else ours / other - 1)
 
 
 def compared(figures: dict[str, float], stated: float, printed: bool, tolerance: float, what: str) -> Verdict:

@@ -111,7 +111,7 @@ class Figure(ABC):
         """
 
     def estimated_seconds(self, scale: Scale, inputs: Inputs, seeds: int) -> float:
-        """About how long its runs take, those that a table shares included; a part of that where nobody has measured all of it."""
+        """About how long its runs take, those shared with a table included; a part of that where not all of it was measured."""
         tasks = [task for field in dataclasses.fields(scale) if isinstance(task := getattr(scale, field.name), Task)]
         seconds = 0.0
         for spec in self.specs(scale, inputs, seeds):

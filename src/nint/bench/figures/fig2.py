@@ -109,9 +109,9 @@ def _looked_at(field: nn.Module, signal: Any) -> tuple[dict[str, Any], list[np.n
     rows = torch.arange(height * width).view(height, width)
     coarse = rows[::every, ::every]
     diagonal = checks.leverage(field, pool.coords[coarse.reshape(-1)]).double().numpy()
-    grey = grey_8bit(pool)
-    edges = canny(grey, *CANNY)[::every, ::every].reshape(-1)
-    slope = sobel_magnitude(grey)[::every, ::every].reshape(-1)
+    luma = grey_8bit(pool)
+    edges = canny(luma, *CANNY)[::every, ::every].reshape(-1)
+    slope = sobel_magnitude(luma)[::every, ::every].reshape(-1)
 
     regions = [rows[r - 1 : r + 2, c - 1 : c + 2].reshape(-1) for r, c in _centres(height, width)]
     patches = [_kernel(field, pool.coords[region]) for region in regions]

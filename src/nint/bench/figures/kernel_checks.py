@@ -97,7 +97,7 @@ def coupling_of(matrix: np.ndarray) -> dict[str, float]:
 
     Returns:
         mean_cosine, median_cosine and p95_cosine of |K_ij| / sqrt(K_ii K_jj) over pairs; row_sum_over_diagonal: the sum of |K_ij| over
-        all other points j, over K_ii, mean over i; off_diagonal_energy: their share of the squared Frobenius norm.
+        all other points j, over K_ii, mean over i; off_diagonal_energy: their fraction of the squared Frobenius norm.
     """
     diagonal = np.diag(matrix)
     off = ~np.eye(len(matrix), dtype=bool)

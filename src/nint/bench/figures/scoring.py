@@ -22,7 +22,7 @@ def scoring_specs(run: RunSpec, group: str) -> list[RunSpec]:
 
 
 def scoring_cost(specs: list[RunSpec], records: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Milliseconds of a scoring, K g = J (J^T g) over the whole pool with its forward, and its share of the selection of a default run.
+    """Milliseconds of a scoring, K g = J (J^T g) over the whole pool with its forward, and its part of the selection of a default run.
 
     Scorings are counted by the points pushed through forward-mode passes, which nothing else needs.
 

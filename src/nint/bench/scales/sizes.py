@@ -24,7 +24,7 @@ class Task:
         evaluations: How often quality is measured, the checkpoints aside.
         side: Images: side of the square that each is cut and resized to.
         options: Options of the input's kind, as (name, value) pairs.
-        full_ms: For estimates: milliseconds of a step on all points with a SIREN of `size`; 0 where nobody has measured it.
+        full_ms: For estimates: milliseconds of a step on all points with a SIREN of `size`; 0 where it was not measured.
         chosen_ms: Likewise of a step of the paper's method.
         evaluation_ms: Likewise of an evaluation, redrawing of points between two of them included.
     """
@@ -61,7 +61,7 @@ class Task:
         return dict(self.targets).get(metric, ())
 
     def run_seconds(self, chosen: bool, size: str = "") -> float:
-        """About how long a run takes, evaluations included, on the machine that the scale is for; 0 where nobody has measured it.
+        """About how long a run takes, evaluations included, on the machine that the scale is for; 0 where it was not measured.
 
         Args:
             chosen: Whether it trains on chosen points rather than on all.

@@ -62,7 +62,7 @@ class Column:
     @property
     def compared(self) -> bool:
         """Whether its ratio to full training says anything."""
-        return self.metric not in ("selecting", "steps")
+        return self.metric not in ("selecting", "steps", "step_ms")
 
     def of(self, record: dict[str, Any]) -> float | None:
         """The column's value in a run that ended, in the unit that the paper prints; None where there is none."""

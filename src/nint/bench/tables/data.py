@@ -101,9 +101,9 @@ def _differing(table: Table, columns: Sequence[Column], lines: Sequence[Line]) -
             continue
         cells = []
         for column, cell, other in zip(columns, line.cells, base.cells, strict=True):
-            ours, theirs = cell.numbers, other.numbers
-            paired = column.what in _DIFFERENCES and ours is not None and theirs is not None
-            cells.append(replace(cell, difference=paired_difference(ours or (), theirs or ())) if paired else cell)
+            ours, others = cell.numbers, other.numbers
+            paired = column.what in _DIFFERENCES and ours is not None and others is not None
+            cells.append(replace(cell, difference=paired_difference(ours or (), others or ())) if paired else cell)
         found.append(replace(line, cells=tuple(cells)))
     return found
 

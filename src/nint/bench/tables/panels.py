@@ -111,8 +111,9 @@ def ours(column: Column, cell: Cell, factor: float = 1.0) -> Shown:
     mean = cell.ours.mean / scale
     places = decimals(column, mean)
     text = f"{mean:,.{places}f}"
-    if cell.ours.deviation is not None:
-        text += f" ± {cell.ours.deviation / scale:,.{places}f}"
+    deviation = (cell.ours.deviation or 0.0) / scale
+    if deviation > 1e-12 * abs(mean) and (places or round(deviation)):  # what every run shares, as a count of steps, has none
+        text += f" ± {deviation:,.{places}f}"
     if cell.numbers is None:
         text += f" ({cell.ours.size} of {cell.wanted})"
     return Shown(text, cell.place)
@@ -125,7 +126,7 @@ def _difference(column: Column, cell: Cell, factor: float = 1.0) -> Shown:
     scale = _scale(column, factor)
     places = decimals(column, cell.mean / scale)
     mean, low, high = (f"{value / scale:+,.{places}f}" for value in (found.mean, found.low, found.high))
-    return Shown(f"{mean} [{low}, {high}]" + ("" if found.p is None else f" {found.p:.2g}"))
+    return Shown(f"{mean} [{low}, {high}]" + ("" if found.p is None else f" p={found.p:.2g}"))
 
 
 def _published(column: Column, cell: Cell) -> Shown:

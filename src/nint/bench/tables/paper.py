@@ -106,7 +106,7 @@ class PaperTable:
         )
 
     def estimated_seconds(self, scale: Scale, inputs: Inputs, seeds: int) -> float:
-        """About how long its runs take on the machine that the scale is for; 0 where nobody has measured it."""
+        """About how long its runs take on the machine that the scale is for; 0 where it was not measured."""
         return estimate(scale, {self: self.row_specs(scale, inputs, seeds)})
 
 

@@ -102,7 +102,7 @@ def rich_tables(data: TableData) -> list[Table]:
     styles = {0: "", 1: "bold", 2: "underline"}
     found = []
     for panel in panels(data):
-        title = f"{data.table.title}: {panel.title}"
+        title = f"{data.table.title}: {panel.title}" if data.table.caption else panel.title
         table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
         table.add_column("row", no_wrap=True)
         for heading in panel.columns:
@@ -112,7 +112,7 @@ def rich_tables(data: TableData) -> list[Table]:
             if before not in ("", block):
                 table.add_section()
             before = block
-            table.add_row(Text(row), *(Text(shown.text, styles[shown.place]) for shown in cells))
+            table.add_row(Text(row), *(Text.assemble((shown.text, styles[shown.place])) for shown in cells))
         found.append(table)
     return found
 
