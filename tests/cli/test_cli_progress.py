@@ -12,7 +12,7 @@ from rich.console import Console
 from nint.cli import estimate
 from nint.cli.announce import budget_text
 from nint.cli.estimate import Speed, seconds_for, steps_in, steps_to_go
-from nint.cli.progress import ProgressBar, describe, completed_fraction, seconds_left
+from nint.cli.progress import ProgressBar, completed_fraction, describe, seconds_left
 from nint.cli.show import Show
 from nint.monitors.evaluate import Evaluate
 from nint.report.words import duration, memory, metric, metric_label

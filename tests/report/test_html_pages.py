@@ -71,7 +71,7 @@ def fitted(fitted_image, tmp_path):
 
 def test_a_fit_without_its_original_says_so(fitted):
     page = read(write_report(fitted))
-    assert "The original (array) is not at hand" in page.text
+    assert "The original (array) was not found" in page.text
     titles = [panel["title"] for panel in page.data[0]["panels"]]
     assert titles == ["Reconstruction", "Selected points"]
     assert page.data[0]["labels"][0].startswith("step 1, ")
@@ -172,7 +172,7 @@ def test_a_comparison_tells_failed_runs_and_damaged_lines(tmp_path):
     assert "full on gone.png, siren, 10 steps, seed 0, failed: it blew <b>up</b>" in page.text
     assert "Line 3 of" in page.text and "cannot be read" in page.text
     assert [(run["name"], run["seed"]) for run in page.data[0]["groups"][0]["series"]] == [("nint", 0), ("nint", 1)]
-    assert len(page.all("table")) == 1 and "The original (gone.png) is not at hand" in page.text
+    assert len(page.all("table")) == 1 and "The original (gone.png) was not found" in page.text
 
 
 def test_a_comparison_of_today_is_told_from_a_benchmark_and_drawn_as_its_pictures_are(tmp_path):
@@ -224,7 +224,7 @@ def test_a_comparison_of_which_nothing_can_be_read_is_refused(tmp_path):
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
-    for folder, words in ((tmp_path, "holds no fit"), (tmp_path / "none", "is not there"), (tmp_path / "notes.txt", "is not a folder")):
+    for folder, words in ((tmp_path, "holds no fit"), (tmp_path / "none", "does not exist"), (tmp_path / "notes.txt", "is not a folder")):
         with pytest.raises(UsageError, match=words):
             write_report(folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ def folder_of(options: FitOptions) -> Path:
     if options.out is not None:
         return Path(options.out)
     sample = options.input.startswith(PREFIX)
-    return Path("nint-out") / (options.input.removeprefix(PREFIX) if sample else Path(options.input).stem)
+    name = options.input.removeprefix(PREFIX) if sample else Path(options.input).stem
+    return Path("nint-out") / os.fsencode(name).decode("utf-8", "replace")  # safetensors opens no other names
 
 
 def use_threads(threads: int | None) -> None:

@@ -24,10 +24,11 @@ class SignalOptions:
         in_dims: arrays, points: how many leading axes or columns are coordinates
         pool_size: shapes: number of points drawn near the surface at a time
         redraw_every: shapes: steps between two draws of the points, 0 to draw them once
-        truth: shapes: source of the ground truth, triangles (exact), or nearest (the rule of the reference code)
+        ground_truth: shapes: source of the ground truth, triangles (exact), or nearest (the rule of the reference code)
         target: shapes: sdf or occupancy
         iou_resolution: shapes: points per axis of the grid on which IoU is measured
         hold_out: fraction of the points to exclude from training and measure separately
+        max_points: largest number of points that a file may claim beyond what its length proves (2^28 if left out)
     """
 
     kind: Annotated[str | None, *text("KIND")] = None
@@ -40,10 +41,11 @@ class SignalOptions:
     in_dims: Annotated[int | None, *whole("N")] = None
     pool_size: Annotated[int | None, *whole("N")] = None
     redraw_every: Annotated[int | None, *whole("STEPS")] = None
-    truth: Annotated[str | None, *text("RULE")] = None
+    ground_truth: Annotated[str | None, *text("RULE")] = None
     target: Annotated[str | None, *text("TARGET")] = None
     iou_resolution: Annotated[int | None, *whole("N")] = None
     hold_out: Annotated[float | None, *number("SHARE")] = None
+    max_points: Annotated[int | None, *whole("N")] = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from nint.errors import UsageError, nearest
+from nint.settings import current_word
 
 Options = TypeVar("Options")
 
@@ -75,7 +76,7 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         UsageError: for an unknown option (the nearest is named), a missing argument or a value of the wrong type.
         SystemExit: with 0, after the help has been printed.
     """
-    words, complaint = list(arguments), io.StringIO()
+    words, complaint = [current_word(word) for word in arguments], io.StringIO()
     if "--help" in words or "-h" in words:
         words = ["--help"]  # alone, because tyro's help omits the options that the other words have set
     _refuse_unknown(words, options, name)

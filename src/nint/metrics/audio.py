@@ -21,6 +21,10 @@ PESQ_SHORTEST_S = 0.25
 PESQ_LONGEST_S = 19.0
 """The package has room for 50 utterances and crashes beyond them; each takes, with its pause, at least 0.388 s."""
 
+SPEECH_RATES_HZ = (4000, 768_000)
+"""Sample rates at which STOI and PESQ are computed. Lower ones hold too little of the bands that they compare (STOI's reach up to 4.3 kHz),
+and resampling from odd rates beyond these takes gigabytes."""
+
 _PACKAGES = {"stoi": ("STOI", "pystoi", "audio"), "pesq": ("PESQ", "pesq", "pesq")}
 
 
@@ -60,12 +64,13 @@ def stoi(prediction: Any, target: Any, sample_rate_hz: int) -> float:
         sample_rate_hz: Of both; the measure itself resamples to 10 kHz.
 
     Raises:
-        UsageError: where the package is missing, either side is silent or not finite, or fewer than 30 frames of the target are not silent.
+        UsageError: where the package is missing, the rate is not within `SPEECH_RATES_HZ`, either side is silent or not finite, or fewer
+            than 30 frames of the target are not silent.
 
     Source: Taal et al., An algorithm for intelligibility prediction of time-frequency weighted noisy speech, 2011.
     """
     _check_package("stoi")
-    rate = whole(sample_rate_hz, "sample_rate_hz")
+    rate = _speech_rate("STOI", sample_rate_hz)
 
     from pystoi import stoi as measure
 
@@ -93,13 +98,13 @@ def pesq(prediction: Any, target: Any, sample_rate_hz: int) -> float:
         sample_rate_hz: Of both.
 
     Raises:
-        UsageError: where the package is missing, either side is silent or not finite, the sound lasts less than 0.25 s or more than 19 s,
-            or no utterance is found in it.
+        UsageError: where the package is missing, the rate is not within `SPEECH_RATES_HZ`, either side is silent or not finite, the sound
+            lasts less than 0.25 s or more than 19 s, or no utterance is found in it.
 
     Source: ITU-T P.862.2 (wide band) and P.862.1 (narrow band), as in the package.
     """
     _check_package("pesq")
-    rate = whole(sample_rate_hz, "sample_rate_hz")
+    rate = _speech_rate("PESQ", sample_rate_hz)
 
     from pesq import pesq as measure
 
@@ -133,6 +138,13 @@ def is_silent(samples: np.ndarray) -> bool:
 def _check_package(metric: str) -> None:
     if sentence := missing_package(metric):
         raise UsageError(sentence)
+
+
+def _speech_rate(label: str, sample_rate_hz: int) -> int:
+    rate, (low, high) = whole(sample_rate_hz, "sample_rate_hz"), SPEECH_RATES_HZ
+    if not low <= rate <= high:
+        raise UsageError(f"{label} needs a sample rate from {low} to {high} Hz, not {rate} Hz.")
+    return rate
 
 
 def _si_snr(p: np.ndarray, t: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""What every picture shares: figures without a display or global state, one colour for each sampler, readable images."""
+"""Shared by all plots: figures without a display or global state, one colour per sampler, images prepared for display."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ class Line:
 
 
 def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
-    """A line for each sampler: the colour is the name's, in every picture; variants of one name differ in their dashes.
+    """Colour and dash of each sampler.
 
-    A name without settings has the solid line, wherever it stands.
+    The name decides the colour, the same in every plot; variants of one name differ in their dashes, and a name without settings is solid.
 
     Args:
         samplers: Text forms, which may be followed by a comma or a space and settings of the run; "" is the recipe's choice.
@@ -108,7 +108,7 @@ def _name(text: str) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """A text form over several lines of at most about `width` letters, broken after its colon and commas."""
+    """A text form broken after colons and commas into lines of about `width` letters."""
     lines = [""]
     for part in re.split(r"(?<=[:,])", text):
         if lines[-1] and len(lines[-1]) + len(part) > width:
@@ -118,12 +118,12 @@ def wrapped(text: str, width: int) -> str:
 
 
 def label_of(metric: str) -> str:
-    """Name of a metric with its unit or definition."""
+    """Name of a metric with its unit or definition, for an axis."""
     return LABELS.get(metric, metric)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of `width` x `height` inches that draws without a display; pyplot is not involved."""
+    """A figure of `width` x `height` inches that is drawn without a display and without pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -139,7 +139,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def plain_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
-    """Light grid, no box, readable labels; the horizontal axis starts at 0."""
+    """Gives axes a light grid, no box and readable labels; the horizontal axis starts at 0."""
     if x_label == "steps":
         from matplotlib.ticker import MaxNLocator
 
@@ -157,7 +157,7 @@ def plain_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
 
 
 def show_image(axes: Axes, image: np.ndarray, **options: Any) -> Any:
-    """Draws an image without axes; pixels stay sharp where it is enlarged and are averaged where it is reduced."""
+    """Draws an image without axes; enlarged pixels stay sharp, reduced ones are averaged."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -166,7 +166,7 @@ def show_image(axes: Axes, image: np.ndarray, **options: Any) -> Any:
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Pixels of any kind for looking at: `[h, w, 3]` float32 in [0, 1]; transparent parts are shown over white.
+    """Pixels of any kind as RGB for display, `[h, w, 3]` float32 in [0, 1], transparent parts on white.
 
     Args:
         image: `[h, w]` or `[h, w, c]` with c from 1 to 4; uint8, uint16, or float in [0, 1].
@@ -184,18 +184,18 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def as_unit(image: np.ndarray) -> np.ndarray:
-    """Pixels as float32 in [0, 1], in the shape that they have."""
+    """Pixels of any type as float32 in [0, 1], of the same shape."""
     image = np.asarray(image)
-    unit: np.ndarray = image.astype(np.float32) / np.float32(1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max)
-    return unit
+    scaled: np.ndarray = image.astype(np.float32) / np.float32(1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max)
+    return scaled
 
 
 def with_points(image: np.ndarray, selected: np.ndarray) -> np.ndarray:
-    """Selected pixels in red over the dimmed image without its colours, `[h, w, 3]`.
+    """Selected pixels in red over the dimmed luma of an image, `[h, w, 3]`.
 
     Args:
-        image: As `as_rgb` takes it.
-        selected: Rows of the pool, pixels counted in row order.
+        image: As for `as_rgb`.
+        selected: Indices of points, pixels counted in row order, `[k]`.
     """
     luma = as_rgb(image).mean(axis=-1, keepdims=True)
     picture = np.repeat(0.58 + 0.4 * luma, 3, axis=-1)

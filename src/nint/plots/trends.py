@@ -1,4 +1,4 @@
-"""Curves of several runs over measures of cost, mean over inputs and seeds. The look of the paper's Fig. 4."""
+"""Curves of several runs over measures of cost, mean over inputs and seeds, in the style of the paper's Fig. 4."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Trends:
     """A row of panels.
 
     Attributes:
-        metric: What is drawn over each cost.
+        metric: Key of the metric on the vertical axis.
         runs: Text form of a sampler -> the curves of its runs.
-        title: Written above; "" writes nothing.
+        title: Heading of the row; "" for none.
     """
 
     metric: str
@@ -40,11 +40,11 @@ class Cost:
     """A horizontal axis.
 
     Attributes:
-        key: Of the rows of a curve.
-        label: What it counts.
-        unit: What its values are divided by.
-        end: Where the axis ends at most, in the rows' own unit; it ends earlier where a sampler does, since beyond, curves would only show
-            who was given more. None draws every curve to its end.
+        key: Key of the cost in the rows of a curve.
+        label: Label of the axis.
+        unit: Divisor of the values.
+        end: Largest value of the axis in the unit of the rows; the axis ends earlier where the shortest sampler does, so that all are compared
+            over the same cost. None draws every curve to its end.
     """
 
     key: str
@@ -57,11 +57,11 @@ def write_trends(rows: Sequence[Trends], costs: Sequence[Cost], title: str, path
     """Writes one panel for each row and cost.
 
     Args:
-        rows: At least one.
-        costs: Columns.
+        rows: Rows of panels, at least one.
+        costs: Columns of panels.
         title: Heading.
-        path: Where to write.
-        spread: Whether a band of one sample standard deviation lies around the mean of several runs.
+        path: File to write.
+        spread: Whether to draw a band of one sample standard deviation around the mean of several runs.
     """
     lines = lines_for(list(dict.fromkeys(sampler for row in rows for sampler in row.runs)))
     names = {sampler: wrapped(sampler, 40) for sampler in lines}
@@ -100,7 +100,7 @@ def _panel(axes: Any, row: Trends, cost: Cost, lines: Mapping[str, Line], names:
 
 
 def _end(rows: Sequence[Trends], cost: Cost) -> float | None:
-    """Where an axis ends; None where it is as long as its curves."""
+    """Largest value of an axis; None where it is as long as its curves."""
     if cost.end is None:
         return None
     ends = [x[-1] for row in rows for runs in row.runs.values() for x, *_ in [mean_curve(runs, cost.key, row.metric)] if len(x)]
@@ -108,13 +108,18 @@ def _end(rows: Sequence[Trends], cost: Cost) -> float | None:
 
 
 def mean_curve(curves: Sequence[Curve], key: str, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean of several curves over a cost, brought to common places for drawing (only) by interpolation.
+    """Mean of several curves over a cost, interpolated to common values of the cost, for drawing only.
 
-    A run that has ended keeps its last value, so that the mean goes on to the end of the slowest run and ends with the mean of their last
+    A run that has ended keeps its last value, so that the mean extends to the end of the slowest run and ends with the mean of the last
     values.
 
+    Args:
+        curves: Rows of each curve.
+        key: Key of the cost.
+        metric: Key of the metric.
+
     Returns:
-        Places `[m]`, means `[m]` and sample standard deviations `[m]` (0 of a single curve), from the last start to the last end of the
+        Costs `[m]`, means `[m]` and sample standard deviations `[m]` (0 of a single curve), from the last start to the last end of the
         curves; empty where no row holds both.
     """
     series = []

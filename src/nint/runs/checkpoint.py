@@ -14,6 +14,7 @@ from nint.probe.cost import Cost
 from nint.runs.model import Fit
 from nint.runs.older import with_current_names
 from nint.runs.tree import flatten, unflatten
+from nint.settings import current_names
 from nint.training.engine import Run
 
 
@@ -68,6 +69,8 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     before = header.get("settings")
     if not isinstance(before, dict):
         raise UsageError(f"{path} is not a complete checkpoint: it has no settings.")
+    if isinstance(before.get("options"), dict):
+        before = before | {"options": current_names(before["options"])}
     differing = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
     if differing:
         length = before.get("total_steps")

@@ -19,6 +19,7 @@ from nint.runs import recipes
 from nint.runs.options import FitKeywords, FitSettings
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
+from nint.settings import current_names
 from nint.signals.base import Signal
 from nint.signals.kinds import PREFIX
 from nint.signals.open import open_signal
@@ -180,7 +181,7 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None) -> J
         seed=asked.seed,
         device=device,
         chunk_size=asked.chunk_size,
-        signal_options={key: value for key, value in asked.signal.items() if value is not None},
+        signal_options={key: value for key, value in current_names(asked.signal).items() if value is not None},
         notes=chosen.notes,
         recipe=asked.recipe,
         warm_up=chosen.warm_up,

@@ -333,7 +333,7 @@ def test_missing_packages_are_said_once_each(monkeypatch):
 
 
 def test_samples_that_float32_coordinates_cannot_tell_apart_are_said():
-    signal = AudioSignal(voice(100), 16_000)
+    signal = AudioSignal(voice(100), 16_000, gain=1.0)
     object.__setattr__(signal.layout, "frames", 30_000_000)
     assert any(
         "cannot tell all of them apart" in sentence

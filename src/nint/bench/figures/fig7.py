@@ -50,7 +50,7 @@ class Shapes(Figure):
                 rows[run.spec.sampler]["surface"] = False
                 continue
             vertices = layout.to_coords(mesh.vertices)
-            distances = np.abs(signal.truth.signed_distance(vertices))
+            distances = np.abs(signal.ground_truth.signed_distance(vertices))
             rows[run.spec.sampler] |= {"faces": len(mesh.faces), "mean_distance": float(distances.mean())}
             iou = run.last.get("iou")
             caption = f"{seconds_text(run.last['training_seconds'])}{'' if iou is None else f', IoU {iou:.4f}'}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from nint.errors import UsageError
+from nint.files import reason_of
 
 _MAGIC = (b"RF64", b"RIFX", b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2", b"FORM")
 _STREAMED = 0x7FFF0000
@@ -30,7 +31,7 @@ def refuse(path: Path, error: Exception) -> NoReturn:
 def reason(error: Exception) -> str:
     """What a reader or writer said, without its decoration."""
     text = getattr(error, "error_string", "") or str(error)
-    return text.removeprefix("Error : ").strip().rstrip(".") or "unknown error"
+    return reason_of(Exception(text.removeprefix("Error : ")))
 
 
 def is_cut(path: Path, kind: str) -> bool:

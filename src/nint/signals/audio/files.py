@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError, nearest
-from nint.files import check_file, write_atomically
+from nint.files import check_file, quiet_stderr, write_atomically
+from nint.settings import whole
+from nint.signals.audio.channels import channel_mask, set_channel_mask
 from nint.signals.audio.damage import is_cut, mp3_length, reason, refuse
+from nint.signals.pixels import check_packing
 
 SUBTYPES = {
     "PCM_16": "16 bits",
@@ -49,6 +52,12 @@ _CLOSEST = {"PCM_S8": "PCM_U8", "PCM_U8": "PCM_S8", "PCM_32": "PCM_24", "FLOAT":
 _VORBIS_RATE, _VORBIS_CHANNELS = 200_000, 255
 _WAV_BYTES = 2**32 - 2**16
 _BLOCK = 2**16
+SAMPLE_LIMIT = 2**28
+"""Most samples that are read, all channels together: 1.7 hours of mono at 44.1 kHz, 1 GiB."""
+
+RATE_LIMIT = 10_000_000
+"""Highest sample rate in Hz that is decoded to and written."""
+
 _UNKNOWN_LENGTH = 2**48
 _MP3_FRAME = 1152
 
@@ -61,17 +70,21 @@ class Audio:
         samples: `[frames, channels]` float32 in [-1, 1].
         sample_rate_hz: Frames a second.
         subtype: How a file should store a sample, where its format can; see `SUBTYPES`.
+        channel_mask: Which loudspeaker each channel is for, as WAV files tell; 0 where that is not known.
+        notes: Sentences on what its file holds that is not here.
     """
 
     samples: np.ndarray
     sample_rate_hz: int
     subtype: str = "PCM_16"
+    channel_mask: int = 0
+    notes: tuple[str, ...] = ()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.samples, dtype=dtype, copy=True if copy else None)
 
 
-def read_audio(path: str | Path, *, start: float | None = None, duration: float | None = None) -> Audio:
+def read_audio(path: str | Path, *, start: float | None = None, duration: float | None = None, max_points: int | None = None) -> Audio:
     """Reads a sound file, or a part of it without decoding the rest (of MP3, what comes before is decoded, too).
 
     The kind of file is told by its content, whatever its ending.
@@ -80,18 +93,22 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
         path: The file.
         start: Seconds to leave out at the start.
         duration: Seconds to take; None takes the rest.
+        max_points: Most samples to read, all channels together; None is `SAMPLE_LIMIT`.
 
     Returns:
         Samples as float32: whole numbers divided by 2^(bits - 1), floats as they are.
 
     Raises:
-        UsageError: for a file that is missing, empty, cut short, damaged or not audio, or a part that does not lie in it.
+        UsageError: for a file that is missing, empty, cut short, damaged or not audio, a part that does not lie in it, or one of
+            more samples than may be read.
     """
     soundfile = _soundfile()
     path = Path(path)
+    limit = SAMPLE_LIMIT if max_points is None else whole(max_points, "max_points")
     check_file(path, "an audio file")
     try:
-        file = soundfile.SoundFile(str(path))
+        with quiet_stderr():
+            file = soundfile.SoundFile(str(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: an ending of headerless files, of which no rate is known
         refuse(path, error)
     with file:
@@ -110,15 +127,20 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
                 raise UsageError(f"'{path}' has no samples: its length is zero.")
             rate = int(file.samplerate)
             first, count = window(frames, rate, start, duration, str(path))
-            samples = _read(file, first, count)
+            if count * file.channels > limit:
+                most = f"more than the limit of {limit:,}; take a part with start and duration, or name a higher limit with max_points"
+                raise UsageError(f"'{path}' claims {count * file.channels:,} samples, {most}.")
+            check_packing(path, 4 * count * file.channels, path.stat().st_size)
+            with quiet_stderr():
+                samples = _read(file, first, count)
         except soundfile.SoundFileError as error:
             refuse(path, error)
         except MemoryError as error:
             raise UsageError(f"'{path}' does not fit in memory; take a part of it with start and duration.") from error
-        subtype = file.subtype if file.subtype in SUBTYPES else "PCM_16"
+        subtype, notes = file.subtype if file.subtype in SUBTYPES else "PCM_16", _left_out(file, path.name)
     if len(samples) < count:
         raise UsageError(f"'{path}' is damaged or cut short: {len(samples)} of {count} samples could be read.")
-    return Audio(samples, rate, subtype)
+    return Audio(samples, rate, subtype, channel_mask(path), notes)
 
 
 def window(frames: int, sample_rate_hz: int, start: float | None, duration: float | None, name: str) -> tuple[int, int]:
@@ -147,8 +169,9 @@ def window(frames: int, sample_rate_hz: int, start: float | None, duration: floa
 def write_audio(audio: Audio, path: str | Path) -> None:
     """Writes a sound in the format of the file's ending; a file that is there is replaced in one step, or kept where anything fails.
 
-    WAV keeps every subtype but Vorbis, Opus and MP3, which become PCM_16, and FLAC whole numbers up to 24 bits, to which it rounds longer
-    ones and floats. OGG is written as Vorbis, MP3 as MP3. Whole numbers are rounded to the nearest (ties to even).
+    WAV keeps the channel mask, which the other formats do not, and every subtype but Vorbis, Opus and MP3, which become PCM_16. FLAC keeps
+    whole numbers up to 24 bits, to which it rounds longer ones and floats. OGG is written as Vorbis, MP3 as MP3. Whole numbers are rounded
+    to the nearest (ties to even).
 
     Args:
         audio: What to write.
@@ -165,6 +188,8 @@ def write_audio(audio: Audio, path: str | Path) -> None:
     kind, samples, rate = FORMATS[ending], np.asarray(audio.samples, np.float32), audio.sample_rate_hz
     if samples.ndim != 2 or samples.size == 0:
         raise UsageError(f"Samples of shape {samples.shape} are not audio; use [frames, channels].")
+    if not 1 <= rate <= RATE_LIMIT:
+        raise UsageError(f"Audio of {rate} Hz cannot be written; the rate must be from 1 to {RATE_LIMIT}.")
     if not np.isfinite(samples).all():
         raise UsageError(f"The samples for '{path}' hold NaN or infinity.")
     channels = samples.shape[1]
@@ -172,7 +197,9 @@ def write_audio(audio: Audio, path: str | Path) -> None:
         limit = f"at most {_VORBIS_RATE} Hz and {_VORBIS_CHANNELS} channels"
         raise UsageError(f"Audio of {rate} Hz and {channels} channels cannot be written as .ogg, which holds {limit}.")
     subtype = stored_subtype(kind, audio.subtype)
-    if kind == "WAV" and samples.size * 8 > _WAV_BYTES:
+    if kind == "WAV" and audio.channel_mask:
+        kind = "WAVEX"
+    if kind in ("WAV", "WAVEX") and samples.size * 8 > _WAV_BYTES:
         kind = "RF64"  # WAV with sizes of 64 bits
 
     def write(target: Path) -> None:
@@ -183,6 +210,8 @@ def write_audio(audio: Audio, path: str | Path) -> None:
         except soundfile.SoundFileError as error:
             what = f"Audio of {rate} Hz and {channels} channel{'s' if channels > 1 else ''}"
             raise UsageError(f"{what} cannot be written as {ending}: {reason(error)}.") from error
+        if audio.channel_mask and ending == ".wav":
+            set_channel_mask(target, audio.channel_mask)
 
     write_atomically(path, write)
 
@@ -201,6 +230,18 @@ def _stored(samples: np.ndarray, subtype: str) -> np.ndarray:
     top = 2 ** (bits - 1)
     whole: np.ndarray = np.clip(np.rint(samples.astype(np.float64) * top), -top, top - 1).astype(np.int32)
     return whole << (32 - bits)
+
+
+def _left_out(file: Any, name: str) -> tuple[str, ...]:
+    """Sentences on what an opened sound file carries that is not kept."""
+    notes = []
+    if file.subtype not in SUBTYPES:
+        notes.append(f"The samples of '{name}' are stored as {file.subtype}, which is not written; decoded ones have 16 bits.")
+    tags = sorted(file.copy_metadata()) if hasattr(file, "copy_metadata") else []
+    if tags:
+        *first, last = tags
+        notes.append(f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} that '{name}' names.")
+    return tuple(notes)
 
 
 def _soundfile() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from nint.errors import UsageError, nearest
 from nint.settings import whole
-from nint.signals.audio.files import FORMATS, SAMPLE_BITS, SUBTYPES, Audio, write_audio
+from nint.signals.audio.files import FORMATS, RATE_LIMIT, SAMPLE_BITS, SUBTYPES, Audio, write_audio
 from nint.signals.base import GridCoords, Layout, Predict
 
 LOW, HIGH = -5.0, 5.0
@@ -21,6 +22,10 @@ LOW, HIGH = -5.0, 5.0
 Source: COIN++ (Dupont et al. 2022), as in INT. A first layer of omega_0 30 has an effective 150 on [-1, 1].
 """
 
+DECODED_LIMIT = 2**30
+"""Most samples that are decoded, all channels together: 4 GiB."""
+
+_SAME_GAIN = 1e-6
 _BLOCK_POINTS = 2**20
 _CHANNELS = {1: "mono", 2: "stereo"}
 
@@ -34,12 +39,17 @@ class AudioLayout(Layout):
         channels: 1 mono, 2 stereo, or more.
         sample_rate_hz: Frames a second.
         subtype: How its file stores a sample; see `nint.signals.audio.files.SUBTYPES`.
+        gain: Level of the waveform, in (0, 1]: the field is trained on w / gain, and decoded w is multiplied by it. 1 unless the sound
+            is quiet.
+        channel_mask: Which loudspeaker each channel is for, as WAV files tell; 0 where that is not known.
     """
 
     frames: int
     channels: int
     sample_rate_hz: int
     subtype: str = "PCM_16"
+    gain: float = 1.0
+    channel_mask: int = 0
 
     kind: ClassVar[str] = "audio"
     suffixes: ClassVar[tuple[str, ...]] = tuple(FORMATS)
@@ -53,6 +63,11 @@ class AudioLayout(Layout):
             raise UsageError("audio layout: frames=1 is out of range; it must be at least 2.")
         if not isinstance(self.subtype, str) or self.subtype not in SUBTYPES:
             raise UsageError(f"audio layout: subtype={self.subtype} is not known.{nearest(str(self.subtype), SUBTYPES)}")
+        if isinstance(self.gain, bool) or not isinstance(self.gain, (int, float)) or not 0 < self.gain <= 1:
+            raise UsageError(f"audio layout: gain={self.gain} is out of range; it must be above 0 and at most 1.")
+        mask = self.channel_mask
+        if isinstance(mask, bool) or not isinstance(mask, int) or not 0 <= mask < 2**32:
+            raise UsageError(f"audio layout: channel_mask={mask} must be a whole number from 0 to 2^32 - 1.")
 
     @property
     def out_features(self) -> int:
@@ -89,6 +104,11 @@ class AudioLayout(Layout):
                 f"The model stores {self.duration_s:.9g} s of sound, but the input lasts {other.duration_s:.9g} s, so their times differ; "
                 "measure it against the same stretch (start and duration choose one)."
             )
+        if not math.isclose(self.gain, other.gain, rel_tol=_SAME_GAIN):
+            raise UsageError(
+                f"The model was fitted to a waveform divided by {self.gain:.9g}, but that of the input is divided by {other.gain:.9g}, so "
+                "their values do not mean the same; measure it against what it was fitted to."
+            )
 
     def describe(self) -> str:
         """One line: "2.5 s of mono audio, 16000 Hz, 16 bits"."""
@@ -106,7 +126,7 @@ class AudioLayout(Layout):
             rate: Samples a second; None is the fitted rate.
 
         Returns:
-            float32 samples `[frames, channels]` in [-1, 1].
+            float32 samples `[frames, channels]` in [-gain, gain].
 
         Raises:
             UsageError: for a rate that cannot be, or a prediction of NaN.
@@ -115,7 +135,12 @@ class AudioLayout(Layout):
             One forward a sample, in blocks of about 2^20: memory beyond the output does not grow with the sound.
         """
         rate = self.sample_rate_hz if rate is None else whole(rate, "rate")
+        if rate > max(RATE_LIMIT, self.sample_rate_hz):
+            raise UsageError(f"rate={rate} is out of range; it must be at most {RATE_LIMIT}.")
         frames = max(1, round(self.frames * rate / self.sample_rate_hz))
+        if frames * self.channels > DECODED_LIMIT:
+            size = f"{frames * self.channels * 4 / 2**30:,.0f} GiB, more than the limit of {DECODED_LIMIT * 4 / 2**30:.0f}"
+            raise UsageError(f"{frames} samples at {rate} Hz do not fit in memory: they need {size}; decode at a lower rate.")
         last = (frames - 1) * self.sample_rate_hz / (rate * (self.frames - 1))  # as a fraction of the way to the last fitted sample
         try:
             coords = GridCoords((frames,), LOW, LOW + (HIGH - LOW) * last)
@@ -124,10 +149,10 @@ class AudioLayout(Layout):
             raise UsageError(f"{frames} samples at {rate} Hz do not fit in memory; decode at a lower rate.") from error
         for start in range(0, frames, _BLOCK_POINTS):
             block = slice(start, min(start + _BLOCK_POINTS, frames))
-            samples[block] = waveform(predict(coords[block]))
+            samples[block] = waveform(predict(coords[block])) * np.float32(self.gain)
         if np.isnan(samples).any():
             raise UsageError("The model predicts NaN, so there is no sound to decode.")
-        return Audio(samples, rate, self.subtype)
+        return Audio(samples, rate, self.subtype, self.channel_mask)
 
     def write(self, decoded: Audio, path: Path) -> None:
         """Writes a sound in the format of the ending; see `nint.signals.audio.files.write_audio`."""
@@ -135,5 +160,5 @@ class AudioLayout(Layout):
 
 
 def waveform(values: Tensor) -> np.ndarray:
-    """Values -> waveform in [-1, 1], float32; NaN stays."""
+    """Values -> waveform in [-1, 1] before the gain, float32; NaN stays."""
     return (values.detach().to("cpu", torch.float32).clamp(0, 1) * 2 - 1).numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nint.metrics.audio import PESQ_LONGEST_S, PESQ_SHORTEST_S, STOI_SHORTEST_S, missing_package
+from nint.metrics.audio import PESQ_LONGEST_S, PESQ_SHORTEST_S, SPEECH_RATES_HZ, STOI_SHORTEST_S, missing_package
 from nint.signals.audio.files import PCM_BITS, SUBTYPES
 from nint.signals.audio.layout import HIGH, LOW, AudioLayout
 
@@ -26,6 +26,12 @@ def faults(samples: np.ndarray, layout: AudioLayout, name: str, beyond: int) -> 
         found.append(f"'{name}' has 8 bits a sample; the noise of such coarse steps is fitted with the rest.")
     if beyond:
         found.append(f"{beyond} of the {size} samples of '{name}' lie beyond full scale and were clipped to it.")
+    if layout.gain < 1:
+        peak = float(np.abs(samples).max())
+        found.append(
+            f"'{name}' is quiet, with a peak of {peak:.3g} of full scale: it is amplified {1 / layout.gain:.4g} times for "
+            "training and decoded at its own level, and PSNR is relative to its peak."
+        )
     clipped = clipped_samples(samples, 1 - 2.0 ** (1 - PCM_BITS.get(layout.subtype, 64)))
     if clipped:
         found.append(f"'{name}' is clipped: {clipped} of its {size} samples lie at full scale, in runs of at least {_RUN}.")
@@ -45,6 +51,13 @@ def metric_notes(layout: AudioLayout) -> list[str]:
     rate = layout.sample_rate_hz
     seconds = layout.frames / rate
     found = [f"{sentence} Until then it is left out." for metric in ("stoi", "pesq") if (sentence := missing_package(metric))]
+    low, high = SPEECH_RATES_HZ
+    if not low <= rate <= high:
+        there = [label for label, metric in (("STOI", "stoi"), ("PESQ", "pesq")) if not missing_package(metric)]
+        verb = "are" if len(there) > 1 else "is"
+        return (
+            [*found, f"{' and '.join(there)} {verb} left out at {rate} Hz: rates from {low} to {high} Hz are measured."] if there else found
+        )
     if seconds < STOI_SHORTEST_S and not missing_package("stoi"):
         found.append(f"STOI is left out: it needs at least {STOI_SHORTEST_S:g} s of sound.")
     if missing_package("pesq"):

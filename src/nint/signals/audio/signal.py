@@ -1,4 +1,4 @@
-"""Audio: samples of a regular grid in time, coordinates in [-5, 5], values (w + 1) / 2 of the waveform w, one output a channel."""
+"""Audio: samples of a regular grid in time, coordinates in [-5, 5], values (w / gain + 1) / 2 of the waveform w, one output a channel."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Pool, Pre
 PEAK_LIMIT = 2.0
 """Beyond full scale (1), what lossy formats overshoot by; more is taken for another unit."""
 
+QUIET = 0.25
+"""Peak, of full scale 1, below which a sound is divided by its peak before training."""
+
 
 class AudioSignal(Signal):
     """One sound to fit.
 
     Attributes:
-        samples: The waveform, `[frames, channels]` float32 in [-1, 1].
+        samples: The waveform at its own level, `[frames, channels]` float32 in [-1, 1].
         beyond: How many samples lay beyond [-1, 1] and were clipped to it.
 
     Args:
@@ -34,6 +37,9 @@ class AudioSignal(Signal):
         sample_rate_hz: Samples a second.
         subtype: How a decoded file should store a sample; None is PCM_16 for int16 and FLOAT for floats.
         name: Where it came from.
+        gain: Level by which the waveform is divided before training; None goes by its peak, see `gain_of`.
+        channel_mask: Which loudspeaker each channel is for; 0 where that is not known.
+        notes: Sentences on what its file holds that is not kept.
 
     Raises:
         UsageError: for another shape or type, fewer than two samples, silence, NaN or infinity, or values beyond `PEAK_LIMIT`.
@@ -45,7 +51,17 @@ class AudioSignal(Signal):
     )
     layout: AudioLayout
 
-    def __init__(self, samples: np.ndarray, sample_rate_hz: int, *, subtype: str | None = None, name: str = "array") -> None:
+    def __init__(
+        self,
+        samples: np.ndarray,
+        sample_rate_hz: int,
+        *,
+        subtype: str | None = None,
+        name: str = "array",
+        gain: float | None = None,
+        channel_mask: int = 0,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         samples = np.asarray(samples)
         rate = whole(sample_rate_hz, "sample_rate_hz")
         checked = _checked(samples, name)
@@ -55,13 +71,23 @@ class AudioSignal(Signal):
         self.name = name
         subtype = subtype or ("FLOAT" if samples.dtype.kind == "f" else "PCM_16")
         frames, channels = self.samples.shape
-        self.layout = AudioLayout(frames, channels, rate, subtype)
+        if gain is not None and gain < min(peak, 1):
+            raise UsageError(f"gain={gain} is below the peak of '{name}', {min(peak, 1):g}, so its values would not fit between 0 and 1.")
+        self.layout = AudioLayout(frames, channels, rate, subtype, gain_of(peak) if gain is None else gain, channel_mask)
+        self._notes = notes
         if self.heard.size == 0:
             raise UsageError(f"'{name}' is silent: every sample has the same value, so there is nothing to learn.")
 
     @cached_property
     def _values(self) -> Tensor:
-        return torch.from_numpy(self.samples) * 0.5 + 0.5
+        return torch.from_numpy(self._levelled) * 0.5 + 0.5
+
+    @property
+    def _levelled(self) -> np.ndarray:
+        """The waveform that the field is trained on."""
+        if self.layout.gain == 1:
+            return self.samples
+        return (self.samples / np.float64(self.layout.gain)).astype(np.float32)
 
     @cached_property
     def heard(self) -> np.ndarray:
@@ -73,7 +99,9 @@ class AudioSignal(Signal):
         return Pool(coords=self._coords(device), values=self._values.to(device), grid=(self.layout.frames,))
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
-        """SI-SNR (dB), STOI and PESQ of the waveform, means over the channels that are not silent, and PSNR (dB) of the values (w + 1) / 2.
+        """SI-SNR (dB), STOI and PESQ of the waveform, means over the channels that are not silent, and PSNR (dB) of the values.
+
+        The PSNR is that of the values (w / gain + 1) / 2: relative to full scale, and of a quiet sound to its peak.
 
         A metric that is not defined here is absent; see `report`.
 
@@ -84,7 +112,7 @@ class AudioSignal(Signal):
         from nint.metrics.image import psnr
 
         values = predict(self._coords("cpu")).detach().cpu()
-        pair = waveform(values)[:, self.heard], self.samples[:, self.heard]
+        pair = waveform(values)[:, self.heard], self._levelled[:, self.heard]
         rate = self.layout.sample_rate_hz
         found: dict[str, float] = {}
         with contextlib.suppress(UsageError):
@@ -99,11 +127,16 @@ class AudioSignal(Signal):
         """What is wrong with the sound, and which metrics are absent or computed at another rate."""
         from nint.signals.audio.remarks import faults, metric_notes
 
-        return (*faults(self.samples, self.layout, self.name, self.beyond), *metric_notes(self.layout))
+        return (*faults(self.samples, self.layout, self.name, self.beyond), *self._notes, *metric_notes(self.layout))
+
+    def scaling(self) -> dict[str, Any]:
+        """Waveforms that are 0 and 1 to the network, of full scale 1."""
+        return {"low": -self.layout.gain, "high": self.layout.gain}
 
     def fingerprint(self) -> str:
-        """Hash of the samples, rate and sample type."""
-        digest = hashlib.sha256(f"{self.samples.shape} {self.layout.sample_rate_hz} {self.layout.subtype} ".encode())
+        """Hash of the samples, rate, sample type and gain."""
+        gain = "" if self.layout.gain == 1 else f"gain {self.layout.gain!r} "
+        digest = hashlib.sha256(f"{self.samples.shape} {self.layout.sample_rate_hz} {self.layout.subtype} {gain}".encode())
         digest.update(self.samples.data)
         return digest.hexdigest()[:16]
 
@@ -112,20 +145,44 @@ class AudioSignal(Signal):
         return coords[:] if len(coords) <= MEASURE_UP_TO else coords
 
 
-def load_audio(path: str | Path, *, start: float | None = None, duration: float | None = None, name: str | None = None) -> AudioSignal:
+def gain_of(peak: float) -> float:
+    """The level by which a waveform of this peak is divided before training.
+
+    From a quarter of full scale on it is 1, so that the usual sound is fitted as it is. Below, it is the peak itself, as in the loader of
+    SIREN: the quality that a number of steps gives then no longer depends on how quiet the sound is.
+    """
+    return peak if 0 < peak < QUIET else 1.0
+
+
+def load_audio(
+    path: str | Path,
+    *,
+    start: float | None = None,
+    duration: float | None = None,
+    max_points: int | None = None,
+    name: str | None = None,
+) -> AudioSignal:
     """Loads a sound file; formats as in `nint.signals.audio.files.read_audio`.
 
     Args:
         path: The file.
         start: Seconds to leave out at the start.
         duration: Seconds to take; None takes the rest.
+        max_points: Most samples to read, all channels together; 2^28 where None.
         name: Name for records; the file's own where None.
 
     Raises:
         UsageError: for a file that cannot be read, a part that does not lie in it, or a sound that cannot be fitted.
     """
-    audio = read_audio(path, start=start, duration=duration)
-    return AudioSignal(audio.samples, audio.sample_rate_hz, subtype=audio.subtype, name=name or Path(path).name)
+    audio = read_audio(path, start=start, duration=duration, max_points=max_points)
+    return AudioSignal(
+        audio.samples,
+        audio.sample_rate_hz,
+        subtype=audio.subtype,
+        name=name or Path(path).name,
+        channel_mask=audio.channel_mask,
+        notes=audio.notes,
+    )
 
 
 def _checked(samples: np.ndarray, name: str) -> np.ndarray:

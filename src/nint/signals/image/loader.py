@@ -104,6 +104,9 @@ def _from_picture(
         if present is not None:  # a mean over an area counts where all of the area has a value
             present = downsample(present.astype(np.float32), max_side) > 1 - 1e-6
     source = dataclasses.replace(picture, pixels=array)
+    if picture.dpi is not None and max_side is not None:
+        reduced = array.shape[1] / picture.pixels.shape[1]
+        source = dataclasses.replace(source, dpi=(picture.dpi[0] * reduced, picture.dpi[1] * reduced))
     masked = masked_image(array, name, transparent, reduced=max_side is not None, present=present, depth=bit_depth, source=source)
     if masked is not None:
         if super_resolution is not None:

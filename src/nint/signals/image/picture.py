@@ -16,6 +16,7 @@ PROFILE_LIMIT = 2**19
 
 _SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
 _ORIENTATION, _EXIF_PART, _GPS_PART = 274, 34665, 34853
+_NO_DPI = (72, 96)
 _SRGB_GAMMA = 0.45455
 _DEPTHS = (8, 10, 12, 14, 16)
 
@@ -49,8 +50,9 @@ def picture_of(pixels: np.ndarray, image: Any, name: str) -> Picture:
     """
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     profile, note = checked_profile(image.info.get("icc_profile"), channels, name)
-    dpi = checked_dpi(image.info.get("dpi"))
-    return Picture(pixels, profile, dpi, notes=tuple(filter(None, [*_frames(image, name), note, _left_out(image, name)])))
+    return Picture(
+        pixels, profile, told_dpi(image.info.get("dpi")), notes=tuple(filter(None, [*_frames(image, name), note, _left_out(image, name)]))
+    )
 
 
 def checked_profile(profile: Any, channels: int, name: str) -> tuple[bytes, str]:
@@ -75,6 +77,12 @@ def checked_profile(profile: Any, channels: int, name: str) -> tuple[bytes, str]
             f"The colour profile of '{name}' has {len(profile):,} bytes, more than a model takes ({PROFILE_LIMIT:,}), and is not kept.",
         )
     return profile, ""
+
+
+def told_dpi(dpi: Any) -> tuple[float, float] | None:
+    """A file's resolution; None where it tells none, and for 72 and 96, which programs write where they know none."""
+    found = checked_dpi(dpi)
+    return None if found is None or any(abs(value - usual) < 0.05 for usual in _NO_DPI for value in found) else found
 
 
 def checked_dpi(dpi: Any) -> tuple[float, float] | None:

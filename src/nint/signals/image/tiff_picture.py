@@ -11,7 +11,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import quiet_stderr
-from nint.signals.image.picture import Picture, checked_dpi, checked_profile
+from nint.signals.image.picture import Picture, checked_profile, told_dpi
 from nint.signals.image.tiff import nodata_of, quiet
 from nint.signals.image.tiff_axes import print_resolution
 from nint.signals.image.tiff_decode import check_whole, page_pixels
@@ -61,7 +61,7 @@ def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
         profile, note = checked_profile(stored and stored.value, 1 if pixels.ndim == 2 else pixels.shape[2], path.name)
         exif = any(tag in page.tags for tag in _EXIF_TAGS)
         left_out = f"The model does not keep the EXIF data of '{path.name}'." if exif else ""
-        return Picture(pixels, profile, checked_dpi(print_resolution(page)), notes=tuple(filter(None, [note, left_out])))
+        return Picture(pixels, profile, told_dpi(print_resolution(page)), notes=tuple(filter(None, [note, left_out])))
 
 
 def with_nodata(picture: Picture, path: Path, data: bytes) -> Picture:

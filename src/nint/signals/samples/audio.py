@@ -31,7 +31,7 @@ def chirp(*, start: float | None = None, duration: float | None = None) -> Audio
     phase = 2 * math.pi * _LOW_HZ * _LENGTH_S / growth * np.expm1(growth * time)
     first, count = window(frames, _RATE_HZ, start, duration, "sample:chirp")
     samples = (0.8 * np.sin(math.pi * time) ** 2 * np.sin(phase))[first : first + count]
-    return AudioSignal(samples, _RATE_HZ, subtype="PCM_16", name="sample:chirp")
+    return AudioSignal(samples, _RATE_HZ, subtype="PCM_16", name="sample:chirp", gain=1.0)  # a part of it has the level of the whole
 
 
 SAMPLES: dict[str, tuple[str, Callable[..., AudioSignal]]] = {
