@@ -164,6 +164,37 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
 
 
+def loads(text: str, name: str) -> Any:
+    """What a JSON text holds.
+
+    Args:
+        text: The text.
+        name: Of the file, for messages.
+
+    Raises:
+        UsageError: for a text that is not JSON, or nested more deeply than can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise UsageError(f"{name} holds JSON that is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise UsageError(f"{name} holds what is not JSON: {error}.") from error
+
+
+def read_json(path: Path, what: str = "a JSON file") -> Any:
+    """What a JSON file holds; refused as by `check_file` and `loads`.
+
+    Raises:
+        UsageError: for a file that cannot be read as JSON.
+    """
+    try:
+        text = read_bytes(path, what).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"'{path}' is not text in UTF-8.") from error
+    return loads(text, f"'{path}'")
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and value - value != 0:
         return None
@@ -172,18 +203,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
-
-
-def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text.
-
-    Raises:
-        ValueError: for what is not JSON, also where it is nested too deeply.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
@@ -220,7 +239,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()} if _KEY in metadata else {}  # noqa: SIM118
-        header = parse_json(metadata.get(_KEY, "null"))
+        header = loads(metadata.get(_KEY, "null"), str(path))
     except (SafetensorError, OSError, ValueError) as error:
         raise UsageError(
             f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {reason_of(error)}."

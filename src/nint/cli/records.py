@@ -64,9 +64,9 @@ def write_record(target: str | None, record: dict[str, Any]) -> None:
 
 def _is_record(path: Path) -> bool:
     try:
-        from nint.files import parse_json
+        from nint.files import loads
 
-        found = parse_json(path.read_text(encoding="utf-8"))
+        found = loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and isinstance(found.get("versions"), dict) and "nint" in found["versions"]

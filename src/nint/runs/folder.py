@@ -68,6 +68,8 @@ class OutputFolder:
 
     def __enter__(self) -> OutputFolder:
         """Makes and locks the folder, and removes what a killed process was in the middle of writing."""
+        import filelock  # noqa: F401 - loaded here, so that little time passes between the two
+
         check_writable(self.path, self._what)
         self._acquire()
         try:
@@ -124,8 +126,8 @@ class OutputFolder:
 
     @property
     def known(self) -> bool:
-        """Whether a nint process has had the folder before, or it is there and empty, as a kill at the very start leaves it."""
-        return self._had or bool(self._manifest.files) or not (self._made or self._others())
+        """Whether a nint process has had the folder before, be it one that was killed at once."""
+        return self._had or self._locked_before or bool(self._manifest.files)
 
     def clear(self) -> None:
         """Removes what is nint's, and nothing else."""
@@ -203,9 +205,6 @@ class OutputFolder:
     @staticmethod
     def _folders_of(names: Iterable[str]) -> list[str]:
         return sorted({name.partition("/")[0] for name in names if "/" in name})
-
-    def _others(self) -> set[str]:
-        return {path.name for path in self.path.iterdir()} - {LOCK, MANIFEST} if self.path.is_dir() else set()
 
     def _acquire(self) -> None:
         from filelock import FileLock, Timeout

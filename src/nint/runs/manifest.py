@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nint.errors import UsageError
-from nint.files import parse_json, write_json
+from nint.files import loads, write_json
 from nint.runs.contents import ALL, CHECKPOINT, FIT, MODEL, PICTURES, RECORD, RECORDS, Contents
 from nint.runs.places import shown
 
@@ -73,7 +73,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not os.path.lexists(path):
         return None
     try:
-        listed = None if path.is_symlink() else _listed(parse_json(path.read_bytes()))
+        listed = None if path.is_symlink() else _listed(loads(path.read_text(encoding="utf-8"), path.name))
     except (OSError, ValueError, KeyError, TypeError):
         listed = None
     if listed is None:
@@ -150,7 +150,7 @@ def parents_of(names: Iterable[str]) -> tuple[str, ...]:
 
 def _experiment(path: Path) -> str:
     """The command that wrote a runs.jsonl, as far as its first line tells."""
-    first = parse_json(_head(path, _LINE_BYTES).splitlines()[0])
+    first = loads(_head(path, _LINE_BYTES).splitlines()[0].decode("utf-8"), path.name)
     return str(first.get("experiment", "bench" if "spec" in first else "compare"))
 
 
@@ -177,18 +177,19 @@ def _is_tensors(path: Path) -> bool:
         length = int.from_bytes(file.read(8), "little")
         if length > min(path.stat().st_size, 2**27):
             return False
-        return "nint" in parse_json(file.read(length).decode("utf-8"))["__metadata__"]
+        header: dict[str, Any] = loads(file.read(length).decode("utf-8"), path.name)["__metadata__"]
+        return "nint" in header
 
 
 def _is_record(path: Path) -> bool:
-    found = parse_json(path.read_text(encoding="utf-8"))
+    found = loads(path.read_text(encoding="utf-8"), path.name)
     if isinstance(found.get("versions"), dict) and "nint" in found["versions"]:  # of a fit
         return True
     return {"figure", "runs", "missing"} <= set(found) or {"scale", "facts"} <= set(found) or path.name == "inputs.json"  # of a benchmark
 
 
 def _is_lines(path: Path) -> bool:
-    first = parse_json(_head(path, _LINE_BYTES).splitlines()[0].decode("utf-8"))
+    first = loads(_head(path, _LINE_BYTES).splitlines()[0].decode("utf-8"), path.name)
     return "spec" in first or "record" in first or {"table", "row", "column"} <= set(first)
 
 
