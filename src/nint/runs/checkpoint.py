@@ -20,8 +20,6 @@ from nint.settings import current_options
 from nint.training.engine import Run
 from nint.training.threads import shares_chunks
 
-MODEL = "model.safetensors"
-CHECKPOINT = "checkpoint.safetensors"
 _TEXT_FORMS = {"field": FIELDS, "sampler": SAMPLERS}
 
 
