@@ -1,4 +1,4 @@
-"""Triangle meshes and oriented point clouds: what they are, how they are cleaned, how sound they are, points drawn on them."""
+"""Triangle meshes and oriented point clouds: cleaning, checks of closedness, area, volume, and points drawn on a surface."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def soundness(faces: np.ndarray) -> Soundness:
 
 def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Area of each face, `[f]`."""
-    return np.linalg.norm(_doubled(vertices, faces), axis=1) / 2
+    doubled: np.ndarray = np.linalg.norm(_doubled(vertices, faces), axis=1)
+    return doubled / 2
 
 
 def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -82,7 +83,8 @@ def face_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors `[n, d]` at length 1; those of length 0 stay 0."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(length > 0, length, 1)
+    scaled: np.ndarray = vectors / np.where(length > 0, length, 1)
+    return scaled
 
 
 def volume(vertices: np.ndarray, faces: np.ndarray) -> float:

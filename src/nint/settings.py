@@ -13,11 +13,15 @@ import operator
 import re
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 from nint.errors import UsageError, nearest
 
 _TYPE_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", type(None): "none"}
+
+RENAMED_OPTIONS = {"truth": "ground_truth"}
+"""Old name -> name now, of options of signals: the old one is still read, from command lines, from Python and from the records of runs."""
 
 
 def setting(
@@ -203,3 +207,23 @@ def whole(value: Any, label: str) -> int:
     if number < 1 or isinstance(value, bool):
         raise UsageError(f"{label}={value} is out of range; it must be a whole number of at least 1.")
     return number
+
+
+def current_names(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options under their names of now.
+
+    Raises:
+        UsageError: for an option that is given under both names.
+    """
+    both = [old for old, new in RENAMED_OPTIONS.items() if options.get(old) is not None and options.get(new) is not None]
+    if both:
+        raise UsageError(f"{both[0]} is the old name of {RENAMED_OPTIONS[both[0]]}; give only {RENAMED_OPTIONS[both[0]]}.")
+    renamed = {old: RENAMED_OPTIONS[old] for old in RENAMED_OPTIONS if options.get(old) is not None}
+    return {renamed.get(name, name): value for name, value in options.items() if name not in RENAMED_OPTIONS or name in renamed}
+
+
+def current_word(word: str) -> str:
+    """A word of a command line, `--truth` or `--truth=RULE`, with the name of now."""
+    flag, is_pair, value = word.partition("=")
+    name = RENAMED_OPTIONS.get(flag.removeprefix("--").replace("-", "_")) if flag.startswith("--") else None
+    return word if name is None else f"--{name.replace('_', '-')}{is_pair}{value}"

@@ -248,7 +248,7 @@ def test_shapes_are_drawn_with_their_distance_from_the_truth(inputs, tmp_path):
             continue
         assert "fig7.png" in files
         mesh = Fit.load(store.place(spec.key) / MODEL).decode(resolution=24)
-        distances = np.abs(signal.truth.signed_distance(signal.layout.to_coords(mesh.vertices)))
+        distances = np.abs(signal.ground_truth.signed_distance(signal.layout.to_coords(mesh.vertices)))
         assert row["mean_distance"] == pytest.approx(distances.mean()) and row["faces"] == len(mesh.faces)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
+from nint.settings import whole
 
 Predict = Callable[[Any], Tensor]
 """Row access to coordinates `[n, d_in]` (a tensor or `GridCoords`) -> prediction `[n, d_out]`, chunked, no graph."""
@@ -47,6 +49,15 @@ class RowNumbers(Protocol):
 
 MEASURE_UP_TO = 2**22
 """Points up to which coordinates and values are tensors, and quality is measured on every point; beyond, they are read by rows."""
+
+MAX_POINTS = 2**28
+"""Most points (pixels, voxels, instants, rows) that a file may claim to hold beyond what its length proves; `--max-points` raises it."""
+
+MAX_DECODED = 2**31
+"""Most points that a decoded signal may have: an hour and more of predictions on a CPU."""
+
+MAX_AXIS = 2**28
+"""Most points that one axis of a decoded signal may have: its coordinates are held in memory."""
 
 _RANGE_TOLERANCE = 1e-6  # of the range: what float32 and text formats may change of its ends
 
@@ -242,6 +253,41 @@ class Layout(ABC):
     def to_json(self) -> dict[str, Any]:
         """The kind and all settings, as a checkpoint's header stores them; the inverse of `nint.signals.open.layout_from_json`."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
+
+
+def check_points(points: int, name: object, max_points: int | None = None) -> None:
+    """Refuses a file by the size in its header, before anything is allocated for it.
+
+    Args:
+        points: How many the header claims.
+        name: What the message calls the file.
+        max_points: Most that it may hold; `MAX_POINTS` where None.
+
+    Raises:
+        UsageError: names the number and the limit.
+    """
+    limit = MAX_POINTS if max_points is None else whole(max_points, "max_points")
+    if points > limit:
+        raise UsageError(f"'{name}' claims to hold {points:,} points, more than the limit of {limit:,}; --max-points raises it.")
+
+
+def check_decoded(shape: Sequence[int]) -> None:
+    """Refuses a size that no one can wait for, before anything is allocated for it.
+
+    Args:
+        shape: Points an axis of what is to be decoded.
+
+    Raises:
+        UsageError: for more than `MAX_DECODED` points, or `MAX_AXIS` of an axis.
+    """
+    points = math.prod(shape)
+    if max(shape) > MAX_AXIS:
+        raise UsageError(f"A decoded axis has at most {MAX_AXIS:,} points, not {min(max(shape), 10**300):.4g}; ask for a smaller size.")
+    if points > MAX_DECODED:
+        size = "x".join(map(str, shape))
+        raise UsageError(
+            f"A decoded size of {size} has {points:.4g} points, more than the limit of {MAX_DECODED:,}; ask for a smaller one."
+        )
 
 
 def same_range(ours: tuple[float, float], theirs: tuple[float, float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
+from nint.files import reason_of
 
 BLOCK_POINTS = 2**20
 """Most points that are read, scaled or predicted at a time."""
@@ -50,7 +52,8 @@ class Scaling:
                 np.float64
             )  # before rounding: large numbers may differ by little
         else:
-            offset = stored.astype(np.float64) - self.low
+            with np.errstate(invalid="ignore"):  # of a NaN that signals
+                offset = stored.astype(np.float64) - self.low
         unit: np.ndarray = offset / (self.high - self.low)
         return unit.astype(np.float32)
 
@@ -134,14 +137,15 @@ class ArrayRows(Rows):
 
 
 class ChunkRows(Rows):
-    """Rows of a chunked (zarr) array; up to 256 MiB of unpacked chunks are kept for the next rows.
+    """Rows of a chunked (zarr) array, and what it is called in messages; up to 256 MiB of unpacked chunks are kept for the next rows.
 
     Half of that is for the first chunks, which stay, so that a sweep over a larger array finds them again the next time. The other half is
     for the latest ones, since the rows of a sweep cross a row of chunks many times.
     """
 
-    def __init__(self, source: Any, dims: int) -> None:
+    def __init__(self, source: Any, dims: int, name: str = "array") -> None:
         super().__init__(source, dims)
+        self._name = name
         self._chunks = tuple(int(points) for points in source.chunks[:dims])
         self._counts = tuple(-(-points // chunk) for points, chunk in zip(self.grid, self._chunks, strict=True))
         size = math.prod(self._chunks) * self.channels * self.dtype.itemsize
@@ -187,13 +191,29 @@ class ChunkRows(Rows):
         return fresh
 
     def _read(self, number: int) -> np.ndarray:
+        """One chunk, unpacked.
+
+        Raises:
+            UsageError: for one that cannot be.
+        """
         corner = np.unravel_index(number, self._counts)
-        return np.asarray(self.source[tuple(slice(i * points, (i + 1) * points) for i, points in zip(corner, self._chunks, strict=True))])
+        inside = tuple(slice(i * points, (i + 1) * points) for i, points in zip(corner, self._chunks, strict=True))
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return np.asarray(self.source[inside])
+        except Exception as error:  # every store and codec fails in its own way
+            raise UsageError(f"'{self._name}' is damaged or cut short: a chunk cannot be read: {reason_of(error)}.") from error
 
 
-def rows_of(source: Any, dims: int) -> Rows:
-    """Row access to a numpy array or a zarr array."""
-    return ArrayRows(source, dims) if isinstance(source, np.ndarray) else ChunkRows(source, dims)
+def rows_of(source: Any, dims: int, name: str = "array") -> Rows:
+    """Row access to a numpy array or a zarr array.
+
+    Args:
+        source: The array.
+        dims: How many leading axes are the grid's.
+        name: What messages call it.
+    """
+    return ArrayRows(source, dims) if isinstance(source, np.ndarray) else ChunkRows(source, dims, name)
 
 
 class GridValues:

@@ -6,6 +6,7 @@ kind's loader does not know is refused in one sentence.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 from collections.abc import Callable
@@ -74,7 +75,7 @@ KINDS: dict[str, Kind] = {
         "nint.signals.grid.array:load_array",
         "nint.signals.grid.array:ArrayLayout",
         (".npy", ".zarr", ".zip"),
-        detect="nint.signals.grid.files:is_large_tiff",
+        detect="nint.signals.grid.tiff_files:is_array_tiff",
         samples="nint.signals.samples.arrays:SAMPLES",
     ),
     "points": Kind(
@@ -84,6 +85,23 @@ KINDS: dict[str, Kind] = {
         samples="nint.signals.samples.points:SAMPLES",
     ),
 }
+
+
+_FOREIGN = {
+    "image": (".ppm .pgm .pbm .pnm .heic .heif .avif .jp2 .jxl .exr .hdr .tga .ico .svg .psd .dng .cr2 .nef .arw .pdf", ".png or .tif"),
+    "sound": (".aiff .aif .aifc .m4a .aac .opus .wma .au .caf .amr .mka .ac3 .mid", ".wav or .flac"),
+    "video": (".mov .mkv .avi .webm .m4v .mpg .mpeg .wmv .flv .ts .mts .3gp .ogv .y4m", ".mp4"),
+    "mesh": (".fbx .dae .3mf .gltf .blend .step .stp .iges .igs .usd .usdz .wrl .vtk .vtp", ".ply or .obj"),
+    "cloud of points": (".las .laz .pcd .e57 .pts", ".ply or .xyz, with normals"),
+    "volume": (".dcm .nrrd .nhdr .mha .mhd .mgz .mgh .mnc .img .vti .czi .nd2 .lif", ".nii.gz or .npy"),
+    "array": (".mat .h5 .hdf5 .hdf .nc .npys .pkl .pickle .pt .pth .raw .bin .grib .fits .jld2 .rds", ".npy"),
+    "table": (".tsv .txt .dat .xlsx .xls .ods .json .parquet .feather .arrow .sqlite .geojson .shp", ".csv"),
+    "archive": (".gz .bz2 .xz .tar .tgz .7z .rar .zst", "a file of its content"),
+}
+"""What files of these endings hold, which are known but not read, and what to make of them."""
+
+_READ_ANYWAY = "video"  # FFmpeg reads most containers
+_CLOSE = 0.75
 
 
 def resolve(target: str) -> Any:
@@ -113,8 +131,19 @@ def detect_kind(path: Path) -> str:
             return name
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder, but not one of numbered images; give a file.")
+    raise UsageError(_unknown(path, ending))
+
+
+def _unknown(path: Path, ending: str) -> str:
+    """Why a file is not read, and what would be."""
+    for what, (endings, instead) in _FOREIGN.items():
+        if ending in endings.split():
+            either = f"read it with --kind {what}, or " if what == _READ_ANYWAY else ""
+            return f"'{path}' has the ending {ending} ({what}), which is not read as it is; {either}convert it to {instead}."
     known = sorted({known for kind in KINDS.values() for known in kind.endings})
-    raise UsageError(f"'{path}' has an ending that is not known.{nearest(ending, known)} Or say what it is with --kind.")
+    close = difflib.get_close_matches(ending, known, n=1, cutoff=_CLOSE)
+    hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+    return f"'{path}' has an ending that is not known. {hint} Or say what it is with --kind."
 
 
 def kind_named(name: str) -> Kind:

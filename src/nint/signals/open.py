@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from nint.errors import UsageError, nearest
+from nint.files import check_regular
+from nint.settings import current_names
 from nint.signals import kinds
 from nint.signals.base import Layout, Signal
 from nint.signals.observed import observed_only
@@ -29,7 +31,7 @@ def open_signal(source: Any, *, kind: str | None = None, hold_out: float | None 
         UsageError: for a source that is of no known kind, cannot be read or cannot be fitted, and for options that its kind
             does not have.
     """
-    given = {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in current_names(options).items() if value is not None}
     return observed_only(_open(source, kind, given), hold_out)
 
 
@@ -83,9 +85,15 @@ def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
             raise UsageError(f"--kind has no effect on {text}, whose kind is known; leave it away.")
         return load_sample(text.removeprefix(kinds.PREFIX), **options)
     path = Path(text)
+    check_regular(path)  # of every kind, so that no reader waits for a pipe or reads an endless device
     if not path.exists():
         raise UsageError(f"There is no file '{text}'.")
-    signal: Signal = kinds.load(kind or kinds.detect_kind(path), path, options)
+    if kind is None:
+        kind = kinds.detect_kind(path)
+        if kind == "volume" and options.get("in_dims", 3) != 3:
+            kind = "array"  # what is named are other axes than those of a volume
+    signal: Signal = kinds.load(kind, path, options)
+    signal.name = os.fsencode(signal.name).decode("utf-8", "replace")  # pictures, pages and records are in UTF-8, file names need not be
     return signal
 
 
@@ -94,11 +102,14 @@ def _open_array(array: np.ndarray, name: str, kind: str | None, options: dict[st
     if kind == "volume":
         from nint.signals.grid.volume import VolumeSignal
 
-        return VolumeSignal(array, name=name, **_options("volume", "volumes", options))
+        given = _options("volume", "volumes", options)
+        if given.get("in_dims", 3) != 3:
+            raise UsageError(f"in_dims={given['in_dims']} does not fit a volume, which has three coordinates; leave the kind away.")
+        return VolumeSignal(array, name=name)
     if kind == "array" or "in_dims" in options:
         from nint.signals.grid.array import ArraySignal
 
-        return ArraySignal(array, name=name, **_options("array", "arrays", options))
+        return ArraySignal(array, name=name, in_dims=_options("array", "arrays", options).get("in_dims"))
     from nint.signals.image.loader import from_array
 
     return from_array(array, name, **_options("image", "arrays of pixels", options))

@@ -11,14 +11,16 @@ from skimage.metrics import structural_similarity
 import nint
 from nint.errors import UsageError
 from nint.signals.base import GridCoords
+from nint.signals.grid.animation import write_gif
 from nint.signals.grid.clip import Clip
+from nint.signals.grid.phantom import bouncing_blobs
 from nint.signals.grid.video import VideoLayout, VideoSignal, is_image_folder, load_video
-from nint.signals.grid.video_files import image_files, write_frames, write_gif, write_mp4
+from nint.signals.grid.video_files import image_files
+from nint.signals.grid.video_write import write_frames, write_mp4
 from nint.signals.image.files import read_image
 from nint.signals.image.write import write_image
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal
-from nint.signals.samples.phantom import bouncing_blobs
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "video"
 
@@ -381,11 +383,11 @@ def test_av_missing(monkeypatch, tmp_path):
         load_video(tmp_path / "a.mp4")
 
 
-def test_frames_beyond_the_limit(monkeypatch, tmp_path):
-    monkeypatch.setattr("nint.signals.grid.clip._LONGEST_BYTES", 1000)
+def test_frames_beyond_the_limit(tmp_path):
     write_gif(Clip(noise(4, 20, 20), 10), tmp_path / "a.gif")
-    with pytest.raises(UsageError, match="read a part of it"):
-        load_video(tmp_path / "a.gif")
+    assert open_signal(tmp_path / "a.gif", max_points=1600).layout.grid == (4, 20, 20)
+    with pytest.raises(UsageError, match="more than 1,599 pixels in its frames; read a part of it"):
+        open_signal(tmp_path / "a.gif", max_points=1599)
 
 
 def test_a_real_video():

@@ -33,7 +33,7 @@ def exact(signal):
 
     def predict(coords):
         points = coords[:].double().numpy()
-        values = signal.truth.signed_distance(points) if sdf else signal.truth.inside(points)
+        values = signal.ground_truth.signed_distance(points) if sdf else signal.ground_truth.inside(points)
         return torch.from_numpy(values.astype(np.float32))[:, None]
 
     return predict
@@ -107,7 +107,7 @@ def test_clouds_use_the_nearest_rule():
     assert any("nearest surface point" in note for note in signal.report())
     assert signal.evaluate(exact(signal))["iou"] == 1
     with pytest.raises(UsageError, match="'x' is a point cloud"):
-        ShapeSignal(ball_cloud(), "x", half_side=0.9, truth="triangles")
+        ShapeSignal(ball_cloud(), "x", half_side=0.9, ground_truth="triangles")
 
 
 def test_evaluate_of_the_truth_and_of_a_smaller_ball():
@@ -176,8 +176,8 @@ def test_samples_are_named_as_synthetic():
 
 def test_detection_by_ending(tmp_path):
     write_mesh(box(), tmp_path / "x.stl")
-    signal = open_signal(str(tmp_path / "x.stl"), target="occupancy", truth="nearest", iou_resolution=16)
-    assert isinstance(signal, ShapeSignal) and (signal.layout.target, signal.truth_name, signal.iou_resolution) == (
+    signal = open_signal(str(tmp_path / "x.stl"), target="occupancy", ground_truth="nearest", iou_resolution=16)
+    assert isinstance(signal, ShapeSignal) and (signal.layout.target, signal.ground_truth_name, signal.iou_resolution) == (
         "occupancy",
         "nearest",
         16,
@@ -188,7 +188,7 @@ def test_detection_by_ending(tmp_path):
 
 def test_defaults_and_fingerprint():
     signal = ShapeSignal(box(), "x")
-    assert (signal.pool_size, signal.redraw_every, signal.truth_name, signal.iou_resolution) == (50_000, 1, "triangles", 64)
+    assert (signal.pool_size, signal.redraw_every, signal.ground_truth_name, signal.iou_resolution) == (50_000, 1, "triangles", 64)
     assert (signal.defaults.batch_share, signal.defaults.omega_0, signal.defaults.total_steps) == (0.4, 30.0, 10_000)
     marks = {
         ShapeSignal(mesh, "x", **options).fingerprint()
@@ -198,7 +198,7 @@ def test_defaults_and_fingerprint():
             (Mesh(box().vertices + 1, box().faces), {}),
             (box(), {"pool_size": 9}),
             (box(), {"redraw_every": 2}),
-            (box(), {"truth": "nearest"}),
+            (box(), {"ground_truth": "nearest"}),
             (box(), {"target": "occupancy"}),
         )
     }
@@ -212,7 +212,7 @@ def test_defaults_and_fingerprint():
         ({"pool_size": 2.5}, "pool_size=2.5"),
         ({"redraw_every": -1}, "redraw_every=-1"),
         ({"iou_resolution": 4}, "iou_resolution=4"),
-        ({"truth": "triangle"}, "Did you mean 'triangles'"),
+        ({"ground_truth": "triangle"}, "Did you mean 'triangles'"),
         ({"target": "sdff"}, "Did you mean 'sdf'"),
     ],
 )
@@ -259,3 +259,32 @@ def test_pool_and_layout_agree_on_the_range_of_the_values(half_side):
     for target, expected in (("sdf", (-half_side / 0.9, half_side / 0.9)), ("occupancy", (0, 1))):
         signal = ShapeSignal(box(), "x", half_side=half_side, pool_size=100, target=target)
         assert signal.layout.value_range == signal.pool("cpu").value_range == pytest.approx(expected)
+
+
+def test_the_old_name_of_ground_truth_is_still_read(tmp_path, capsys):
+    from nint.cli.main import main
+
+    signal = open_signal("sample:box", truth="nearest")
+    assert signal.ground_truth_name == "nearest"
+    with pytest.raises(UsageError, match="truth is the old name of ground_truth"):
+        open_signal("sample:box", truth="nearest", ground_truth="nearest")
+    words = ["fit", "sample:box", "--pool-size", "200", "--iou-resolution", "8", "--size", "1x4", "--quiet", "--no-pictures"]
+    run = ["--out", str(tmp_path / "run"), "--threads", "1"]
+    assert main([*words, *run, "--truth", "nearest", "--steps", "2", "--total-steps", "4"]) == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["settings"]["options"]["ground_truth"] == "nearest"
+    old_name(tmp_path / "run" / "checkpoint.safetensors")
+    assert main([*words, *run, "--ground-truth=nearest", "--steps", "3", "--total-steps", "4", "--resume"]) == 0
+    capsys.readouterr()
+    old_name(tmp_path / "run" / "checkpoint.safetensors")
+    assert main([*words, *run, "--steps", "4", "--total-steps", "4", "--resume"]) == 2
+    assert "options was" in capsys.readouterr().err
+
+
+def old_name(checkpoint):
+    """Rewrites a checkpoint as versions before the renaming wrote it."""
+    from nint.files import load_tensors, save_tensors
+
+    tensors, header = load_tensors(checkpoint)
+    header["settings"]["options"]["truth"] = header["settings"]["options"].pop("ground_truth")
+    save_tensors(checkpoint, tensors, header)

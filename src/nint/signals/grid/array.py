@@ -8,21 +8,36 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nint.errors import UsageError, nearest
-from nint.signals.base import GridCoords, Predict
+from nint.errors import UsageError
+from nint.signals.base import GridCoords, Predict, check_decoded
 from nint.signals.grid.gridded import GridLayout, GridSignal, axis_count
+from nint.signals.grid.spacing import Spacing, checked_spacing
 
 _MOST_CHANNELS = 4
 _MOST_GUESSED_AXES = 4
-_IMAGES = (".png", ".tif", ".tiff")
+_TIFF = (".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class ArrayLayout(GridLayout):
-    """Shape and type of an array; attributes as in `GridLayout`."""
+    """Shape and type of an array. Further attributes as in `GridLayout`.
+
+    Attributes:
+        axes: A letter an axis of the grid, slowest first, where a TIFF named them: T, Z, Y, X.
+        spacing: Distance between neighbours along each axis, where a TIFF told it.
+    """
+
+    axes: str = ""
+    spacing: Spacing | None = None
 
     kind: ClassVar[str] = "array"
-    suffixes: ClassVar[tuple[str, ...]] = (".npy", ".zarr", *_IMAGES)
+    suffixes: ClassVar[tuple[str, ...]] = (".npy", ".zarr", ".png", *_TIFF)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.axes, str) or (self.axes and len(self.axes) != len(self.grid)):
+            raise UsageError(f"array layout: axes={self.axes} must be a letter for each of {len(self.grid)} axes.")
+        object.__setattr__(self, "spacing", checked_spacing(self.spacing, len(self.grid), "array layout"))
 
     def describe(self) -> str:
         """One line: "64x64 array of 2 channels, float32"."""
@@ -48,10 +63,14 @@ class ArrayLayout(GridLayout):
         Cost:
             One forward a point, in blocks of at most 2^20 points.
         """
-        return self.decode_grid(predict, GridCoords(self.resized(scale, shape)))
+        size = self.resized(scale, shape)
+        check_decoded(size)
+        return self.decode_grid(predict, GridCoords(size))
 
     def write(self, decoded: np.ndarray, path: Path) -> None:
-        """Writes .npy or a zarr folder; two-dimensional arrays of 8 or 16 bits with 1, 3 or 4 channels also as .png or .tif.
+        """Writes .npy or a zarr folder; .tif where the array has two axes, or those that a TIFF named; .png where it is a picture.
+
+        A .tif keeps the spacing that the array's own file told, adapted to the size, as ImageJ or OME notes it.
 
         Raises:
             UsageError: where the ending is unknown or cannot hold this array.
@@ -60,20 +79,36 @@ class ArrayLayout(GridLayout):
 
         ending = path.suffix.lower()
         if ending not in self.suffixes:
-            raise UsageError(f"'{path}' has no ending that an array can be written with.{nearest(ending, self.suffixes)}")
-        if ending in _IMAGES:
+            raise UsageError(f"'{path}' has no ending that an array can be written with; use {', '.join(self.suffixes)}.")
+        if ending == ".png" or (ending in _TIFF and self._is_picture()):
             self._write_image(decoded, path)
+        elif ending in _TIFF:
+            self._write_tiff(decoded, path)
         else:
             (write_npy if ending == ".npy" else write_zarr)(decoded, path)
 
     def _write_image(self, decoded: np.ndarray, path: Path) -> None:
         from nint.signals.image.write import write_image
 
-        dtype = np.dtype(self.dtype)
-        if self.in_features != 2 or (self.channels or 1) not in (1, 3, 4) or dtype.kind != "u" or dtype.itemsize > 2:
+        if not self._is_picture():
             only = "only two-dimensional uint8 and uint16 with 1, 3 or 4 channels are images"
             raise UsageError(f"A {self.describe()} cannot be written as {path.suffix}; {only}, use .npy or .zarr.")
-        write_image(decoded.astype(dtype.newbyteorder("="), copy=False), path)
+        write_image(decoded.astype(np.dtype(self.dtype).newbyteorder("="), copy=False), path)
+
+    def _is_picture(self) -> bool:
+        dtype = np.dtype(self.dtype)
+        return (
+            self.in_features == 2 and (self.channels or 1) in (1, 3, 4) and dtype.kind == "u" and dtype.itemsize <= 2 and not self.spacing
+        )
+
+    def _write_tiff(self, decoded: np.ndarray, path: Path) -> None:
+        from nint.signals.grid.tiff_files import write_grid
+
+        axes = self.axes or ("YX" if self.in_features == 2 else "")
+        if not axes:
+            raise UsageError(f"A {self.describe()} cannot be written as {path.suffix}, as its axes have no names; use .npy or .zarr.")
+        spacing = None if self.spacing is None else self.spacing.regridded(self.grid, decoded.shape[: len(self.grid)])
+        write_grid(decoded, axes, spacing, path)
 
 
 class ArraySignal(GridSignal):
@@ -85,6 +120,9 @@ class ArraySignal(GridSignal):
         in_dims: How many leading axes are coordinates; a last axis beyond them holds channels. None guesses: all axes, but 2 of 3
             where the last axis has at most 4 entries.
         name: Where it came from.
+        axes: A letter an axis of the grid, where the file names them.
+        spacing: Distances of neighbours, where the file tells them.
+        notes: Sentences for the report.
 
     Raises:
         UsageError: for another type, no or a single point, one value everywhere, infinity, NaN everywhere, or axes that do not fit.
@@ -93,7 +131,16 @@ class ArraySignal(GridSignal):
     layout_class: ClassVar[type[GridLayout]] = ArrayLayout
     layout: ArrayLayout
 
-    def __init__(self, array: Any, *, in_dims: int | None = None, name: str = "array") -> None:
+    def __init__(
+        self,
+        array: Any,
+        *,
+        in_dims: int | None = None,
+        name: str = "array",
+        axes: str = "",
+        spacing: Spacing | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         if isinstance(array, np.ma.MaskedArray):
             array = _unmasked(array, name)
         if not hasattr(array, "chunks"):
@@ -103,17 +150,24 @@ class ArraySignal(GridSignal):
             raise UsageError(f"'{name}' is a single number; an array to fit has at least one axis.")
         self._guessed = in_dims is None
         dims = guess_dims(tuple(array.shape), name) if in_dims is None else axis_count(in_dims, ndim, name)
-        super().__init__(array, dims, name)
+        fits = len(axes) == dims  # not where in_dims says otherwise than the file
+        super().__init__(array, dims, name, axes=axes if fits else "", spacing=spacing if fits else None)
+        self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:
         """Which axes are taken for coordinates, where that was guessed, and what PSNR is relative to."""
-        said = [f"PSNR is relative to the range of the values, {self.layout.low:g} to {self.layout.high:g}."]
+        said = [*self._notes, f"PSNR is relative to the range of the values, {self.layout.low:g} to {self.layout.high:g}."]
         axes, channels = len(self.layout.grid), self.layout.channels
         if self._guessed and (axes > 1 or channels):
             guess = f"All {axes} axes are" if channels is None else f"The first {axes} axes are"
             said.insert(
                 0, f"{guess} taken for coordinates{f', the last for {channels} channels' if channels else ''}; in_dims says otherwise."
             )
+        if self.layout.axes:
+            values = f", {channels} channels are values" if channels else ""
+            said.insert(0, f"The axes {', '.join(self.layout.axes.lower())} of the file are coordinates{values}.")
+        if self.layout.spacing:
+            said.append(f"Points are {self.layout.spacing.describe(self.layout.axes)} apart, which a .tif keeps and other files do not.")
         return (*said, *super().remarks())
 
 
@@ -134,26 +188,31 @@ def guess_dims(shape: tuple[int, ...], name: str) -> int:
     return 2 if len(shape) == 3 and shape[2] <= _MOST_CHANNELS else len(shape)
 
 
-def load_array(path: str | Path, *, in_dims: int | None = None) -> ArraySignal:
-    """Opens an array: .npy or uncompressed .tif (memory-mapped), or zarr (a folder or a .zip).
+def load_array(path: str | Path, *, in_dims: int | None = None, max_points: int | None = None) -> ArraySignal:
+    """Opens an array: .npy or .tif (memory-mapped where it is not compressed), or zarr (a folder or a .zip).
 
     Args:
         path: The file or folder.
-        in_dims: As in `ArraySignal`.
+        in_dims: As in `ArraySignal`; all axes of a .tif but channels where None.
+        max_points: Most points of a compressed file, and of a zarr array beyond those that are stored.
 
     Raises:
         UsageError: for a file that cannot be read or an array that cannot be fitted.
     """
-    from nint.signals.grid.files import map_tiff, open_npy, open_zarr
+    from nint.signals.grid.files import open_npy, open_zarr
+    from nint.signals.grid.tiff_files import read_grid
 
     path = Path(path)
     ending = path.suffix.lower()
-    openers = {".npy": open_npy, ".tif": map_tiff, ".tiff": map_tiff, ".zarr": open_zarr, ".zip": open_zarr}
-    if path.is_dir():
-        openers[ending] = open_zarr
-    if ending not in openers:
-        raise UsageError(f"'{path}' is not a file of one array that can be read; .npy, .zarr and uncompressed .tif are.")
-    return ArraySignal(openers[ending](path), in_dims=in_dims, name=path.name)
+    if path.is_dir() or ending in (".zarr", ".zip"):
+        return ArraySignal(open_zarr(path, max_points), in_dims=in_dims, name=path.name)
+    if ending in _TIFF:
+        grid = read_grid(path, max_points)
+        dims = len(grid.axes) if in_dims is None else in_dims
+        return ArraySignal(grid.array, in_dims=dims, name=path.name, axes=grid.axes, spacing=grid.spacing, notes=grid.notes)
+    if ending != ".npy":
+        raise UsageError(f"'{path}' is not a file of one array that can be read; .npy, .zarr and .tif are.")
+    return ArraySignal(open_npy(path), in_dims=in_dims, name=path.name)
 
 
 def _unmasked(array: np.ma.MaskedArray, name: str) -> np.ndarray:

@@ -1,10 +1,14 @@
-"""Opening and writing files of arrays: .npy (memory-mapped), zarr (folder or .zip), TIFF stacks, and folders in one step."""
+"""Opening and writing files of arrays: .npy (memory-mapped), zarr (folder or .zip), and folders in one step."""
 
 from __future__ import annotations
 
 import contextlib
+import math
+import os
 import shutil
 import tempfile
+import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,26 +16,33 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import write_atomically
-from nint.signals.grid.gridded import checked_dtype, need, reason_of
+from nint.files import check_file, check_regular, reason_of, write_atomically
+from nint.signals.base import MAX_POINTS, check_points
+from nint.signals.grid.gridded import checked_dtype, need
 
-_LARGE_TIFF = 2**24
+_CHUNK_BYTES = 2**30
+"""Most bytes of a zarr chunk, which is unpacked whole."""
 
 
 def npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type that a .npy file says it has; its numbers are not read.
 
     Raises:
-        UsageError: for a file that is not .npy.
+        UsageError: for a file that is not .npy, or shorter than its header says.
     """
+    check_file(path, "a .npy file")
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, warnings.catch_warnings(action="ignore"):
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(file)
-        return shape, dtype
-    except (OSError, ValueError) as error:
+            start = file.tell()
+    except Exception as error:  # the header is Python source, which fails in every way where it is damaged
         raise UsageError(f"'{path}' is not a readable .npy file: {reason_of(error)}.") from error
+    needed, size = start + math.prod(shape) * dtype.itemsize, path.stat().st_size
+    if not dtype.hasobject and (needed > size or min(shape, default=0) < 0):
+        raise UsageError(f"'{path}' is damaged or cut short: it has {size:,} bytes, but an array of its shape takes {needed:,}.")
+    return shape, dtype
 
 
 def open_npy(path: Path) -> np.ndarray:
@@ -45,60 +56,94 @@ def open_npy(path: Path) -> np.ndarray:
     if 0 in shape:
         raise UsageError(f"'{path}' is empty: its shape is {shape}.")
     try:
-        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings(action="ignore"):
+            mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
         return mapped
     except (OSError, ValueError) as error:
         raise UsageError(f"'{path}' is damaged or cut short: {reason_of(error)}.") from error
 
 
-def open_zarr(path: Path) -> Any:
+def open_zarr(path: Path, max_points: int | None = None) -> Any:
     """A zarr array: a folder or a .zip of one array, or of a group that holds one.
+
+    Args:
+        path: The folder or file.
+        max_points: Most points, beyond those of the chunks that are there.
 
     Raises:
         UsageError: for anything else, and where zarr is not installed.
     """
     zarr = need("zarr", "Reading zarr", "large")
     store: Any = None
+    if path.is_dir():
+        _check_tree(path)
+    else:
+        _check_members(path)
     try:
-        store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
-        found = zarr.open(store, mode="r")
-        if isinstance(found, zarr.Array):
-            return found
-        arrays = dict(found.arrays())
+        with warnings.catch_warnings(action="ignore"):
+            store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
+            found = zarr.open(store, mode="r")
+            arrays = {path.name: found} if isinstance(found, zarr.Array) else dict(found.arrays())
     except Exception as error:  # every store, codec and format version fails in its own way
         if path.is_file():
             with contextlib.suppress(Exception):  # one that was never opened cannot be closed
                 store.close()
         raise UsageError(f"'{path}' is not a readable zarr array: {reason_of(error)}.") from error
-    if len(arrays) == 1:
-        return next(iter(arrays.values()))
-    listed = f"holds the arrays {', '.join(sorted(arrays))}" if arrays else "holds no array at its top level"
-    raise UsageError(f"'{path}' is a zarr group that {listed}; give the folder of one array.")
+    if len(arrays) != 1:
+        listed = f"holds the arrays {', '.join(sorted(arrays))}" if arrays else "holds no array at its top level"
+        raise UsageError(f"'{path}' is a zarr group that {listed}; give the folder of one array.")
+    (array,) = arrays.values()
+    _check_chunks(path, array, max_points)
+    return array
 
 
-def is_large_tiff(path: Path) -> bool:
-    """Whether a file is an uncompressed TIFF of more than 2^24 pixels, which is better mapped than read."""
-    if path.suffix.lower() not in (".tif", ".tiff") or not path.is_file() or path.stat().st_size <= _LARGE_TIFF:
-        return False
-    try:
-        mapped = map_tiff(path)
-    except UsageError:
-        return False
-    return mapped.ndim in (2, 3) and mapped.shape[0] * mapped.shape[1] > _LARGE_TIFF
+def _check_tree(path: Path) -> None:
+    """Refuses a folder in which a pipe or device takes the place of a chunk."""
+    for folder, _, _ in os.walk(path):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_file() and not entry.is_dir():
+                    check_regular(Path(entry.path))
 
 
-def map_tiff(path: Path) -> np.ndarray:
-    """The numbers of an uncompressed TIFF, memory-mapped.
+def _check_members(path: Path) -> None:
+    """Refuses a .zip of which a member would be unpacked to more than a chunk may have.
 
     Raises:
-        UsageError: for a TIFF that is compressed or tiled, which cannot be mapped.
+        UsageError: also for what is no .zip.
     """
-    import tifffile
-
+    check_file(path, "a zarr folder or .zip")
     try:
-        return tifffile.memmap(path, mode="r")
-    except Exception as error:  # tifffile fails in any way on damaged files
-        raise UsageError(f"'{path}' cannot be read in place as an array: {reason_of(error)}; an uncompressed TIFF can.") from error
+        with zipfile.ZipFile(path) as archive:
+            largest = max((member.file_size for member in archive.infolist()), default=0)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UsageError(f"'{path}' is not a readable zarr array: {reason_of(error)}.") from error
+    if largest > _CHUNK_BYTES:
+        raise UsageError(f"'{path}' holds a member of {largest:,} bytes, more than the limit of {_CHUNK_BYTES:,}.")
+
+
+def _check_chunks(path: Path, array: Any, max_points: int | None) -> None:
+    """Refuses chunks that no array can have, or that memory cannot hold, and an array of which hardly a chunk is there.
+
+    Raises:
+        UsageError: names the chunks or the points.
+    """
+    shape, chunks = tuple(map(int, array.shape)), tuple(map(int, array.chunks))
+    dtype = checked_dtype(np.dtype(array.dtype), f"'{path}'")
+    if min(chunks, default=1) < 1 or min(shape, default=1) < 0:
+        raise UsageError(f"'{path}' is damaged: its chunks have the shape {chunks}.")
+    if math.prod(chunks) * dtype.itemsize > _CHUNK_BYTES:
+        raise UsageError(
+            f"'{path}' has chunks of {'x'.join(map(str, chunks))} {dtype}, more than {_CHUNK_BYTES:,} bytes; use smaller ones."
+        )
+    limit = MAX_POINTS if max_points is None else max_points
+    if math.prod(shape) > limit:
+        try:
+            stored = int(array.nchunks_initialized) * math.prod(chunks)
+        except Exception as error:  # as above
+            raise UsageError(f"'{path}' is not a readable zarr array: {reason_of(error)}.") from error
+        if math.prod(shape) > 2 * stored:
+            check_points(math.prod(shape), path.name, max_points)
 
 
 def write_npy(array: np.ndarray, path: Path) -> None:

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.settings import whole
-from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, same_range
+from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, check_decoded, same_range
 from nint.signals.grid_rows import GridValues, Scaling, block_points, observed_mask, rows_of, scan
 from nint.signals.measure import estimate_note, measure
 
 DEFAULTS = KindDefaults(source="no published setting, so those of images")
 
+_BEYOND = 1e18  # more points an axis than anything has
 _VALUES_IN_MEMORY = 2**26
 _OUTPUT_BYTES_IN_MEMORY = 2**28
 
@@ -36,11 +37,6 @@ def need(module: str, purpose: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise UsageError(f"{purpose} needs the package {module}; pip install 'nint[{extra}]'.") from error
-
-
-def reason_of(error: BaseException) -> str:
-    """What another library said, as the end of a sentence of ours."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -130,6 +126,7 @@ class GridLayout(Layout):
             `[*coords.grid]`, and the channels last where the layout has that axis, in the stored type. Outputs of more than 256 MiB lie
             in a temporary file that is gone when the array is.
         """
+        check_decoded(coords.grid)
         decoded = allocate((*coords.grid, self.out_features), np.dtype(self.dtype))
         flat = decoded.reshape(-1, self.out_features)
         step = block_points(self.out_features)
@@ -151,7 +148,7 @@ class GridLayout(Layout):
             factor = 1.0 if scale is None else float(scale)
             if not (math.isfinite(factor) and factor > 0):
                 raise UsageError(f"scale={factor:g} is out of range; it must be a finite number above 0.")
-            return tuple(max(1, round(points * factor)) for points in self.grid)
+            return tuple(max(1, round(min(points * factor, _BEYOND))) for points in self.grid)
         if scale is not None:
             raise UsageError("Give either a scale or a shape, not both.")
         shape = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
@@ -185,7 +182,7 @@ class GridSignal(Signal):
         dtype = checked_dtype(np.dtype(source.dtype), f"'{name}'")
         if math.prod(source.shape) == 0:
             raise UsageError(f"'{name}' is empty: its shape is {tuple(source.shape)}.")
-        self._rows = rows_of(source, dims)
+        self._rows = rows_of(source, dims, name)
         if len(self._rows) == 1:
             raise UsageError(f"'{name}' is a single point; a signal needs at least two.")
         found = scan(self._rows, name)
@@ -207,6 +204,11 @@ class GridSignal(Signal):
         """Whether quality is estimated on a sample of the points, and which metrics are absent then."""
         note = estimate_note(len(self.values))
         return (*note, "SSIM is left out.") if note and "ssim" in self.metrics else note
+
+    def scaling(self) -> dict[str, Any]:
+        """The numbers that are 0 and 1 to the network; PSNR is relative to their difference."""
+        low, high = self.layout.limits
+        return {"low": low, "high": high}
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """PSNR (dB) relative to the range of the values, over the points that were observed, and what the kind adds to it.

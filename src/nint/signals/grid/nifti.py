@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import write_atomically
-from nint.signals.grid.gridded import checked_dtype, need, reason_of
+from nint.files import check_file, quiet_stderr, reason_of, write_atomically
+from nint.signals.base import check_points
+from nint.signals.grid.gridded import checked_dtype, need
+from nint.signals.pixels import check_packing
 
 _LAST_CODE = 5
 _SPACE_UNITS = ("unknown", "meter", "mm", "micron")
@@ -74,8 +77,12 @@ class Nifti:
         return (numbers if dtype.kind == "f" else np.rint(numbers)).astype(dtype)
 
 
-def read_nifti(path: Path) -> tuple[np.ndarray, Nifti]:
+def read_nifti(path: Path, max_points: int | None = None) -> tuple[np.ndarray, Nifti]:
     """The stored numbers of a .nii (memory-mapped) or .nii.gz, axes in nibabel's order, and the header.
+
+    Args:
+        path: The file.
+        max_points: Most points of a compressed file.
 
     Raises:
         UsageError: for a file that is damaged, cut short or not NIfTI, for colour volumes, and where nibabel is not installed.
@@ -83,18 +90,36 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Nifti]:
     from nint.signals.image.tiff import quiet
 
     nibabel = need("nibabel", "Reading NIfTI", "volume")
+    check_file(path, "a .nii or .nii.gz file")
     try:
-        with quiet("nibabel.global"):
+        with quiet("nibabel.global"), quiet_stderr(), warnings.catch_warnings(action="ignore"):
             image = nibabel.load(path)
         if not isinstance(image, nibabel.Nifti1Image):
             raise UsageError(f"'{path}' is not NIfTI, whatever its name says.")
-        checked_dtype(image.get_data_dtype(), f"'{path}'")
-        array = np.asanyarray(image.dataobj.get_unscaled())
+        _check_size(path, image, max_points)
+        with quiet("nibabel.global"), warnings.catch_warnings(action="ignore"):
+            array = np.asanyarray(image.dataobj.get_unscaled())
         return array, _header_of(image)
     except UsageError:
         raise
     except Exception as error:  # gzip, zlib and nibabel fail each in their own way
         raise UsageError(f"'{path}' is damaged, cut short or not NIfTI: {reason_of(error)}.") from error
+
+
+def _check_size(path: Path, image: Any, max_points: int | None) -> None:
+    """Compares the size in a header with the file, before its numbers are read.
+
+    Raises:
+        UsageError: for more numbers than the file can hold or may have.
+    """
+    dtype = checked_dtype(image.get_data_dtype(), f"'{path}'")
+    points, size = math.prod(image.shape), path.stat().st_size
+    if path.suffix.lower() == ".gz":
+        check_points(points, path.name, max_points)
+        check_packing(path, points * dtype.itemsize, size)
+    elif points * dtype.itemsize > size:
+        claimed = f"{'x'.join(map(str, image.shape))} {dtype}"
+        raise UsageError(f"'{path}' is damaged or cut short: it has {size:,} bytes, but its header claims {claimed}.")
 
 
 def write_nifti(stored: np.ndarray, nifti: Nifti, path: Path) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from nint.errors import UsageError, nearest
+from nint.errors import UsageError
 from nint.settings import whole
-from nint.signals.base import MEASURE_UP_TO, GridCoords, Layout, Predict
+from nint.signals.base import MEASURE_UP_TO, GridCoords, Layout, Predict, check_decoded
+from nint.signals.grid.animation import ENDINGS, read_animation
 from nint.signals.grid.clip import Clip
 from nint.signals.grid.gridded import GridLayout, GridSignal
-from nint.signals.grid.video_files import image_files, read_folder, read_gif, read_video
+from nint.signals.grid.video_files import image_files, read_folder, read_video
 from nint.signals.pixels import downsample
 
 _CHANNELS = {1: "grey", 3: "RGB"}
 _SSIM_SIDE = 7
+_LEAST_FPS, _MOST_FPS = 1e-4, 1e4
+_BEYOND_FPS = 1e9
+_FINEST_ASPECT = 4096
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,11 @@ class VideoLayout(GridLayout):
 
     Attributes:
         fps: Frames a second.
+        pixel_aspect: Width of a pixel over its height, as a fraction; kept in MP4.
     """
 
     fps: float = 25.0
+    pixel_aspect: tuple[int, int] = (1, 1)
 
     kind: ClassVar[str] = "video"
     suffixes: ClassVar[tuple[str, ...]] = (".mp4", ".gif", ".png", "")
@@ -38,7 +45,12 @@ class VideoLayout(GridLayout):
         super().__post_init__()
         if len(self.grid) != 3 or self.channels not in _CHANNELS or self.dtype != "|u1" or (self.low, self.high) != (0, 255):
             raise UsageError("video layout: a video has three axes, 1 or 3 channels, and values of 8 bits from 0 to 255.")
-        _above_zero(self.fps, "video layout: fps")
+        if not 1 / _BEYOND_FPS <= _above_zero(self.fps, "video layout: fps") <= _BEYOND_FPS:
+            raise UsageError(f"video layout: fps={self.fps:g} is out of range.")
+        aspect = self.pixel_aspect
+        if not isinstance(aspect, (list, tuple)) or len(aspect) != 2:
+            raise UsageError(f"video layout: pixel_aspect={aspect} must be two whole numbers.")
+        object.__setattr__(self, "pixel_aspect", tuple(whole(number, "video layout: pixel_aspect") for number in aspect))
 
     @property
     def duration_s(self) -> float:
@@ -77,7 +89,8 @@ class VideoLayout(GridLayout):
 
         Args:
             predict: Rows of coordinates -> values in [0, 1].
-            fps: Frames a second; the video's own where None. The first frame stays the first, and none lies behind the last.
+            fps: Frames a second, from 0.0001 to 10,000; the video's own where None. The first frame stays the first, and none lies
+                behind the last.
             scale: Height and width relative to the fitted ones; 1 where nothing else is asked.
             height: Rows of a frame; alone it keeps the aspect.
             width: Columns of a frame; alone it keeps the aspect.
@@ -97,8 +110,9 @@ class VideoLayout(GridLayout):
         else:
             count, last, pace = 1, self._moment(frame), self.fps
         first = -1.0 if count > 1 else last
+        check_decoded((count, rows, columns))
         coords = GridCoords((count, rows, columns), (first, -1.0, -1.0), (last, 1.0, 1.0))
-        return Clip(self.decode_grid(predict, coords), pace)
+        return Clip(self.decode_grid(predict, coords), pace, pixel_aspect=self._aspect(rows, columns))
 
     def write(self, decoded: Clip, path: Path) -> None:
         """Writes .mp4, .gif, a folder of PNG files (a name without an ending), or a single frame as .png.
@@ -106,12 +120,13 @@ class VideoLayout(GridLayout):
         Raises:
             UsageError: where the ending is unknown or cannot hold this.
         """
-        from nint.signals.grid.video_files import write_frames, write_gif, write_mp4
+        from nint.signals.grid.animation import write_gif
+        from nint.signals.grid.video_write import write_frames, write_mp4
         from nint.signals.image.write import write_image
 
         ending = path.suffix.lower()
         if ending not in self.suffixes:
-            raise UsageError(f"'{path}' has no ending that a video can be written with.{nearest(ending, filter(None, self.suffixes))}")
+            raise UsageError(f"'{path}' has no ending that a video can be written with; use .mp4, .gif, .png or a folder.")
         if ending == ".png":
             if len(decoded.frames) > 1:
                 raise UsageError(f"{len(decoded.frames)} frames cannot be written as .png; give the time of one, or use .mp4 or .gif.")
@@ -120,13 +135,27 @@ class VideoLayout(GridLayout):
             {".mp4": write_mp4, ".gif": write_gif, "": write_frames}[ending](decoded, path)
 
     def _pace(self, fps: float | None) -> tuple[int, float, float]:
-        """Number of frames, time coordinate of the last one, frames a second."""
+        """Number of frames, time coordinate of the last one, frames a second.
+
+        Raises:
+            UsageError: for a pace out of range.
+        """
         frames = self.grid[0]
+        if fps is not None and not (_LEAST_FPS <= _above_zero(fps, "fps") <= _MOST_FPS):
+            raise UsageError(f"fps={fps:g} is out of range; it must be from {_LEAST_FPS:g} to {_MOST_FPS:,.0f}.")
         if fps is None or frames == 1:
-            return frames, 1.0 if frames > 1 else 0.0, self.fps if fps is None else _above_zero(fps, "fps")
-        steps = (frames - 1) * _above_zero(fps, "fps") / self.fps
+            return frames, 1.0 if frames > 1 else 0.0, self.fps if fps is None else float(fps)
+        steps = (frames - 1) * float(fps) / self.fps
         count = math.floor(steps + 1e-6) + 1
-        return count, 2 * (count - 1) / steps - 1, float(fps)
+        return count, 2 * (count - 1) / steps - 1 if count > 1 else -1.0, float(fps)
+
+    def _aspect(self, rows: int, columns: int) -> tuple[int, int]:
+        """Shape of a pixel of frames of another size: square pixels stay square, others so that the picture keeps its shape."""
+        if self.pixel_aspect == (1, 1):
+            return (1, 1)
+        _, height, width = self.grid
+        aspect = (Fraction(*self.pixel_aspect) * width * rows / (height * columns)).limit_denominator(_FINEST_ASPECT)
+        return (max(1, aspect.numerator), aspect.denominator)
 
     def _moment(self, seconds: float) -> float:
         frames = self.grid[0]
@@ -143,9 +172,9 @@ class VideoLayout(GridLayout):
             raise UsageError("Give either a scale or a height and width, not both.")
         if height is None:
             width = whole(width, "width")
-            return max(1, round(width * rows / columns)), width
+            return max(1, round(Fraction(width * rows, columns))), width
         height = whole(height, "height")
-        return height, max(1, round(height * columns / rows)) if width is None else whole(width, "width")
+        return height, max(1, round(Fraction(height * columns, rows))) if width is None else whole(width, "width")
 
 
 class VideoSignal(GridSignal):
@@ -156,6 +185,7 @@ class VideoSignal(GridSignal):
         fps: Frames a second.
         name: Where it came from.
         notes: Sentences for the report.
+        pixel_aspect: Width of a pixel over its height, as a fraction.
 
     Raises:
         UsageError: for another shape or type, a single pixel, or one colour everywhere.
@@ -165,17 +195,27 @@ class VideoSignal(GridSignal):
     layout_class: ClassVar[type[GridLayout]] = VideoLayout
     layout: VideoLayout
 
-    def __init__(self, frames: np.ndarray, *, fps: float = 25.0, name: str = "array", notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        frames: np.ndarray,
+        *,
+        fps: float = 25.0,
+        name: str = "array",
+        notes: tuple[str, ...] = (),
+        pixel_aspect: tuple[int, int] = (1, 1),
+    ) -> None:
         frames = np.asanyarray(frames)
         frames = frames[..., None] if frames.ndim == 3 else frames
         if frames.ndim != 4 or frames.shape[3] not in _CHANNELS or frames.dtype != np.uint8:
             raise UsageError(f"'{name}' is {frames.dtype} of shape {frames.shape}; a video is uint8 [t, h, w] or [t, h, w, 3].")
-        super().__init__(frames, 3, name, value_range=(0, 255), fps=_above_zero(fps, "fps"))
+        super().__init__(frames, 3, name, value_range=(0, 255), fps=_above_zero(fps, "fps"), pixel_aspect=pixel_aspect)
         self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:
         """What was left out or assumed on reading."""
-        return (*self._notes, *super().remarks())
+        wide, high = self.layout.pixel_aspect
+        shape = () if (wide, high) == (1, 1) else (f"Its pixels are {wide}:{high}, not square; MP4 keeps that, GIF and PNG do not.",)
+        return (*self._notes, *shape, *super().remarks())
 
     def fingerprint(self) -> str:
         """Hash of the frames, and the frame rate."""
@@ -191,14 +231,22 @@ class VideoSignal(GridSignal):
         return {"ssim": float(np.mean([ssim(*pair) for pair in zip(prediction, target, strict=True)]))}
 
 
-def load_video(path: str | Path, *, max_side: int | None = None, start: float | None = None, duration: float | None = None) -> VideoSignal:
-    """Loads a video: MP4 (PyAV), GIF, or a folder of images of one size, sorted naturally. Sound is left out.
+def load_video(
+    path: str | Path,
+    *,
+    max_side: int | None = None,
+    start: float | None = None,
+    duration: float | None = None,
+    max_points: int | None = None,
+) -> VideoSignal:
+    """Loads a video: MP4 (PyAV), GIF, animated WebP or PNG, or a folder of images of one size, sorted naturally. Sound is left out.
 
     Args:
         path: The file or folder.
         max_side: Longest side in pixels; larger frames are averaged down to it, their aspect kept.
         start: Seconds to leave out at the start.
         duration: Seconds to read; to the end where None.
+        max_points: Most pixels of all frames together.
 
     Raises:
         UsageError: for a file that cannot be read, frames that change size, or a stretch without frames.
@@ -207,9 +255,9 @@ def load_video(path: str | Path, *, max_side: int | None = None, start: float | 
     begin, end = _stretch(start, duration)
     if max_side is not None:
         whole(max_side, "max_side")
-    reader = read_folder if path.is_dir() else read_gif if path.suffix.lower() == ".gif" else read_video
-    clip = reader(path, max_side, begin, end)
-    return VideoSignal(clip.frames, fps=clip.fps, name=path.name, notes=clip.notes)
+    reader = read_folder if path.is_dir() else read_animation if path.suffix.lower() in ENDINGS else read_video
+    clip = reader(path, max_side, begin, end, max_points)
+    return VideoSignal(clip.frames, fps=clip.fps, name=path.name, notes=clip.notes, pixel_aspect=clip.pixel_aspect)
 
 
 def is_image_folder(path: Path) -> bool:
@@ -236,7 +284,7 @@ def bouncing(*, max_side: int | None = None, start: float | None = None, duratio
     Raises:
         UsageError: for a stretch of time without frames.
     """
-    from nint.signals.samples.phantom import bouncing_blobs
+    from nint.signals.grid.phantom import bouncing_blobs
 
     fps, frames = 12.0, bouncing_blobs(24, 64)
     begin, end = _stretch(start, duration)

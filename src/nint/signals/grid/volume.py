@@ -9,14 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nint.errors import UsageError, nearest
-from nint.signals.base import MEASURE_UP_TO, GridCoords, Predict
+from nint.errors import UsageError
+from nint.signals.base import MEASURE_UP_TO, GridCoords, Predict, check_decoded
 from nint.signals.grid.gridded import GridLayout, GridSignal, need
 from nint.signals.grid.nifti import Nifti, regrid
+from nint.signals.grid.spacing import OF_NIFTI, Spacing, checked_spacing
 from nint.signals.measure import ssim_3d
 
 _SSIM_SIDE = 7
 _IMAGES = (".png", ".tif", ".tiff")
+_AXES = 3
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,11 @@ class VolumeLayout(GridLayout):
 
     Attributes:
         nifti: Header of the NIfTI file that it came from, or None. Axes are then called x, y, z in nibabel's order, else z, y, x.
+        spacing: Distance between neighbours along z, y, x, where a TIFF told it.
     """
 
     nifti: Nifti | None = None
+    spacing: Spacing | None = None
 
     kind: ClassVar[str] = "volume"
     suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii", ".npy", *_IMAGES)
@@ -41,6 +45,7 @@ class VolumeLayout(GridLayout):
                 object.__setattr__(self, "nifti", Nifti(**self.nifti))
             except TypeError as error:
                 raise UsageError(f"volume layout: nifti cannot be read: {error}.") from error
+        object.__setattr__(self, "spacing", checked_spacing(self.spacing, _AXES, "volume layout"))
 
     @property
     def axes(self) -> str:
@@ -84,6 +89,7 @@ class VolumeLayout(GridLayout):
             UsageError: for a size or slice that cannot be, or a prediction of NaN.
         """
         size = self.resized(scale, shape)
+        check_decoded(size if slice is None else (max(size),))
         if slice is None:
             return self._real(self.decode_grid(predict, GridCoords(size)))
         axis, index = self._slice(slice, size)
@@ -96,9 +102,10 @@ class VolumeLayout(GridLayout):
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes a volume as .nii, .nii.gz, .npy or a .tif stack, and a slice as .png, .tif or .npy.
 
-        A NIfTI file lies where the original lay, whatever its resolution; a volume without a header becomes one of unit voxels, x first.
-        A .tif stack has z for its pages. The rows of a slice are its first axis. Slices of 8 and 16 bits keep their numbers; others are
-        scaled so that the range of the volume is black to white.
+        A NIfTI file lies where the original lay, whatever its resolution; a volume without a header becomes one of the spacing that its
+        file told, else of unit voxels, x first. A .tif stack has z for its pages, and the spacing as ImageJ or OME notes it. The rows of
+        a slice are its first axis. Slices of 8 and 16 bits keep their numbers; others are scaled so that the range of the volume is black
+        to white.
 
         Raises:
             UsageError: where the ending is unknown or cannot hold this.
@@ -109,7 +116,7 @@ class VolumeLayout(GridLayout):
         ending = ending_of(path)
         is_slice = decoded.ndim == 2 + (self.channels is not None)
         if ending not in self.suffixes:
-            raise UsageError(f"'{path}' has no ending that a volume can be written with.{nearest(ending, self.suffixes)}")
+            raise UsageError(f"'{path}' has no ending that a volume can be written with; use {', '.join(self.suffixes)}.")
         if ending == ".npy":
             write_npy(decoded, path)
         elif is_slice and ending in _IMAGES:
@@ -127,7 +134,7 @@ class VolumeLayout(GridLayout):
         return stored if self.nifti is None else self.nifti.real(stored)
 
     def _slice(self, text: str, size: tuple[int, ...]) -> tuple[int, int]:
-        match = re.fullmatch(rf"([{self.axes}])[:=](\d+)", str(text).strip())
+        match = re.fullmatch(rf"([{self.axes}])[:=]([0-9]{{1,15}})", str(text).strip())
         if not match:
             raise UsageError(f"slice={text} cannot be read; write an axis and an index, for example z:40 (axes {', '.join(self.axes)}).")
         axis, index = self.axes.index(match[1]), int(match[2])
@@ -148,17 +155,25 @@ class VolumeLayout(GridLayout):
 
         if self.nifti is None:
             turned = np.moveaxis(decoded, (0, 1, 2), (2, 1, 0))
-            write_nifti(turned, Nifti(tuple(map(tuple, np.eye(4).tolist()))), path)
+            steps, unit = (1.0,) * _AXES, "unknown"
+            if self.spacing is not None:
+                steps, unit = self.spacing.regridded(self.grid, decoded.shape[:_AXES]).in_nifti()
+            affine = tuple(map(tuple, np.diag([*steps[::-1], 1.0]).tolist()))
+            write_nifti(turned, Nifti(affine, space_unit=unit), path)
             return
         placed = replace(self.nifti, affine=regrid(self.nifti.affine, self.grid, decoded.shape[:3]))
         write_nifti(self.nifti.stored(decoded, np.dtype(self.dtype)), placed, path)
 
     def _write_stack(self, decoded: np.ndarray, path: Path) -> None:
-        from nint.signals.grid.stack import write_stack
+        from nint.signals.grid.tiff_files import write_grid
 
-        if self.channels is not None:
-            raise UsageError(f"A volume of {self.channels} channels cannot be written as a .tif stack; use .nii.gz or .npy.")
-        write_stack(decoded if self.nifti is None else decoded.transpose(2, 1, 0), path)
+        if self.nifti is None:
+            write_grid(decoded, "ZYX", self.spacing and self.spacing.regridded(self.grid, decoded.shape[:_AXES]), path)
+            return
+        affine = np.array(regrid(self.nifti.affine, self.grid, decoded.shape[:_AXES]))
+        steps, unit = np.linalg.norm(affine[:3, :3], axis=0)[::-1].tolist(), OF_NIFTI.get(self.nifti.space_unit, "")
+        told = min(steps) > 0 and bool(unit)
+        write_grid(np.moveaxis(decoded, (0, 1, 2), (2, 1, 0)), "ZYX", Spacing(tuple(steps), (unit,) * _AXES) if told else None, path)
 
 
 class VolumeSignal(GridSignal):
@@ -168,6 +183,8 @@ class VolumeSignal(GridSignal):
         array: `[z, y, x]`, or channels last; with a NIfTI header `[x, y, z]` as stored. NaN marks points that were not observed.
         nifti: Header of the file that it came from.
         name: Where it came from.
+        spacing: Distances of neighbours along z, y, x, where the file tells them.
+        notes: Sentences for the report.
 
     Raises:
         UsageError: for another shape or type, a single point, one value everywhere, infinity, or NaN everywhere.
@@ -177,11 +194,20 @@ class VolumeSignal(GridSignal):
     layout_class: ClassVar[type[GridLayout]] = VolumeLayout
     layout: VolumeLayout
 
-    def __init__(self, array: Any, *, nifti: Nifti | None = None, name: str = "array") -> None:
+    def __init__(
+        self,
+        array: Any,
+        *,
+        nifti: Nifti | None = None,
+        name: str = "array",
+        spacing: Spacing | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
         array = np.asanyarray(array) if not hasattr(array, "chunks") else array
         if len(array.shape) not in (3, 4):
             raise UsageError(f"'{name}' has {len(array.shape)} axes; a volume has three, and a fourth for channels.")
-        super().__init__(array, 3, name, nifti=nifti)
+        super().__init__(array, _AXES, name, nifti=nifti, spacing=spacing)
+        self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:
         """How the axes are called and where they point, and what PSNR is relative to."""
@@ -193,7 +219,10 @@ class VolumeSignal(GridSignal):
             codes = need("nibabel", "NIfTI", "volume").aff2axcodes(np.array(nifti.affine))
             toward = ", ".join(code or "nowhere" for code in codes)
             said = f"The axes are called x, y, z, in the order in which nibabel gives them; they point to {toward}."
-        return (said, f"PSNR is relative to the range of the values, {low:g} to {high:g}.", *super().remarks())
+        placed: tuple[str, ...] = ()
+        if self.layout.spacing:
+            placed = (f"Voxels are {self.layout.spacing.describe('zyx')} apart, which .nii and .tif keep and .npy does not.",)
+        return (said, *placed, *self._notes, f"PSNR is relative to the range of the values, {low:g} to {high:g}.", *super().remarks())
 
     def _has_structure(self) -> bool:
         return self._is_whole() and min(self.layout.grid) >= _SSIM_SIDE and len(self.values) <= MEASURE_UP_TO
@@ -203,12 +232,12 @@ class VolumeSignal(GridSignal):
 
 
 def is_volume(path: Path) -> bool:
-    """Whether a .npy says that it has three axes, the last of more than 4 entries, or a TIFF has at least two equal grey pages."""
+    """Whether a .npy says that it has three axes, the last of more than 4 entries, or a TIFF has an axis z or several grey pages."""
     from nint.signals.grid.files import npy_header
-    from nint.signals.grid.stack import is_stack
+    from nint.signals.grid.tiff_files import is_volume_tiff
 
     if path.suffix.lower() != ".npy" or not path.is_file():
-        return is_stack(path)
+        return is_volume_tiff(path)
     try:
         shape, _ = npy_header(path)
     except UsageError:
@@ -216,37 +245,47 @@ def is_volume(path: Path) -> bool:
     return len(shape) == 3 and shape[2] > 4
 
 
-def load_volume(path: str | Path) -> VolumeSignal:
+def load_volume(path: str | Path, *, in_dims: int | None = None, max_points: int | None = None) -> VolumeSignal:
     """Loads a volume: NIfTI (.nii, .nii.gz), .npy of three axes (memory-mapped), or a TIFF stack.
 
     Args:
         path: The file.
+        in_dims: Axes that are coordinates: 3, which a volume has anyway.
+        max_points: Most points of a compressed file.
 
     Raises:
         UsageError: for a file that cannot be read or a volume that cannot be fitted.
     """
     from nint.signals.grid.files import open_npy
     from nint.signals.grid.nifti import read_nifti
-    from nint.signals.grid.stack import read_stack
+    from nint.signals.grid.tiff_files import read_grid
     from nint.signals.kinds import ending_of
 
     path = Path(path)
     ending = ending_of(path)
+    if in_dims not in (None, _AXES):
+        raise UsageError(f"in_dims={in_dims} does not fit a volume, which has three coordinates; use --kind array.")
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give a file of one volume.")
     if ending in (".nii", ".nii.gz"):
-        array, nifti = read_nifti(path)
+        array, nifti = read_nifti(path, max_points)
         return VolumeSignal(array, nifti=nifti, name=path.name)
     if ending == ".npy":
         return VolumeSignal(open_npy(path), name=path.name)
     if ending in (".tif", ".tiff"):
-        return VolumeSignal(read_stack(path), name=path.name)
+        grid = read_grid(path, max_points)
+        if len(grid.axes) != _AXES:
+            held = f"the axes {', '.join(grid.axes.lower())}{' and channels' if grid.array.ndim > len(grid.axes) else ''}"
+            raise UsageError(
+                f"'{path}' has {held}; a volume is a TIFF of three axes, so use --kind array or image.{' '.join(['', *grid.notes])}"
+            )
+        return VolumeSignal(grid.array, name=path.name, spacing=grid.spacing, notes=grid.notes)
     raise UsageError(f"'{path}' is not a volume that can be read; .nii, .nii.gz, .npy and .tif are.")
 
 
 def phantom() -> VolumeSignal:
     """A head of ten ellipsoids, `[64, 64, 64]` uint8, made by code."""
-    from nint.signals.samples.phantom import head_phantom
+    from nint.signals.grid.phantom import head_phantom
 
     return VolumeSignal(head_phantom(64), name="sample:phantom")
 

@@ -7,12 +7,13 @@ import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import write_atomically
-from nint.signals.grid.gridded import checked_dtype, reason_of
+from nint.files import reason_of, write_atomically
+from nint.signals.grid.gridded import checked_dtype
 
 COORDINATE_NAMES = ("x", "y", "z", "t", "time", "lat", "latitude", "lon", "lng", "longitude")
 """Names of leading columns that are taken for coordinates."""
@@ -118,9 +119,9 @@ def write_npz(coords: np.ndarray, values: np.ndarray, path: Path) -> None:
     write_atomically(path, write)
 
 
-def _slowly(path: Path, file: object, delimiter: str, line: int, columns: int) -> np.ndarray:
+def _slowly(path: Path, file: TextIO, delimiter: str, line: int, columns: int) -> np.ndarray:
     rows = []
-    for number, cells in enumerate(csv.reader(file, delimiter=delimiter), line):  # type: ignore[call-overload]
+    for number, cells in enumerate(csv.reader(file, delimiter=delimiter), line):
         if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
             continue
         if len(cells) != columns:

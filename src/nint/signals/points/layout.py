@@ -56,26 +56,34 @@ class PointsLayout(Layout):
                 object.__setattr__(self, f"{what}_{part}", tuple(entries))
 
     @property
-    def in_features(self) -> int:  # type: ignore[override]
+    def in_features(self) -> int:
+        """One an axis."""
         return len(self.coord_names)
 
     @property
-    def out_features(self) -> int:  # type: ignore[override]
+    def out_features(self) -> int:
+        """One a value."""
         return len(self.value_names)
 
     def describe(self) -> str:
+        """The names of the columns."""
         many = "s" * (self.out_features > 1)
         return f"points in ({', '.join(self.coord_names)}) with the value{many} {', '.join(self.value_names)}"
 
     def check_comparable(self, other: Layout) -> None:
+        """Refuses points whose columns have other ranges, because both are scaled by their own.
+
+        Raises:
+            UsageError: says what would be right.
+        """
         super().check_comparable(other)
         for what in ("coord", "value"):
             for i, name in enumerate(getattr(self, f"{what}_names")):
-                ours, theirs = ((getattr(layout, f"{what}_low")[i], getattr(layout, f"{what}_high")[i]) for layout in (self, other))
-                if not same_range(ours, theirs):
+                own, others = ((getattr(layout, f"{what}_low")[i], getattr(layout, f"{what}_high")[i]) for layout in (self, other))
+                if not same_range(own, others):
                     raise UsageError(
-                        f"The column {name} of the model reaches from {ours[0]:.9g} to {ours[1]:.9g}, but that of the input from "
-                        f"{theirs[0]:.9g} to {theirs[1]:.9g}, so their scales differ; measure it against the points that it was fitted to."
+                        f"The column {name} of the model reaches from {own[0]:.9g} to {own[1]:.9g}, but that of the input from "
+                        f"{others[0]:.9g} to {others[1]:.9g}, so their scales differ; measure it against the points that it was fitted to."
                     )
 
     def to_coords(self, own: np.ndarray) -> Tensor:
@@ -169,7 +177,11 @@ def _coordinates_in(path: Path) -> np.ndarray:
 
 
 def check_finite(coords: np.ndarray, name: str) -> None:
-    """Refuses coordinates that are not finite, naming the row."""
+    """Refuses coordinates `[n, d]` that are not finite.
+
+    Raises:
+        UsageError: names the first such row.
+    """
     good = np.isfinite(coords).all(axis=1)
     if not good.all():
         row = int(good.argmin())

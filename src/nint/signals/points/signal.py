@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -81,7 +80,7 @@ class PointsSignal(Signal):
         self.coords = self.layout.to_coords(coords)
         extent = np.where(high > low, high - low, 1)
         self.values = torch.from_numpy(((values - low) / extent).astype(np.float32))
-        self._observed = torch.from_numpy(observed)
+        self.observed: Tensor | None = None if observed.all() else torch.from_numpy(observed)
         digest = hashlib.sha256(f"{coords.shape} {values.shape} ".encode())
         digest.update(np.ascontiguousarray(coords).data)
         digest.update(np.ascontiguousarray(values).data)
@@ -91,12 +90,8 @@ class PointsSignal(Signal):
         """Every point, in the order of the rows; there is no grid."""
         return Pool(coords=self.coords.to(device), values=self.values.to(device))
 
-    @cached_property
-    def observed(self) -> Tensor | None:
-        """`[n]` bool: which rows have all their values; None where all have."""
-        return None if bool(self._observed.all()) else self._observed
-
     def remarks(self) -> tuple[str, ...]:
+        """How the columns were read, and what PSNR means."""
         return (*self._notes, "PSNR is relative to the range of each value.", *estimate_note(len(self.values)))
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
@@ -104,6 +99,7 @@ class PointsSignal(Signal):
         return measure(predict, self.coords, self.values)[0]
 
     def fingerprint(self) -> str:
+        """Short hash of coordinates and values."""
         return self._digest
 
 

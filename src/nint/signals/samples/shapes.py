@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nint.mesh import Mesh
+
+if TYPE_CHECKING:
+    from nint.signals.shape.signal import ShapeSignal
 
 
 def torus(ring: float = 0.6, tube: float = 0.3, around: int = 160, across: int = 64) -> Mesh:
@@ -62,24 +65,31 @@ def _cut_in_four(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, n
     return np.concatenate([vertices, middles]), np.stack([a, ab, ca, b, bc, ab, c, ca, bc, ab, bc, ca], axis=1).reshape(-1, 3)
 
 
-def _maker(name: str, build: Callable[[], Mesh]) -> Callable[..., Any]:
+def _maker(name: str, build: Callable[[], Mesh]) -> Callable[..., ShapeSignal]:
     def make(
         *,
         pool_size: int | None = None,
         redraw_every: int | None = None,
-        truth: str | None = None,
+        ground_truth: str | None = None,
         target: str | None = None,
         iou_resolution: int | None = None,
-    ) -> Any:
+    ) -> ShapeSignal:
         from nint.signals.shape.signal import ShapeSignal
 
-        options = {"pool_size": pool_size, "redraw_every": redraw_every, "truth": truth, "target": target, "iou_resolution": iou_resolution}
-        return ShapeSignal(build(), f"sample:{name}", **{key: value for key, value in options.items() if value is not None})
+        return ShapeSignal(
+            build(),
+            f"sample:{name}",
+            pool_size=pool_size,
+            redraw_every=redraw_every,
+            ground_truth=ground_truth,
+            target=target,
+            iou_resolution=iou_resolution,
+        )
 
     return make
 
 
-SAMPLES: dict[str, tuple[str, Callable[..., Any]]] = {
+SAMPLES: dict[str, tuple[str, Callable[..., ShapeSignal]]] = {
     "torus": ("torus of 20,480 faces, synthetic: made by code", _maker("torus", torus)),
     "sphere": ("sphere of 20,480 faces, synthetic: made by code", _maker("sphere", sphere)),
     "box": ("box of 12 faces and sides 3:2:1, synthetic: made by code", _maker("box", lambda: box(3.0, 2.0, 1.0))),

@@ -61,7 +61,7 @@ def marching_cubes(blocks: Iterable[np.ndarray], nudge: float) -> tuple[np.ndarr
         Vertices `[v, 3]` float64 in units of grid steps, and faces `[f, 3]` int64, counter-clockwise seen from the positive side; both
         empty where the sign never changes.
     """
-    from skimage.measure import marching_cubes as surface_of
+    from skimage import measure
 
     vertices, faces, total = [np.empty((0, 3))], [np.empty((0, 3), np.int64)], 0
     shared: np.ndarray | None = None  # the last plane so far
@@ -75,7 +75,7 @@ def marching_cubes(blocks: Iterable[np.ndarray], nudge: float) -> tuple[np.ndarr
         if len(grid) < 2 or (grid < 0).all() or (grid > 0).all():
             seam = np.empty(0, complex), np.empty(0, np.int64)
             continue
-        places, triangles, _, _ = surface_of(grid, 0.0, gradient_direction="descent")
+        places, triangles, _, _ = measure.marching_cubes(grid, 0.0, gradient_direction="descent")  # type: ignore[no-untyped-call]
         place = places[:, 1].astype(np.float64) + 1j * places[:, 2]
         numbers, fresh = _joined(place, places[:, 0] == 0, seam, total)
         last = places[:, 0] == len(grid) - 1
@@ -88,7 +88,7 @@ def marching_cubes(blocks: Iterable[np.ndarray], nudge: float) -> tuple[np.ndarr
 
 
 def _joined(place: np.ndarray, first: np.ndarray, seam: tuple[np.ndarray, np.ndarray], total: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of a block's vertices: known ones in the shared plane keep theirs, the others count on from `total`."""
+    """Numbers of a block's vertices: those known in the shared plane keep their number, the others count on from `total`."""
     known, known_numbers = seam
     old = np.zeros(len(place), bool)
     numbers = np.empty(len(place), np.int64)

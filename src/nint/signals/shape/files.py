@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def read_shape(path: str | Path) -> Mesh | Cloud:
     if ending not in READS:
         raise UsageError(f"'{path}' has no ending of a shape that can be read.{nearest(ending, READS)}")
     data = read_bytes(path, "a shape file")
-    readers = {".stl": _read_stl, ".xyz": _read_xyz, ".ply": _read_ply}
+    readers: dict[str, Callable[[bytes], Mesh | Cloud]] = {".stl": _read_stl, ".xyz": _read_xyz, ".ply": _read_ply}
     try:
         return readers[ending](data) if ending in readers else _read_with_trimesh(data, ending)
     except UsageError as error:
@@ -73,7 +74,11 @@ def write_mesh(mesh: Mesh, path: str | Path) -> None:
         raise UsageError(f"The mesh has no faces, so there is nothing to write to '{path}'.")
     encode = {".ply": _ply_bytes, ".obj": _obj_bytes, ".stl": _stl_bytes}[ending]
     data = encode(mesh)
-    write_atomically(path, lambda target: target.write_bytes(data) and None)
+
+    def write(target: Path) -> None:
+        target.write_bytes(data)
+
+    write_atomically(path, write)
 
 
 def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
@@ -174,8 +179,8 @@ def _ply_columns(body: bytes, lines: list[list[str]], properties: list[list[str]
     record = np.dtype([(line[-1], order + _PLY_TYPES[line[1]]) for line in properties])
     if len(body) < count * record.itemsize:
         raise UsageError(f"is cut short: it promises {count:,} points and holds {len(body) // record.itemsize:,}.")
-    table = np.frombuffer(body, record, count)
-    return {name: table[name] for name in names}
+    rows: np.ndarray = np.frombuffer(body, record, count)
+    return {name: rows[name] for name in names}
 
 
 def _fits_32_bits(vertices: np.ndarray) -> bool:

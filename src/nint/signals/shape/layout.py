@@ -73,26 +73,34 @@ class ShapeLayout(Layout):
         return self.half_side / 0.9
 
     @property
-    def value_range(self) -> tuple[float, float]:  # type: ignore[override]
-        # Of distances nominal: a corner of the cube may lie farther away.
+    def value_range(self) -> tuple[float, float]:
+        """Of distances nominal: a corner of the cube may lie farther away."""
         return (-self.cube, self.cube) if self.target == "sdf" else (0.0, 1.0)
 
     def check_comparable(self, other: Layout) -> None:
+        """Refuses a signal of another kind or target.
+
+        Raises:
+            UsageError: says what would be right.
+        """
         super().check_comparable(other)
-        if self.target != other.target:
+        if isinstance(other, ShapeLayout) and self.target != other.target:
             raise UsageError(f"The model stores {self.target} but the input was read as {other.target}; add --target {self.target}.")
 
     def describe(self) -> str:
+        """What was fitted, for example "mesh of 8 vertices and 12 faces, signed distance"."""
         what = f"mesh of {self.vertices:,} vertices and {self.faces:,} faces" if self.faces else f"cloud of {self.vertices:,} points"
         return f"{what}, {'signed distance' if self.target == 'sdf' else 'occupancy'}"
 
     def to_coords(self, points: np.ndarray) -> np.ndarray:
         """Points `[n, 3]` in the file's units -> the field's coordinates."""
-        return (points - np.array(self.centre)) * self.scale
+        coords: np.ndarray = (points - np.array(self.centre)) * self.scale
+        return coords
 
     def from_coords(self, coords: np.ndarray) -> np.ndarray:
         """The field's coordinates `[n, 3]` -> points in the file's units."""
-        return coords / self.scale + np.array(self.centre)
+        points: np.ndarray = coords / self.scale + np.array(self.centre)
+        return points
 
     def decode(self, predict: Predict, *, resolution: int = 128) -> Mesh:
         """The surface as a mesh in the file's own units, by marching cubes on a regular grid over the whole cube.
@@ -124,6 +132,7 @@ class ShapeLayout(Layout):
 
         Args:
             gradient: Coordinates `[n, 3]` -> d value / d coordinates, `[n, 3]` or `[n, 1, 3]`.
+            points: On the surface or anywhere else in the cube.
         """
         from nint.signals.shape.decode import surface_normals
 
@@ -131,7 +140,11 @@ class ShapeLayout(Layout):
         return surface_normals(gradient, coords, inside_is_negative=self.target == "sdf").detach().cpu().numpy()
 
     def signed_blocks(self, predict: Predict, resolution: int) -> Iterator[np.ndarray]:
-        """Predictions on the cube's grid in blocks of planes, negative inside whatever the target."""
+        """Predictions on the cube's grid in blocks of planes, negative inside whatever the target.
+
+        Yields:
+            As `nint.signals.shape.decode.grid_blocks`.
+        """
         from nint.signals.shape.decode import grid_blocks
 
         for block in grid_blocks(predict, resolution, self.cube):

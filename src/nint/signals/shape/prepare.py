@@ -6,7 +6,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.mesh import Cloud, Mesh, checked_cloud, cleaned, face_normals, sample_surface, soundness, volume
-from nint.signals.shape.truth import TriangleTruth
+from nint.signals.shape.distance import TriangleDistance
 
 _PROBES = 2000
 _BESIDE = 1e-4  # of the longest side: how far from the surface the winding number is looked at
@@ -42,9 +42,10 @@ def _facing(mesh: Mesh) -> np.ndarray | None:
     vertices = (mesh.vertices - centre) / size
     points, rows = sample_surface(vertices, mesh.faces, _PROBES, np.random.default_rng(0))
     step = _BESIDE * face_normals(vertices, mesh.faces)[rows]
-    truth = TriangleTruth(vertices, mesh.faces)
+    surface = TriangleDistance(vertices, mesh.faces)
     try:
-        return (truth.winding_number(points + step) + truth.winding_number(points - step)) / 2
+        beside: np.ndarray = surface.winding_number(points + step) + surface.winding_number(points - step)
+        return beside / 2
     except UsageError:  # without libigl a closed mesh can still be judged as a whole
         return np.full(1, np.sign(volume(vertices, mesh.faces)) / 2) if soundness(mesh.faces).watertight else None
 

@@ -17,10 +17,12 @@ from nint.errors import UsageError
 from nint.mesh import Cloud, Mesh, sample_surface
 from nint.settings import chosen, whole
 from nint.signals.base import GridCoords, KindDefaults, Pool, Predict, Signal
+from nint.signals.shape.distance import NearestRule, SignedDistance, TriangleDistance
 from nint.signals.shape.layout import HALF_SIDE, TARGETS, ShapeLayout, grid_side
-from nint.signals.shape.truth import NearestTruth, TriangleTruth, Truth
 
-TRUTHS = ("triangles", "nearest")
+GROUND_TRUTHS = ("triangles", "nearest")
+
+_POOL_SIZE, _REDRAW_EVERY, _IOU_RESOLUTION = 50_000, 1, 64
 
 COARSE, FINE = 0.1, 0.001
 """Scale parameters of the Laplace noise on each coordinate, for one half of the points each."""
@@ -35,16 +37,16 @@ class ShapeSignal(Signal):
     Args:
         shape: A mesh or a cloud, as read; it is cleaned, turned outwards, centred and scaled so that its longest side is 0.9.
         name: Where it came from.
-        pool_size: Points of a draw.
-        redraw_every: Steps that a draw is used for; 0 keeps the first one for the whole run.
-        truth: "triangles": distance to the nearest triangle, sign by winding number (meshes; their default). "nearest": the reference's
-            rule among points of the surface (the only one for clouds).
-        target: "sdf", or "occupancy" (1 inside, 0 outside).
-        iou_resolution: Points a side of the grid that `evaluate` predicts on.
+        pool_size: Points of a draw; 50,000 where None.
+        redraw_every: Steps that a draw is used for, 1 where None; 0 keeps the first one for the whole run.
+        ground_truth: "triangles": distance to the nearest triangle, sign by winding number (meshes; their default). "nearest": the
+            reference's rule among points of the surface (the only one for clouds).
+        target: "sdf", or "occupancy" (1 inside, 0 outside); sdf where None.
+        iou_resolution: Points a side of the grid that `evaluate` predicts on; 64 where None.
         half_side: Half the longest side in coordinates.
 
     Attributes:
-        preparation_seconds: What drawing points and computing their truth has taken so far; none of it is training.
+        preparation_seconds: Time spent so far on drawing points and computing their targets; it does not count as training.
 
     Raises:
         UsageError: for a shape without a surface, or an option that is out of range.
@@ -68,32 +70,34 @@ class ShapeSignal(Signal):
         shape: Mesh | Cloud,
         name: str = "mesh",
         *,
-        pool_size: int = 50_000,
-        redraw_every: int = 1,
-        truth: str | None = None,
-        target: str = "sdf",
-        iou_resolution: int = 64,
+        pool_size: int | None = None,
+        redraw_every: int | None = None,
+        ground_truth: str | None = None,
+        target: str | None = None,
+        iou_resolution: int | None = None,
         half_side: float = HALF_SIDE,
     ) -> None:
         from nint.signals.shape.prepare import prepared
 
         self.name = name
-        self.pool_size = whole(pool_size, "pool_size")
-        self.redraw_every = redraw_every if redraw_every == 0 else whole(redraw_every, "redraw_every")
-        self.iou_resolution = grid_side(iou_resolution, "iou_resolution")
+        self.pool_size = whole(_POOL_SIZE if pool_size is None else pool_size, "pool_size")
+        every = _REDRAW_EVERY if redraw_every is None else redraw_every
+        self.redraw_every = every if every == 0 else whole(every, "redraw_every")
+        self.iou_resolution = grid_side(_IOU_RESOLUTION if iou_resolution is None else iou_resolution, "iou_resolution")
         is_mesh = isinstance(shape, Mesh)
-        self.truth_name = chosen(truth or TRUTHS[not is_mesh], TRUTHS, "truth")
-        if not is_mesh and self.truth_name == "triangles":
-            raise UsageError(f"'{name}' is a point cloud and has no triangles to measure to; leave truth out or use truth=nearest.")
+        self.ground_truth_name = chosen(ground_truth or GROUND_TRUTHS[not is_mesh], GROUND_TRUTHS, "ground_truth")
+        if not is_mesh and self.ground_truth_name == "triangles":
+            raise UsageError(f"'{name}' is a point cloud and has no triangles to measure to; use ground_truth=nearest.")
         ready, self._notes = prepared(shape, name)
         places = ready.vertices if isinstance(ready, Mesh) else ready.points
         low, high = places.min(0), places.max(0)
+        middle = (low + high) / 2
         self.layout = ShapeLayout(
-            centre=tuple(float(number) for number in (low + high) / 2),
+            centre=(float(middle[0]), float(middle[1]), float(middle[2])),
             scale=2 * half_side / float((high - low).max()),
             vertices=len(places),
             faces=len(ready.faces) if isinstance(ready, Mesh) else 0,
-            target=chosen(target, TARGETS, "target"),
+            target=chosen(target or TARGETS[0], TARGETS, "target"),
             half_side=half_side,
         )
         placed = self.layout.to_coords(places)
@@ -113,7 +117,7 @@ class ShapeSignal(Signal):
     def redraw(self, pool: Pool, step: int, seed: int) -> Pool:
         """The points of a step, a pure function of (step // redraw_every, seed); draws and their epochs count from 1.
 
-        Cost: the truth of `pool_size` points at each new draw, counted in `preparation_seconds`.
+        Cost: the ground truth of `pool_size` points at each new draw, counted in `preparation_seconds`.
         """
         number = 1 + (step // self.redraw_every if self.redraw_every else 0)
         key = (number, seed, pool.device)
@@ -122,19 +126,20 @@ class ShapeSignal(Signal):
         return self._drawn[1]
 
     def remarks(self) -> tuple[str, ...]:
-        if self.truth_name == "triangles":
-            truth = "The truth is the distance to the nearest triangle, its sign by winding number."
+        """What was repaired, how sound the shape is, and which ground truth it is fitted to."""
+        if self.ground_truth_name == "triangles":
+            said = "The ground truth is the distance to the nearest triangle, its sign by winding number."
         else:
-            truth = "The truth is the reference's rule: the nearest surface point and the mean normal of the three nearest."
-        return *self._notes, truth
+            said = "The ground truth is the reference's rule: the nearest surface point, the mean normal of the three nearest."
+        return *self._notes, said
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """IoU and Chamfer distance, both on a regular grid of iou_resolution^3 points over the cube, its faces included.
 
-        iou: of the points predicted inside and those inside by the truth. chamfer: mean of the two directed mean distances, not squared,
-        in coordinate units, between 30,000 points of the shape's surface and 30,000 of the marching-cubes mesh on this grid, uniform by
-        area, seeds (0, 0) and (0, 1) (of a cloud, at most 30,000 of its points, seed 0). Without a surface there is no chamfer.
-        Differs: INT evaluates on 512^3 points, FINER on 128^3; the scale of chamfer depends on half_side.
+        iou: of the points predicted inside and those inside by the ground truth. chamfer: mean of the two directed mean distances,
+        not squared, in coordinate units, between 30,000 points of the shape's surface and 30,000 of the marching-cubes mesh on this
+        grid, uniform by area, seeds (0, 0) and (0, 1) (of a cloud, at most 30,000 of its points, seed 0). Without a surface there is no
+        chamfer. Differs: INT evaluates on 512^3 points, FINER on 128^3; the scale of chamfer depends on half_side.
         """
         from nint.metrics.shape import chamfer, iou, surface_points
 
@@ -155,7 +160,8 @@ class ShapeSignal(Signal):
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(f"{self.layout} {self.pool_size} {self.redraw_every} {self.truth_name}".encode())
+        """Short hash of the shape as it is fitted and of the options that change its points."""
+        digest = hashlib.sha256(f"{self.layout} {self.pool_size} {self.redraw_every} {self.ground_truth_name}".encode())
         shape = self._shape
         for array in (shape.vertices, shape.faces) if isinstance(shape, Mesh) else (shape.points, shape.normals):
             digest.update(np.ascontiguousarray(array).data)
@@ -167,12 +173,12 @@ class ShapeSignal(Signal):
         return self._shape
 
     @cached_property
-    def truth(self) -> Truth:
+    def ground_truth(self) -> SignedDistance:
         """The signed distance in the field's coordinates."""
         shape = self._shape
         if isinstance(shape, Cloud):
-            return NearestTruth(shape.points, shape.normals)
-        kind = TriangleTruth if self.truth_name == "triangles" else NearestTruth.of_mesh
+            return NearestRule(shape.points, shape.normals)
+        kind = TriangleDistance if self.ground_truth_name == "triangles" else NearestRule.of_mesh
         return kind(shape.vertices, shape.faces)
 
     def _draw(self, number: int, seed: int, device: torch.device) -> Pool:
@@ -186,9 +192,9 @@ class ShapeSignal(Signal):
         scale = np.where(np.arange(count) < (count + 1) // 2, COARSE, FINE)[:, None]
         points = (points + scale * rng.laplace(size=(count, 3)) + cube) % (2 * cube) - cube
         coords = points.astype(np.float32)
-        exact = coords.astype(np.float64)  # the truth of the points as the network will see them
-        truth = self.truth.signed_distance if self.layout.target == "sdf" else self.truth.inside
-        values = truth(exact).astype(np.float32)[:, None]
+        exact = coords.astype(np.float64)  # the points as the network will see them
+        target = self.ground_truth.signed_distance if self.layout.target == "sdf" else self.ground_truth.inside
+        values = target(exact).astype(np.float32)[:, None]
         self.preparation_seconds += time.perf_counter() - start
         return Pool(torch.from_numpy(coords).to(device), torch.from_numpy(values).to(device), None, self.layout.value_range, number)
 
@@ -199,7 +205,7 @@ class ShapeSignal(Signal):
             grid = GridCoords((resolution,) * 3, -self.layout.cube, self.layout.cube)
             planes = max(1, 2**20 // resolution**2)
             parts = [grid[first * resolution**2 : (first + planes) * resolution**2] for first in range(0, resolution, planes)]
-            self._inside = np.concatenate([self.truth.inside(part.double().numpy()) for part in parts]).reshape((resolution,) * 3)
+            self._inside = np.concatenate([self.ground_truth.inside(part.double().numpy()) for part in parts]).reshape((resolution,) * 3)
             self.preparation_seconds += time.perf_counter() - start
         return self._inside
 
@@ -218,7 +224,7 @@ def load_shape(
     *,
     pool_size: int | None = None,
     redraw_every: int | None = None,
-    truth: str | None = None,
+    ground_truth: str | None = None,
     target: str | None = None,
     iou_resolution: int | None = None,
 ) -> ShapeSignal:
@@ -228,7 +234,7 @@ def load_shape(
         path: The file.
         pool_size: Points drawn near the surface at a time; 50,000 where None.
         redraw_every: Steps that they are used for, 0 for the whole run; 1 where None.
-        truth: "triangles" or "nearest"; for a mesh triangles where None.
+        ground_truth: "triangles" or "nearest"; for a mesh triangles where None.
         target: "sdf" or "occupancy"; sdf where None.
         iou_resolution: Points a side of the grid of `evaluate`; 64 where None.
 
@@ -237,5 +243,12 @@ def load_shape(
     """
     from nint.signals.shape.files import read_shape
 
-    options = {"pool_size": pool_size, "redraw_every": redraw_every, "truth": truth, "target": target, "iou_resolution": iou_resolution}
-    return ShapeSignal(read_shape(path), Path(path).name, **{key: value for key, value in options.items() if value is not None})
+    return ShapeSignal(
+        read_shape(path),
+        Path(path).name,
+        pool_size=pool_size,
+        redraw_every=redraw_every,
+        ground_truth=ground_truth,
+        target=target,
+        iou_resolution=iou_resolution,
+    )

@@ -35,7 +35,8 @@ def head_phantom(side: int) -> np.ndarray:
         cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         u, v = (x - x0) * cos + (y - y0) * sin, (y - y0) * cos - (x - x0) * sin
         density[(u / a) ** 2 + (v / b) ** 2 + ((z - z0) / c) ** 2 <= 1] += value
-    return np.rint(np.clip(density, 0, 1) * 255).astype(np.uint8)
+    head: np.ndarray = np.rint(np.clip(density, 0, 1) * 255).astype(np.uint8)
+    return head
 
 
 def bouncing_blobs(frames: int, side: int) -> np.ndarray:
@@ -48,7 +49,8 @@ def bouncing_blobs(frames: int, side: int) -> np.ndarray:
             distance = np.hypot(pixel[:, None] - y, pixel - x)
             cover = np.clip((radius - distance) * side / 2 + 0.5, 0, 1)[..., None]  # an edge two pixels wide
             clip[frame] = clip[frame] * (1 - cover) + np.array(colour) * cover
-    return np.rint(clip * 255).astype(np.uint8)
+    frames_uint8: np.ndarray = np.rint(clip * 255).astype(np.uint8)
+    return frames_uint8
 
 
 def _bounced(position: float, length: float) -> float:

@@ -15,8 +15,8 @@ NEAREST_SAMPLES = 250_000
 _QUERY_POINTS = 2**19
 
 
-class Truth(Protocol):
-    """What is asked of a surface. Points are `[n, 3]` float64."""
+class SignedDistance(Protocol):
+    """What a signal asks of its surface. Points are `[n, 3]` float64."""
 
     def signed_distance(self, points: np.ndarray) -> np.ndarray:
         """`[n]` float64, negative inside."""
@@ -25,7 +25,7 @@ class Truth(Protocol):
         """`[n]` bool."""
 
 
-class TriangleTruth:
+class TriangleDistance:
     """Distance to the nearest triangle; inside is where the winding number exceeds one half, so holes do not leak.
 
     Args:
@@ -43,6 +43,7 @@ class TriangleTruth:
         self._tree: Any = None
 
     def signed_distance(self, points: np.ndarray) -> np.ndarray:
+        """`[n]` float64, negative inside."""
         igl = _libigl()
         if self._tree is None:
             self._tree = igl.AABB()
@@ -55,6 +56,7 @@ class TriangleTruth:
         return signed
 
     def inside(self, points: np.ndarray) -> np.ndarray:
+        """`[n]` bool: where the winding number exceeds one half."""
         return self.winding_number(points) > 0.5
 
     def winding_number(self, points: np.ndarray) -> np.ndarray:
@@ -66,7 +68,7 @@ class TriangleTruth:
         return winding
 
 
-class NearestTruth:
+class NearestRule:
     """The reference's rule: the step from the nearest surface point, along the mean normal of the three nearest.
 
     It is near the signed distance close to a smooth, densely sampled surface, and below it elsewhere.
@@ -85,12 +87,13 @@ class NearestTruth:
         self._tree = cKDTree(points)
 
     @classmethod
-    def of_mesh(cls, vertices: np.ndarray, faces: np.ndarray) -> NearestTruth:
+    def of_mesh(cls, vertices: np.ndarray, faces: np.ndarray) -> NearestRule:
         """The rule on `NEAREST_SAMPLES` points of a mesh, always the same ones. Differs: BACON takes its vertices."""
         points, rows = sample_surface(vertices, faces, NEAREST_SAMPLES, np.random.default_rng(0))
         return cls(points, face_normals(vertices, faces)[rows])
 
     def signed_distance(self, points: np.ndarray) -> np.ndarray:
+        """`[n]` float64 by the rule, negative inside."""
         signed = np.empty(len(points))
         for rows in _neighbours_together(points):
             _, nearest = self._tree.query(points[rows], k=3)
@@ -99,6 +102,7 @@ class NearestTruth:
         return signed
 
     def inside(self, points: np.ndarray) -> np.ndarray:
+        """`[n]` bool: where the rule gives a negative distance."""
         return self.signed_distance(points) < 0
 
 
@@ -125,5 +129,5 @@ def _libigl() -> Any:
     try:
         import igl
     except ImportError as error:
-        raise UsageError("Distance to triangles needs the package libigl; pip install 'nint[shape]', or use truth=nearest.") from error
+        raise UsageError("Distance to triangles needs libigl; pip install 'nint[shape]', or use ground_truth=nearest.") from error
     return igl

@@ -1,0 +1,98 @@
+"""Animated pictures: GIF, WebP and APNG through Pillow, times in hundredths or thousandths of a second."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from nint.errors import UsageError
+from nint.files import check_file, reason_of, write_atomically
+from nint.signals.grid.clip import Clip, Frames, check_frame
+from nint.signals.pixels import check_packing
+
+ENDINGS = (".gif", ".webp", ".png", ".apng")
+"""Files that are read here; others are left to FFmpeg."""
+
+_DEFAULT_S = 0.1
+_TICK_S = 0.01
+_MOST_REPEATS = 10
+_LONGEST_TICKS = 2**16 - 1
+_LONGEST_SIDE = 2**16 - 1
+
+
+def read_animation(path: Path, max_side: int | None, start: float, stop: float, max_points: int | None = None) -> Clip:
+    """Frames of an animated picture, from `start` to before `stop`, in seconds.
+
+    A frame that stays for several times the shortest one is repeated, so that time runs evenly. Transparent pixels become black.
+
+    Raises:
+        UsageError: for a file that is damaged, too large or no animation, and a stretch of time without frames.
+    """
+    from PIL import Image
+
+    check_file(path, "an animated picture")
+    pictures, lengths, transparent = Frames(path, max_side, max_points), [], False
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=("GIF", "WEBP", "PNG")) as image:
+            check_frame(path, *image.size)
+            check_packing(path, 3 * image.width * image.height, path.stat().st_size)
+            for number in range(getattr(image, "n_frames", 1)):
+                image.seek(number)
+                pixels = np.asarray(image.convert("RGBA"))
+                hidden = pixels[..., 3] < 255
+                transparent = transparent or bool(hidden.any())
+                shown = pixels[..., :3] if not hidden.any() else (pixels[..., :3] * (pixels[..., 3:] / 255) + 0.5).astype(np.uint8)
+                pictures.add(shown)
+                lengths.append((image.info.get("duration") or 0) / 1000 or _DEFAULT_S)
+    except UsageError:
+        raise
+    except MemoryError as error:
+        raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
+    except Exception as error:  # Pillow fails in any way on damaged files
+        raise UsageError(f"'{path}' is damaged, cut short or no animation: {reason_of(error)}.") from error
+    repeats, notes = _repeats(lengths)
+    fps = sum(repeats) / sum(lengths)
+    pictures.check_count(sum(repeats))
+    frames = np.repeat(pictures.stacked(), repeats, axis=0)
+    first, last = (min(math.ceil(time * fps - 0.5), len(frames)) for time in (start, min(stop, 2 * len(frames) / fps)))
+    if first >= last:
+        raise UsageError(f"'{path}' has no frames in this stretch of time; it lasts {len(frames) / fps:g} s.")
+    if transparent:
+        notes = (*notes, "Transparency is left out: what is transparent becomes black.")
+    return Clip(frames[first:last], fps, notes)
+
+
+def write_gif(clip: Clip, path: Path) -> None:
+    """Writes a GIF that repeats for ever: 256 colours a frame, times in hundredths of a second that add up.
+
+    Raises:
+        UsageError: for a size or a pace that GIF cannot hold.
+    """
+    from PIL import Image
+
+    count, height, width = clip.frames.shape[:3]
+    if max(height, width) > _LONGEST_SIDE:
+        raise UsageError(f"A GIF cannot hold frames of {width}x{height}: a side has at most {_LONGEST_SIDE:,} pixels; use .mp4 or .png.")
+    if 1 / clip.fps > _LONGEST_TICKS * _TICK_S:
+        raise UsageError(f"A GIF cannot hold {clip.fps:g} frames a second: a frame stays for at most {_LONGEST_TICKS * _TICK_S:g} s.")
+    pictures = [Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels) for pixels in clip.frames]
+    edges = [round(number / clip.fps / _TICK_S) for number in range(count + 1)]
+    lengths = [max(10 * (after - before), 10) for before, after in itertools.pairwise(edges)]
+    write_atomically(
+        path,
+        lambda target: pictures[0].save(target, "GIF", save_all=True, append_images=pictures[1:], duration=lengths, loop=0),
+    )
+
+
+def _repeats(lengths: list[float]) -> tuple[list[int], tuple[str, ...]]:
+    shortest = min(lengths)
+    repeats = [max(1, round(length / shortest)) for length in lengths]
+    even = all(abs(length - count * shortest) <= count * _TICK_S + 1e-9 for length, count in zip(lengths, repeats, strict=True))
+    if even and sum(repeats) <= _MOST_REPEATS * len(repeats):
+        return repeats, ()
+    note = f"Its frames stay from {shortest:g} to {max(lengths):g} s; they are taken as even."
+    return [1] * len(lengths), (note,)
