@@ -273,7 +273,7 @@ def test_a_size_that_the_file_cannot_hold_is_refused_before_it_is_unpacked(tmp_p
     data[16:24] = (17_000).to_bytes(4, "big") * 2
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     (tmp_path / "a.png").write_bytes(data)
-    with pytest.raises(UsageError, match="max_points names a higher one"):
+    with pytest.raises(UsageError, match="--max-points raises it"):
         load_image(tmp_path / "a.png")
     with pytest.raises(UsageError, match="bytes of the file can hold"):
         load_image(tmp_path / "a.png", max_points=2**40)

@@ -88,6 +88,10 @@ class ImageLayout(Layout):
         """Stored number that is 1 to the network."""
         return 1 if self.bits == 32 else 2 ** (self.depth or self.bits) - 1
 
+    def as_unit(self, decoded: np.ndarray) -> np.ndarray:
+        """Stored pixels as the float32 in [0, 1] that they are to the network, in the shape that they have."""
+        return np.asarray(decoded).astype(np.float32) / np.float32(self.top)
+
     def check_comparable(self, other: Layout) -> None:
         """As in `Layout.check_comparable`; where both have 16 bits, as many of them must be in use.
 
