@@ -1,18 +1,30 @@
-# Two commands: `make demo` and `make test`. Both need Python 3.11 or newer with pip, nothing else.
+# make demo and make test need Python 3.11 or newer with pip, nothing else; they install into .venv.
+# On Linux, PyTorch's default wheels contain CUDA and take gigabytes. On a machine without a GPU, set PIP_EXTRA_INDEX_URL to PyTorch's index
+# of CPU wheels (its installation page names it) before the first make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+# Processes of make test; each test file runs in one of them.
+JOBS ?= 2
+MINUTES ?= 30
+CODE := src tests examples benchmarks tools
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint fuzz rooms clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nint needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
+	@test -n "$$PIP_EXTRA_INDEX_URL$$PIP_INDEX_URL" || echo "Installing; without a GPU, PyTorch's CPU wheels are much smaller: see the top of Makefile."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) -e .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-test
+	$(PIP) -e '.[dev]'
 	touch $@
 
 demo: $(VENV)/.installed
@@ -20,15 +32,22 @@ demo: $(VENV)/.installed
 	@echo "Look at demo/reconstruction.png, demo/error.png, demo/selection.png and demo/curve.png"
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-test
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/ruff check src tests examples benchmarks
-	$(BIN)/ruff format --check src tests examples benchmarks
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider --doctest-modules src/nint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider --doctest-modules src/nint
+
+# Damaged files and extreme options, in child processes with limits; what fails is listed with a command that repeats it.
+fuzz: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python tests/robustness/fuzz.py --minutes $(MINUTES)
+
+# The picture in CONTRIBUTING.md, from the import-linter contract and the imports of the source.
+rooms: $(VENV)/.installed-dev
+	$(BIN)/python tools/draw_rooms.py
 
 clean:
 	rm -rf $(VENV) demo build src/*.egg-info

@@ -128,8 +128,11 @@ def measure(source: Any, name: str, sampler: Sampler, share: float, units: float
     for step in range(1, steps + 1):
         train_step(run)
         if step % max(steps // _EVALUATIONS, 1) == 0 or step == steps:
-            curve.append({"step": step, "units": run.units, "training_seconds": run.clock.training_s, "psnr": psnr(run)})
-    reached = {f"units_to_{target:g}": found and found.units for target in TARGETS for found in [time_to_target(curve, "psnr", target)]}
+            curve.append(
+                {"step": step, "forward_equivalents": run.forward_equivalents, "training_seconds": run.clock.training_s, "psnr": psnr(run)}
+            )
+    hits = {target: time_to_target(curve, "psnr", target) for target in TARGETS}
+    reached = {f"units_to_{target:g}": hit and hit.forward_equivalents for target, hit in hits.items()}
     return {"variant": name, "share": share, "steps": steps, "lr": job.rate, **settings, **reached, "psnr": curve[-1]["psnr"]}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.bench.targets import time_to_target
+from nint.runs.older import with_current_names
 
 LINES = "results.jsonl"
 
@@ -20,7 +21,7 @@ def key_of(identity: dict[str, Any]) -> str:
 
 
 def crossing(curve: Sequence[dict[str, Any]], target: float) -> dict[str, float] | None:
-    """Step, training seconds and units at which the PSNR first crossed a target, on the straight line between two evaluations.
+    """Step, training seconds and forward equivalents at which the PSNR first crossed a target, on the line between two evaluations.
 
     Args:
         curve: Rows of a run, in the order of their steps.
@@ -29,9 +30,10 @@ def crossing(curve: Sequence[dict[str, Any]], target: float) -> dict[str, float]
     Returns:
         None where no evaluation is at or above the target.
 
-    >>> rows = [dict(step=s, training_seconds=s / 10, units=3.0 * s, psnr=p) for s, p in [(0, 5.0), (10, 20.0), (20, 30.0)]]
+    >>> points = [(0, 5.0), (10, 20.0), (20, 30.0)]
+    >>> rows = [dict(step=s, training_seconds=s / 10, forward_equivalents=3.0 * s, psnr=p) for s, p in points]
     >>> crossing(rows, 25)
-    {'psnr': 25, 'step': 15.0, 'training_seconds': 1.5, 'units': 45.0}
+    {'psnr': 25, 'step': 15.0, 'training_seconds': 1.5, 'forward_equivalents': 45.0}
     """
     reached = time_to_target(curve, "psnr", target)
     if reached is None:
@@ -40,7 +42,8 @@ def crossing(curve: Sequence[dict[str, Any]], target: float) -> dict[str, float]
     after, before = curve[at], curve[max(at - 1, 0)]
     gain = after["psnr"] - before["psnr"]
     part = (target - before["psnr"]) / gain if gain > 0 else 1.0
-    return {"psnr": target, **{name: before[name] + part * (after[name] - before[name]) for name in ("step", "training_seconds", "units")}}
+    names = ("step", "training_seconds", "forward_equivalents")
+    return {"psnr": target, **{name: before[name] + part * (after[name] - before[name]) for name in names}}
 
 
 def read_lines(out: Path) -> list[dict[str, Any]]:
@@ -48,9 +51,9 @@ def read_lines(out: Path) -> list[dict[str, Any]]:
     path, found = out / LINES, {}
     for text in path.read_bytes().splitlines() if path.exists() else ():
         try:
-            line = json.loads(text)
+            line = with_current_names(json.loads(text))
             key = line["key"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
         found.pop(key, None)
         found[key] = line

@@ -109,7 +109,7 @@ class Running:
                 "steps": run.step,
                 "training_seconds": run.clock.training_s,
                 "selection_seconds": run.clock.selection_s,
-                "units": run.units,
+                "forward_equivalents": run.forward_equivalents,
                 "setup_seconds": self.setup_s,
                 "chunk_size": run.teacher.probe.chunk_size,
                 "resumed": self.resumed,
@@ -144,7 +144,7 @@ class Running:
             raise DivergedError(run.step, "the PSNR is not a number")
         seconds = {"training_seconds": run.clock.training_s, "selection_seconds": run.clock.selection_s}
         loss = run.loss if math.isfinite(run.loss) else None
-        run.curve.append({"step": run.step, **seconds, "units": run.units, "loss": loss, "psnr": value})
+        run.curve.append({"step": run.step, **seconds, "forward_equivalents": run.forward_equivalents, "loss": loss, "psnr": value})
         return value
 
 

@@ -96,12 +96,11 @@ def _lanes(lines: Sequence[Line]) -> list[str]:
     for line in lines:
         reached = ", ".join(f"{target:g} dB: {_s(seconds_to(line, target))}" for target in line["targets"]) or "–"
         end = f"{line['psnr']:.2f} (best {line['best_psnr']:.2f})"
-        spent = (
-            f"{line['setup_seconds']:.2f} | {line['training_seconds']:.1f} | {line['steps']} | {line['units']:.0f} | {share_of(line):.1%}"
-        )
+        seconds = f"{line['setup_seconds']:.2f} | {line['training_seconds']:.1f}"
+        spent = f"{seconds} | {line['steps']} | {line['forward_equivalents']:.0f} | {share_of(line):.1%}"
         ended = f"{line['error'] or line['stopped']}{_remark(line)}"
         rows.append(f"| {line['part']} | {line['case']} | {line['name']} | {line['seed']} | {reached} | {end} | {spent} | {ended} |")
-    head = "| part | image | lane | seed | seconds to | last dB | set-up s | trained s | steps | units | selection | ended |"
+    head = "| part | image | lane | seed | seconds to | last dB | set-up s | trained s | steps | forward equivalents | selection | ended |"
     return ["", "## Lanes", "", head, "|---|---|---|---|---|---|---|---|---|---|---|---|", *rows]
 
 

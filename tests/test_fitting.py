@@ -78,7 +78,7 @@ def test_a_real_photo_is_learnt():
 def test_two_runs_with_one_seed_are_bit_equal_and_another_seed_is_another_run():
     first, second, other = quick(seed=3), quick(seed=3), quick(seed=4)
     assert same_weights(first, second) and not same_weights(first, other)
-    metrics = ("step", "units", "loss", "psnr", "ssim")
+    metrics = ("step", "forward_equivalents", "loss", "psnr", "ssim")
     assert [[row[name] for name in metrics if name in row] for row in first.record["curve"]] == [
         [row[name] for name in metrics if name in row] for row in second.record["curve"]
     ]
@@ -219,13 +219,13 @@ def test_a_row_of_the_curve_and_that_it_is_of_the_parameters_after_the_update():
     fit = quick(pixels, budget=5, eval_every=2)
     curve = fit.record["curve"]
     assert [row["step"] for row in curve] == [2, 4, 5]
-    assert set(curve[0]) == {"step", "training_seconds", "selection_seconds", "units", "flops", "loss", "psnr", "ssim"}
+    assert set(curve[0]) == {"step", "training_seconds", "selection_seconds", "forward_equivalents", "flops", "loss", "psnr", "ssim"}
     rows, columns = np.meshgrid(np.linspace(-1, 1, 9), np.linspace(-1, 1, 11), indexing="ij")
     prediction = fit(np.stack([rows, columns], -1).astype(np.float32)).numpy()
     assert fit.metrics["psnr"] == pytest.approx(numpy_psnr(prediction, pixels), abs=1e-4)
     assert fit.metrics["psnr"] == curve[-1]["psnr"] == fit.record["psnr"]
     assert fit.evaluate(pixels) == fit.metrics
-    units = [row["units"] for row in curve]
+    units = [row["forward_equivalents"] for row in curve]
     assert units == sorted(units) and units[0] > 0
     assert all(0 <= row["selection_seconds"] <= row["training_seconds"] for row in curve)
 

@@ -148,19 +148,21 @@ def test_the_crossing_lies_on_the_line_between_two_evaluations(target, seconds):
     from time_to_quality_lines import crossing
 
     points = [(0.0, 5.0), (1.0, 10.0), (2.0, 20.0), (3.0, 25.0), (4.0, 24.0), (6.0, 29.0), (8.0, 31.0 - 1e-9)]
-    curve = [{"step": 10 * i, "training_seconds": at, "units": 3 * at, "psnr": value} for i, (at, value) in enumerate(points)]
+    curve = [{"step": 10 * i, "training_seconds": at, "forward_equivalents": 3 * at, "psnr": value} for i, (at, value) in enumerate(points)]
     found = crossing(curve, target)
     if seconds is None:
         assert found is None
     else:
         assert found["training_seconds"] == pytest.approx(seconds)
-        assert found["units"] == pytest.approx(3 * seconds)
+        assert found["forward_equivalents"] == pytest.approx(3 * seconds)
 
 
 def finished(part, name, case="a 512x512", seed=0, reached=(), psnr=30.0, selection=0.1, seconds=100.0, sampler="full"):
     """A line as `race` writes it; `reached` are (target, seconds or None)."""
-    found = [None if at is None else {"psnr": target, "step": 5, "training_seconds": at, "units": 3.0} for target, at in reached]
-    curve = [{"step": i, "training_seconds": float(i), "selection_seconds": 0.0, "units": 3.0 * i, "psnr": 10.0 + i} for i in range(5)]
+    hit = {"step": 5, "forward_equivalents": 3.0}
+    found = [None if at is None else {"psnr": target, "training_seconds": at, **hit} for target, at in reached]
+    times = [{"training_seconds": float(i), "selection_seconds": 0.0} for i in range(5)]
+    curve = [{"step": i, **row, "forward_equivalents": 3.0 * i, "psnr": 10.0 + i} for i, row in enumerate(times)]
     return {
         "key": f"{part}{name}{case}{seed}",
         "part": part,
@@ -181,7 +183,7 @@ def finished(part, name, case="a 512x512", seed=0, reached=(), psnr=30.0, select
         "best_psnr": psnr,
         "psnr": psnr,
         "steps": 5,
-        "units": 15.0,
+        "forward_equivalents": 15.0,
         "setup_seconds": 0.1,
         "training_seconds": seconds,
         "selection_seconds": selection * seconds,

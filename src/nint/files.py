@@ -46,6 +46,19 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes text as UTF-8, atomically, line ends as they are.
+
+    Raises:
+        UsageError: where the folder cannot be written.
+    """
+
+    def write(target: Path) -> None:
+        target.write_text(text, encoding="utf-8", newline="")
+
+    write_atomically(path, write)
+
+
 def check_regular(path: Path) -> None:
     """Refuses a pipe, socket or device, of which a reader may never see the end; links are followed.
 
@@ -98,6 +111,8 @@ def quiet_stderr() -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """What a library said of a file, to end a sentence of ours: one line, without bytes of the file, at most 160 characters."""
     text = re.sub(r"""(?:header=)?\bb(['"]).*?(?:\1|$)""", "unknown bytes", " ".join(str(error).split()))
+    text = re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})", "?", text)
+    text = re.sub(r"""(['"])(?:(?!\1).){25,}\1""", "(...)", text)  # what is quoted at length is of the file
     text = "".join(letter if letter.isprintable() else "?" for letter in text).strip().rstrip(".:")
     return (text[:_LONGEST_REASON] + " ..." if len(text) > _LONGEST_REASON else text) or type(error).__name__
 
@@ -140,9 +155,12 @@ def read_bytes(path: Path, what: str) -> bytes:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes readable JSON atomically; infinities and NaN become null."""
-    text = json.dumps(_finite(value), indent=1, allow_nan=False)
-    write_atomically(path, lambda target: target.write_text(text + "\n", encoding="utf-8") and None)
+    """Writes readable JSON atomically; infinities and NaN become null.
+
+    Raises:
+        UsageError: where the folder cannot be written.
+    """
+    write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
 
 
 def _finite(value: Any) -> Any:
@@ -184,17 +202,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UsageError(f"{path} is a folder; give the .safetensors file in it.")
     if not path.exists():
         raise UsageError(f"There is no file {path}.")
+    check_regular(path)
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
-            if _KEY not in metadata:
-                raise UsageError(f"{path} is a safetensors file but not one of nint's: its header has no '{_KEY}' entry.")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        header = json.loads(metadata[_KEY])
-    except (SafetensorError, OSError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {error}") from error
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if _KEY in metadata else {}  # noqa: SIM118
+        header = json.loads(metadata.get(_KEY, "null"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {reason_of(error)}."
+        ) from error
+    if _KEY not in metadata:
+        raise UsageError(f"{path} is a safetensors file but not one of nint's: its header has no '{_KEY}' entry.")
+    if not isinstance(header, dict):
+        raise UsageError(f"{path} is not a readable model or checkpoint: its '{_KEY}' entry is not an object of JSON.")
     return tensors, header
 
 

@@ -1,11 +1,11 @@
-"""`nint.fit`: one call from a file or array to a model of it. The job is read in job.py, the loop is in engine.py."""
+"""`nint.fit`: one call from a file or array to a model of it. The job is read in runs/job.py, the loop is in training/engine.py."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from torch import Tensor
 
@@ -18,8 +18,9 @@ from nint.monitors.snapshots import Snapshots
 from nint.runs.build import build_run
 from nint.runs.checkpoint import CHECKPOINT, MODEL, restore
 from nint.runs.folder import claim
-from nint.runs.job import Job, make_job
+from nint.runs.job import Job, read_job
 from nint.runs.model import Fit, round_to_half
+from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.record import record_of
 from nint.runs.restarts import restarted, start_weights
 from nint.training.budgets import Budget
@@ -27,6 +28,8 @@ from nint.training.engine import Monitor, Run, train
 
 RECORD = "run.json"
 SNAPSHOTS = "snapshots"
+_OWN = ("recipe", "budget", "out", "resume", "force", "init", "eval_every", "snapshots", "half", "monitors")
+"""Arguments of `fit` itself, one of which a misspelt setting may have meant."""
 
 
 def fit(
@@ -42,13 +45,13 @@ def fit(
     snapshots: bool = True,
     half: bool = False,
     monitors: Sequence[Monitor] = (),
-    **settings: Any,
+    **settings: Unpack[FitKeywords],
 ) -> Fit:
     """Fits a coordinate network to a signal, choosing at each step which coordinates to train on.
 
     Args:
         source: A path, "sample:NAME", an array `[h, w]` or `[h, w, c]`, a PIL image or a `Signal`.
-        recipe: Who chooses what is not said: "default", the fastest way to a good fit that was measured, or "paper".
+        recipe: Source of the settings that are left out: "default", the fastest way to a good fit that was measured, or "paper".
         budget: When to stop, or a number of steps; None runs `total_steps`.
         out: Folder for the model, checkpoint, record and snapshots; None writes nothing.
         resume: Go on with the run in `out`.
@@ -58,19 +61,20 @@ def fit(
         snapshots: Record selections and reconstructions in `out`.
         half: Store the model in half precision; its metrics are then those of the rounded weights.
         monitors: Further monitors.
-        **settings: Those of `make_job`: field, sampler, batch_share, batch_size, optimizer, lr, lr_schedule, warm_up, loss,
-            total_steps, seed, device, chunk_size, and the options of the signal's kind (images: max_side).
+        **settings: Those of `nint.runs.options.FitSettings`: field, sampler, batch_share, batch_size, optimizer, lr, lr_schedule,
+            warm_up, loss, total_steps, seed, device, chunk_size, score_precision, compile, and the options of the signal's kind (images:
+            max_side).
 
     Returns:
         The fitted signal; its `record` tells what was done.
 
     Raises:
-        UsageError: for bad input, before anything is written.
+        UsageError: for bad input or an unknown setting, before anything is written.
         DivergedError: if training blows up, under the default recipe at each of four learning rates; the last good checkpoint stays
             in `out`.
     """
     budget = Budget(steps=budget) if isinstance(budget, int) else budget or Budget()
-    job = make_job(source, recipe=recipe, budget=budget, **settings)
+    job = read_job(source, FitSettings.of(settings, recipe=recipe, caller="nint.fit", others=_OWN), budget)
     return run_job(
         job,
         budget,
@@ -110,7 +114,26 @@ def run_job(
     interrupted: Callable[[], bool] = lambda: False,
     restarting: Callable[[dict[str, Any]], None] = lambda restart: None,
 ) -> Fit:
-    """Runs a job; see `fit`. `restarting` is told of each try that has diverged, before the next one starts."""
+    """Runs a job.
+
+    Args:
+        job: What to run.
+        budget: When to stop.
+        out: As for `fit`.
+        resume: As for `fit`.
+        force: As for `fit`.
+        init: As for `fit`.
+        eval_every: As for `fit`.
+        snapshots: As for `fit`.
+        half: As for `fit`.
+        monitors: As for `fit`.
+        interrupted: Asked after each step; true stops the run.
+        restarting: Called with each try that has diverged, before the next one starts.
+
+    Raises:
+        UsageError: for a folder that cannot be used, before anything is written.
+        DivergedError: as `fit`.
+    """
     run = build_run(job, budget, None if resume else init, interrupted)
     folder = None if out is None else Path(out)
     settings, start = job.settings(), start_weights(run.field)
@@ -149,7 +172,11 @@ def run_job(
 
 
 def _again(job: Job, run: Run, error: DivergedError, start: dict[str, Tensor], init: str | Path | None, folder: Path | None) -> Run:
-    """The next try; what the failed one has recorded goes, and its checkpoint once the next one has its own."""
+    """The next try; the snapshots of the failed one are removed, its checkpoint is replaced by the first of the next.
+
+    Raises:
+        DivergedError: where there is no next try.
+    """
     try:
         again = restarted(job, run, error, start, init)
     except DivergedError as last:

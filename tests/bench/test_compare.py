@@ -1,34 +1,51 @@
-"""The comparison runner: fair starts, interleaving, failures, records and resumption."""
+"""A comparison is a table made on the fly: fair starts, interleaving, failures, records and resumption."""
 
 import json
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import torch
+from oracles.ticking import SELECTION, STEP
+from PIL import Image
 
 import nint
 from nint.bench import interleaved
-from nint.bench.compare.plan import make_plan
-from nint.bench.compare.run import run_comparison
-from nint.bench.records import read
+from nint.bench.compare.asked import Comparison
+from nint.bench.compare.folder import claim, holds_comparison
+from nint.bench.compare.table import comparison_table
+from nint.bench.execute import missing, run_all
+from nint.bench.store import Store
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.runs.build import build_run
-from nint.samplers import Sampler
+from nint.samplers import SAMPLERS, Sampler
 from nint.samplers.base import Selection
-from nint.signals.open import open_signal
 
-TINY = {"steps": 20, "seeds": 2, "size": "2x16", "samplers": ["nint", "uniform", "full"], "lr": 1e-3}
+TINY = Comparison(
+    inputs=("sample:camera",),
+    signal_options={"max_side": 32},
+    steps=20,
+    seeds=2,
+    size="2x16",
+    samplers=("nint", "uniform", "full"),
+    settings={"lr": 1e-3},
+)
 
 
-@pytest.fixture(scope="module")
-def camera():
-    return open_signal("sample:camera", max_side=32)
+def table_of(**changes):
+    settings = TINY.settings | changes.pop("settings", {})
+    return comparison_table(replace(TINY, settings=settings, **changes))
 
 
-def plan_of(camera, **changes):
-    return make_plan(camera, **(TINY | changes))
+def run(out, *, resume=False, force=False, **changes):
+    """A comparison from beginning to end: (records in the order of the table, how many were there before)."""
+    how = {name: changes.pop(name) for name in ("command", "progress", "interrupted") if name in changes}
+    table, store = table_of(**changes), claim(out, resume=resume, force=force)
+    before = len(table.specs) - len(missing(table.specs, store))
+    run_all(table.specs, store, experiment="compare", **how)
+    records = store.records()
+    return [records[spec.key] for spec in table.specs if spec.key in records], before
 
 
 @dataclass(frozen=True)
@@ -52,20 +69,25 @@ class Demands(Sampler):
         raise AssertionError("never asked")
 
 
+@pytest.fixture
+def plugins(monkeypatch):
+    monkeypatch.setattr(SAMPLERS, "_added", {"stumbles": Stumbles, "demands": Demands})
+
+
 # ---------------------------------------------------------------- fairness
 
 
-def test_samplers_of_a_seed_start_from_the_same_weights_and_seeds_differ(camera, tmp_path, monkeypatch):
+def test_samplers_of_a_seed_start_from_the_same_weights_and_seeds_differ(tmp_path, monkeypatch):
     starts = {}
 
     def build(job, budget):
-        run = build_run(job, budget)
-        weights = torch.cat([p.detach().flatten() for p in run.field.parameters()]).clone()
+        built = build_run(job, budget)
+        weights = torch.cat([p.detach().flatten() for p in built.field.parameters()]).clone()
         starts.setdefault((FIELDS.text(job.field), job.seed), []).append((type(job.sampler).__name__, weights))
-        return run
+        return built
 
     monkeypatch.setattr(interleaved, "build_run", build)
-    run_comparison(plan_of(camera, fields=["siren", "finer"]), tmp_path)
+    run(tmp_path, fields=("siren", "finer"))
     assert len(starts) == 4
     for group in starts.values():
         assert {name for name, _ in group} == {"Nint", "Uniform", "Full"}
@@ -74,17 +96,18 @@ def test_samplers_of_a_seed_start_from_the_same_weights_and_seeds_differ(camera,
     assert not torch.equal(first, second)
 
 
-def test_a_run_of_a_comparison_is_the_run_that_fit_makes(camera, tmp_path):
-    results = run_comparison(plan_of(camera, steps=45), tmp_path).results
-    for result in results:
+def test_a_run_of_a_comparison_is_the_run_that_fit_makes(tmp_path):
+    signal = nint.signals.open.open_signal("sample:camera", max_side=32)
+    for record in run(tmp_path, steps=45)[0]:
+        spec = record["spec"]
         alone = nint.fit(
-            camera, field="siren:size=2x16", sampler=result.sampler, budget=45, total_steps=45, lr=1e-3, seed=result.seed, recipe="paper"
+            signal, field="siren:size=2x16", sampler=spec["sampler"], budget=45, total_steps=45, lr=1e-3, seed=spec["seed"], recipe="paper"
         )
-        assert result.record["psnr"] == alone.metrics["psnr"]
-        assert result.record["units"] == alone.record["units"]
+        assert record["psnr"] == alone.metrics["psnr"]
+        assert record["forward_equivalents"] == alone.record["forward_equivalents"]
 
 
-def test_runs_take_turns_in_blocks_and_each_has_its_own_clock(camera, tmp_path, monkeypatch):
+def test_runs_take_turns_in_blocks_and_each_has_its_own_clock(tmp_path, monkeypatch, ticking):
     order = []
     step = interleaved.train_step
 
@@ -94,196 +117,282 @@ def test_runs_take_turns_in_blocks_and_each_has_its_own_clock(camera, tmp_path, 
 
     monkeypatch.setattr(interleaved, "train_step", counted)
     monkeypatch.setattr(interleaved, "BLOCK_SECONDS", 1e9)
-    start = time.perf_counter()
-    results = run_comparison(plan_of(camera, samplers=["uniform", "full"], steps=45, seeds=1), tmp_path).results
-    elapsed = time.perf_counter() - start
+    records, _ = run(tmp_path, samplers=("uniform", "full"), steps=45, seeds=1)
     assert order == ["Uniform"] * 20 + ["Full"] * 20 + ["Uniform"] * 20 + ["Full"] * 20 + ["Uniform"] * 5 + ["Full"] * 5
-    assert 0 < sum(result.record["training_seconds"] for result in results) < elapsed
-    assert all(0 <= result.record["selection_seconds"] <= result.record["training_seconds"] for result in results)
+    for record in records:  # the turns of the other are in neither, nor are evaluations
+        assert record["training_seconds"] == 45 * STEP
+        assert record["selection_seconds"] == 45 * SELECTION
 
 
-def test_the_global_generator_is_untouched(camera, tmp_path):
+def test_the_global_generator_is_untouched(tmp_path):
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    run_comparison(plan_of(camera, seeds=1, steps=3), tmp_path)
+    run(tmp_path, seeds=1, steps=3)
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_evaluations_are_where_the_plan_says(camera, tmp_path):
-    plan = plan_of(camera, samplers=["uniform"], seeds=1, steps=400, checkpoints=(7, 400))
-    steps = [row["step"] for row in run_comparison(plan, tmp_path).results[0].curve]
+def test_evaluations_are_where_the_table_says(tmp_path):
+    (record,), _ = run(tmp_path, samplers=("uniform",), seeds=1, steps=400, checkpoints=(7, 400))
+    steps = [row["step"] for row in record["curve"]]
     assert steps == sorted({*range(4, 401, 4), 7})
 
 
-def test_a_budget_of_seconds_stops_each_run_by_its_own_clock(camera, tmp_path):
-    plan = plan_of(camera, steps=None, seconds=0.15, samplers=["uniform", "full"], seeds=1)
-    assert plan.checkpoints == pytest.approx((0.015, 0.0375, 0.075, 0.15))
-    assert plan.total_steps == 5000
-    for result in run_comparison(plan, tmp_path).results:
-        seconds = [row["training_seconds"] for row in result.curve]
-        assert seconds[-2] < 0.15 <= seconds[-1] == result.record["training_seconds"]
-        assert len(seconds) <= 101
+def test_a_budget_of_seconds_stops_each_run_by_its_own_clock(tmp_path, ticking):
+    changes = {"steps": None, "seconds": 100 * STEP, "samplers": ("uniform", "full"), "seeds": 1}
+    assert [column.point for column in table_of(**changes).columns if column.metric == "psnr"][:4] == pytest.approx(
+        [part * 100 * STEP for part in (0.1, 0.25, 0.5, 1)]
+    )
+    for record in run(tmp_path, **changes)[0]:
+        assert [row["step"] for row in record["curve"]] == list(range(1, 101))  # a hundredth of the budget is one step here
+        assert record["training_seconds"] == 100 * STEP
+        assert record["stopped"] == f"used {100 * STEP:g} s"
+        assert record["settings"]["total_steps"] == 5000
 
 
 # ---------------------------------------------------------------- failures
 
 
-def test_a_run_that_fails_is_reported_and_the_others_go_on(camera, tmp_path):
-    outcome = run_comparison(plan_of(camera, samplers=["full", Stumbles, Demands], seeds=1), tmp_path)
-    errors = {result.sampler: result.error for result in outcome.results}
-    assert errors == {"full": None, "Stumbles": "RuntimeError: out of luck", "Demands": "Demands needs the moon."}
-    stumbled = next(result for result in outcome.results if result.sampler == "Stumbles")
-    assert [row["step"] for row in stumbled.curve] == [1, 2, 3, 4, 5]
-    assert [result.sampler for result in outcome.failed()] == ["Stumbles", "Demands"]
-    assert len(outcome.of("siren:size=2x16", "full")) == 1
-    assert {run.sampler: run.error for run in read(tmp_path / "runs.jsonl")[0]} == errors
+def test_a_run_that_fails_is_reported_and_the_others_go_on(tmp_path, plugins):
+    records, _ = run(tmp_path, samplers=("full", "stumbles", "demands"), seeds=1)
+    errors = {record["spec"]["sampler"]: record["error"] for record in records}
+    assert errors == {"full": None, "stumbles": "RuntimeError: out of luck", "demands": "Demands needs the moon."}
+    stumbled = next(record for record in records if record["spec"]["sampler"] == "stumbles")
+    assert [row["step"] for row in stumbled["curve"]] == [1, 2, 3, 4, 5]
+    assert {record["spec"]["sampler"]: record["error"] for record in Store(tmp_path).records().values()} == errors
 
 
-def test_divergence_is_a_failure(camera, tmp_path):
-    outcome = run_comparison(plan_of(camera, samplers=["full"], seeds=1, lr=1e4, optimizer="sgd"), tmp_path)
-    assert "diverged at step" in outcome.results[0].error
+def test_divergence_is_a_failure(tmp_path):
+    (record,), _ = run(tmp_path, samplers=("full",), seeds=1, settings={"lr": 1e4, "optimizer": "sgd"})
+    assert "diverged at step" in record["error"]
 
 
-def test_a_metric_that_is_no_number_is_a_failure(camera, tmp_path, monkeypatch):
+def test_a_metric_that_is_no_number_is_a_failure(tmp_path, monkeypatch):
     monkeypatch.setattr("nint.bench.watch.evaluate", lambda run: {"psnr": float("nan")})
-    outcome = run_comparison(plan_of(camera, samplers=["full"], seeds=1), tmp_path)
-    assert "psnr is not a number" in outcome.results[0].error
+    (record,), _ = run(tmp_path, samplers=("full",), seeds=1)
+    assert "psnr is not a number" in record["error"]
 
 
-def test_failed_runs_are_tried_again_on_resume(camera, tmp_path):
-    plan = plan_of(camera, samplers=["full", Stumbles], seeds=1)
-    run_comparison(plan, tmp_path)
-    again = run_comparison(plan, tmp_path, resume=True)
-    assert again.reused == 1
+def test_failed_runs_are_tried_again_on_resume(tmp_path, plugins):
+    run(tmp_path, samplers=("full", "stumbles"), seeds=1)
+    records, before = run(tmp_path, samplers=("full", "stumbles"), seeds=1, resume=True)
+    assert before == 1
     assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 3
-    assert len(again.results) == 2
+    assert len(records) == 2
 
 
 # ---------------------------------------------------------------- records and resumption
 
 
-def test_records_hold_what_a_reader_needs(camera, tmp_path):
-    run_comparison(plan_of(camera, seeds=1), tmp_path, command="nint compare sample:camera")
+def test_records_hold_what_a_reader_needs(tmp_path):
+    run(tmp_path, seeds=1, command="nint compare sample:camera")
     lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
-    assert [line["sampler"] for line in lines] == ["nint", "uniform", "full"]
-    for line in lines:
-        record = line["record"]
+    assert [line["spec"]["sampler"] for line in lines] == ["nint", "uniform", "full"]
+    for record in lines:
+        assert record["experiment"] == "compare"
         assert record["command"] == "nint compare sample:camera"
         assert record["settings"]["lr"] == 1e-3
+        assert record["settings"]["options"] == {"max_side": 32}
         assert record["settings"]["total_steps"] == 20
+        assert record["source"] == "sample:camera"
         assert {"nint", "torch", "python"} <= set(record["versions"])
         assert record["machine"]["device"] == "cpu"
-        assert record["threads"] == torch.get_num_threads()
-        assert record["chunk_size"] > 0
+        assert record["threads"] == record["spec"]["threads"] == torch.get_num_threads()
+        assert record["chunk_size"] == dict(record["spec"]["settings"])["chunk_size"] > 0
         assert len(record["curve"]) == 20
-        assert record["curve"][-1].keys() >= {"step", "training_seconds", "selection_seconds", "units", "loss", "psnr", "ssim"}
+        assert record["curve"][-1].keys() >= {
+            "step",
+            "training_seconds",
+            "selection_seconds",
+            "forward_equivalents",
+            "loss",
+            "psnr",
+            "ssim",
+        }
 
 
 @pytest.fixture
-def finished(camera, tmp_path):
-    """A finished comparison: its folder, its results, and a counter of the runs that are built from now on."""
-    first = run_comparison(plan_of(camera), tmp_path)
-    return tmp_path, first
+def finished(tmp_path):
+    """A finished comparison: its folder, its records."""
+    return tmp_path, run(tmp_path)[0]
 
 
-def rerun(camera, folder, monkeypatch, **changes):
-    """Resumes with changes; returns (comparison, jobs that were built, warm-ups included)."""
+def rerun(folder, monkeypatch, **changes):
+    """Resumes with changes; returns (records, how many were there before, jobs that were built, warm-ups included)."""
     built = []
     monkeypatch.setattr(interleaved, "build_run", lambda job, budget: built.append((job.seed, job.sampler)) or build_run(job, budget))
-    return run_comparison(plan_of(camera, **changes), folder, resume=True), built
+    return *run(folder, resume=True, **changes), built
 
 
-def test_resume_repeats_nothing_that_is_finished(camera, finished, monkeypatch):
+def test_resume_repeats_nothing_that_is_finished(finished, monkeypatch):
     folder, first = finished
-    again, built = rerun(camera, folder, monkeypatch, targets=(12.0,))  # other targets only read the curves anew
-    assert built == []
-    assert again.reused == 6
-    assert again.results == first.results
+    again, before, built = rerun(folder, monkeypatch, targets=(12.0,))  # other targets only read the curves anew
+    assert (before, built) == (6, [])
+    assert again == first
 
 
-def test_resume_runs_what_is_new(camera, finished, monkeypatch):
+def test_resume_runs_what_is_new(finished, monkeypatch):
     folder, first = finished
-    again, built = rerun(camera, folder, monkeypatch, seeds=3)
+    again, before, built = rerun(folder, monkeypatch, seeds=3)
     assert {seed for seed, _ in built} == {2}
-    assert again.reused == 6
-    assert len(again.results) == 9
-    assert again.results[:6] == first.results
+    assert (before, len(again)) == (6, 9)
+    assert again[:6] == first
 
 
 @pytest.mark.parametrize(
-    "change", [{"lr": 2e-3}, {"size": "2x8"}, {"steps": 21}, {"total_steps": 30}, {"batch_share": 0.5, "samplers": ["uniform"]}]
+    "change",
+    [
+        {"settings": {"lr": 2e-3}},
+        {"size": "2x8"},
+        {"steps": 21},
+        {"settings": {"total_steps": 30}},
+        {"batch_share": 0.5, "samplers": ("uniform",)},
+        {"settings": {"chunk_size": 500}},
+        {"signal_options": {"max_side": 24}},
+    ],
 )
-def test_other_settings_are_other_runs(camera, finished, monkeypatch, change):
+def test_other_settings_are_other_runs(finished, monkeypatch, change):
     folder, _ = finished
-    again, built = rerun(camera, folder, monkeypatch, **change)
-    assert again.reused == 0
+    _, before, built = rerun(folder, monkeypatch, **change)
+    assert before == 0
     assert built
 
 
-def test_a_checkpoint_that_was_not_evaluated_repeats_the_run(camera, tmp_path, monkeypatch):
-    run_comparison(plan_of(camera, samplers=["full"], seeds=1, eval_every=10), tmp_path)
-    again, built = rerun(camera, tmp_path, monkeypatch, samplers=["full"], seeds=1, eval_every=10, checkpoints=(10, 20))
-    assert (again.reused, built) == (1, [])
-    again, built = rerun(camera, tmp_path, monkeypatch, samplers=["full"], seeds=1, eval_every=10, checkpoints=(7, 20))
-    assert again.reused == 0
-    assert 7 in [row["step"] for row in again.results[0].curve]
+def test_another_number_of_threads_or_device_is_another_run(finished, monkeypatch):
+    folder, _ = finished
+    specs = table_of().specs
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    assert len(missing(table_of().specs, Store(folder))) == 6
+    monkeypatch.undo()
+    monkeypatch.setattr("nint.bench.compare.table.resolve_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("nint.runs.job.resolve_device", lambda name: torch.device("cuda"))
+    assert {spec.key for spec in table_of().specs}.isdisjoint(spec.key for spec in specs)
 
 
-def test_a_damaged_line_is_reported_and_its_run_repeated(camera, finished, monkeypatch):
+def test_another_content_of_the_same_file_is_another_run(tmp_path, monkeypatch):
+    path = tmp_path / "photo.png"
+    out, changes = tmp_path / "out", {"inputs": (str(path),), "samplers": ("full",), "seeds": 1, "steps": 2}
+    Image.linear_gradient("L").save(path)
+    first, _ = run(out, **changes)
+    _, before, built = rerun(out, monkeypatch, **changes)
+    assert (before, built) == (1, [])
+    Image.radial_gradient("L").save(path)
+    again, before, built = rerun(out, monkeypatch, **changes)
+    assert before == 0 and built
+    assert again[0]["settings"]["content"] != first[0]["settings"]["content"]
+
+
+def test_a_checkpoint_that_was_not_evaluated_repeats_the_run(tmp_path, monkeypatch):
+    changes = {"samplers": ("full",), "seeds": 1, "eval_every": 10}
+    run(tmp_path, **changes)
+    _, before, built = rerun(tmp_path, monkeypatch, checkpoints=(10, 20), **changes)
+    assert (before, built) == (1, [])
+    again, before, built = rerun(tmp_path, monkeypatch, checkpoints=(7, 20), **changes)
+    assert before == 0
+    assert 7 in [row["step"] for row in again[0]["curve"]]
+
+
+def test_a_damaged_line_is_reported_and_its_run_repeated(finished, monkeypatch):
     folder, first = finished
     path = folder / "runs.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], b'{"field": "siren"}\n', b"\xff\x00 nonsense\n", *lines[2:5], lines[5][:200]]))
-    again, built = rerun(camera, folder, monkeypatch)
+    problems = Store(folder).problems
+    assert [problem.split(" of ")[0] for problem in problems] == ["Line 2", "Line 3", "Line 7"]
+    again, before, built = rerun(folder, monkeypatch)
     assert {(seed, type(sampler).__name__) for seed, sampler in built} == {(0, "Uniform"), (1, "Full")}
-    assert again.reused == 4
-    assert len(again.problems) == 3
-    assert "Line 2 of" in again.problems[0]
-    assert "Line 3 of" in again.problems[1]
-    assert "Line 7 of" in again.problems[2]
-    assert [(r.seed, r.sampler, r.record["psnr"]) for r in again.results] == [(r.seed, r.sampler, r.record["psnr"]) for r in first.results]
-    readable, problems = read(path)
-    assert len(readable) == 6
-    assert len(problems) == 3
+    assert before == 4
+    assert [record["psnr"] for record in again] == [record["psnr"] for record in first]
+    assert len(Store(folder).records()) == 6
+    assert len(Store(folder).problems) == 3
 
 
-def test_an_interruption_keeps_the_finished_groups(camera, tmp_path):
+def test_an_interruption_keeps_the_finished_groups(tmp_path):
     told = []
-    outcome = run_comparison(
-        plan_of(camera, seeds=3), tmp_path, progress=lambda done, what: told.append(done), interrupted=lambda: max(told, default=0) >= 4
-    )
-    assert outcome.interrupted
-    assert 3 <= len(outcome.results) < 9
-    assert {result.seed for result in outcome.results[:3]} == {0}
-    again = run_comparison(plan_of(camera, seeds=3), tmp_path, resume=True)
-    assert again.reused == len(outcome.results)
-    assert not again.interrupted
+    records, _ = run(tmp_path, seeds=3, progress=lambda done, what: told.append(done), interrupted=lambda: max(told, default=0) >= 4)
+    assert 3 <= len(records) < 9
+    assert {record["spec"]["seed"] for record in records[:3]} == {0}
+    again, before = run(tmp_path, seeds=3, resume=True)
+    assert (before, len(again)) == (len(records), 9)
     assert told == sorted(told)
 
 
-def test_a_folder_with_something_in_it_is_refused(camera, finished):
+def test_a_folder_with_something_in_it_is_refused(finished):
     folder, _ = finished
     with pytest.raises(UsageError, match="holds another comparison"):
-        run_comparison(plan_of(camera), folder)
+        run(folder)
     with pytest.raises(UsageError, match="give one of them"):
-        run_comparison(plan_of(camera), folder, resume=True, force=True)
+        run(folder, resume=True, force=True)
     other = folder / "notes.txt"
     other.write_text("mine")
-    fresh = run_comparison(plan_of(camera, seeds=1, steps=2), folder, force=True)
-    assert fresh.reused == 0
+    records, before = run(folder, seeds=1, steps=2, force=True)
+    assert before == 0
     assert other.read_text() == "mine"
-    assert len((folder / "runs.jsonl").read_text().splitlines()) == 3
+    assert len((folder / "runs.jsonl").read_text().splitlines()) == len(records) == 3
+    assert len(list((folder / "runs").iterdir())) == 3
 
 
-def test_a_folder_without_a_comparison_cannot_be_resumed(camera, tmp_path):
+def test_a_folder_without_a_comparison_cannot_be_resumed(tmp_path):
     with pytest.raises(UsageError, match="no comparison to resume"):
-        run_comparison(plan_of(camera), tmp_path, resume=True)
+        run(tmp_path, resume=True)
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(UsageError, match="holds a run of nint fit"):
-        run_comparison(plan_of(camera), tmp_path)
+        run(tmp_path)
 
 
-# ---------------------------------------------------------------- plans
+def test_the_folder_of_a_benchmark_is_refused(tmp_path):
+    run_all(table_of(samplers=("full",), seeds=1, steps=1).specs, Store(tmp_path))
+    assert not holds_comparison(tmp_path)
+    for how in ({}, {"resume": True}, {"force": True}):
+        with pytest.raises(UsageError, match="holds the runs of nint bench"):
+            run(tmp_path, **how)
+
+
+# ---------------------------------------------------------------- comparisons of version 0.1.0
+
+
+def old_line(sampler, seed, psnr):
+    """A line as commit 3ee9ef4 wrote it."""
+    settings = {"input": "gone.png", "options": {}, "content": "d0f15f3137f4acdf", "field": "siren", "sampler": sampler, "seed": seed}
+    record = {
+        "settings": settings,
+        "budget": {"steps": 10, "seconds": None, "psnr": None},
+        "units": 30.0,
+        "training_seconds": 1.0,
+        "curve": [{"step": 10, "training_seconds": 1.0, "selection_seconds": 0.1, "units": 30.0, "psnr": psnr}],
+        "identity": {"settings": settings, "steps": 10, "seconds": None, "every": 1, "chunk_size": None, "device": "cpu", "threads": 1},
+    }
+    return json.dumps({"field": "siren", "sampler": sampler, "seed": seed, "error": None, "record": record})
+
+
+def test_lines_of_version_0_1_0_are_read_and_not_gone_on_with(tmp_path):
+    lines = [
+        old_line("nint:random_share=0.5", 0, 20.0),
+        old_line("nint:random_share=0.5", 1, 21.0),
+        old_line("..", 0, 0.0),
+        old_line("full", 0, 22.0),
+    ]
+    (tmp_path / "runs.jsonl").write_text("\n".join(lines) + "\n")
+    store = Store(tmp_path)
+    assert store.older and store.experiment == "compare"
+    assert [
+        (r["spec"]["sampler"], r["spec"]["seed"], r["psnr"] if "psnr" in r else r["curve"][-1]["psnr"]) for r in store.records().values()
+    ] == [
+        ("nint:random_share=0.5", 0, 20.0),
+        ("nint:random_share=0.5", 1, 21.0),
+        ("full", 0, 22.0),
+    ]
+    assert len(store.problems) == 1 and "Line 3" in store.problems[0]  # it would name the folder above
+    assert all(record["forward_equivalents"] == 30.0 for record in store.records().values())
+    first, *_ = store.records()
+    assert store.place(first) == tmp_path / "runs" / "siren" / "nint_random_share=0.5"
+    before = (tmp_path / "runs.jsonl").read_bytes()
+    with pytest.raises(UsageError, match=r"in the form of nint 0\.1\.0, which nint report still shows but --resume cannot go on with"):
+        claim(tmp_path, resume=True, force=False)
+    assert (tmp_path / "runs.jsonl").read_bytes() == before
+    assert claim(tmp_path, resume=False, force=True).records() == {}
+
+
+# ---------------------------------------------------------------- what is asked for
 
 
 @pytest.mark.parametrize(
@@ -293,32 +402,73 @@ def test_a_folder_without_a_comparison_cannot_be_resumed(camera, tmp_path):
         ({"steps": None}, "either --steps or --seconds"),
         ({"steps": 0}, "at least 1"),
         ({"seeds": 0}, "seeds=0"),
-        ({"samplers": ["nimt"]}, "Did you mean 'nint'"),
-        ({"samplers": ["nint:random=1"]}, "no setting 'random'"),
-        ({"fields": ["sirene"]}, "Did you mean 'siren'"),
-        ({"fields": []}, "at least one field"),
+        ({"inputs": ()}, "needs INPUT"),
+        ({"inputs": ("sample:camera", "missing.png")}, "missing.png"),
+        (
+            {"inputs": ("sample:camera", "sample:chirp"), "signal_options": {}},
+            "sample:chirp is of kind audio and sample:camera of kind image",
+        ),
+        ({"samplers": ("nimt",)}, "Did you mean 'nint'"),
+        ({"samplers": ("nint:random=1",)}, "no setting 'random'"),
+        ({"baseline": "int"}, "The baseline 'int' is not among the samplers"),
+        ({"fields": ("sirene",)}, "Did you mean 'siren'"),
+        ({"fields": ()}, "at least one field"),
         ({"size": "5y256"}, "5x256"),
-        ({"lr": float("nan")}, "finite number above 0"),
+        ({"settings": {"lr": float("nan")}}, "finite number above 0|plain data"),
+        ({"settings": {"chunk_size": 0}}, "chunk_size=0"),
         ({"checkpoints": (21,)}, "whole steps from 1 to 20"),
         ({"checkpoints": (2.5,)}, "whole steps from 1 to 20"),
-        ({"lr_schedule": "cosin"}, "cosine"),
+        ({"steps": None, "seconds": 2.0, "checkpoints": (3.0,)}, "seconds above 0 and up to 2"),
+        ({"eval_every": 0}, "eval_every=0"),
+        ({"steps": None, "seconds": 2.0, "eval_every": 3}, "for a budget of steps"),
+        ({"settings": {"lr_schedule": "cosin"}}, "cosine"),
         ({"batch_share": 1.5}, "batch_share=1.5"),
     ],
 )
-def test_a_plan_refuses_what_cannot_be(camera, change, message):
+def test_what_cannot_be_is_refused(change, message):
     with pytest.raises(UsageError, match=message):
-        plan_of(camera, **change)
+        table_of(**change)
 
 
-def test_a_plan_names_samplers_and_fields_in_full(camera):
-    plan = plan_of(camera, samplers=["nint:random_share=0.5", "nint:batch_share=0.2", "uniform", "uniform", "full"], batch_share=0.1)
-    assert list(plan.samplers) == ["nint:batch_share=0.1,random_share=0.5", "nint", "uniform:batch_share=0.1", "full"]
-    assert list(plan_of(camera, fields=["siren", "finer:size=1x8"]).fields) == ["siren:size=2x16", "finer:size=1x8"]
+def samplers_of(**changes):
+    return list(dict.fromkeys(spec.sampler for spec in table_of(**changes).specs))
 
 
-def test_a_plan_without_samplers_takes_every_one_that_the_signal_allows(camera):
-    everything = list(plan_of(camera, samplers=[]).samplers)
+def test_samplers_and_fields_are_named_in_full():
+    named = ("nint:random_share=0.5", "nint:batch_share=0.2", "uniform", "uniform", "full")
+    # 0.2 is the sampler's default, but a kind of signal may have another
+    expected = ["nint:batch_share=0.1,random_share=0.5", "nint:batch_share=0.2", "uniform:batch_share=0.1", "full"]
+    assert samplers_of(samplers=named, batch_share=0.1) == expected
+    fields = dict.fromkeys(spec.field for spec in table_of(fields=("siren", "finer:size=1x8")).specs)
+    assert list(fields) == ["siren:size=2x16", "finer:size=1x8"]
+
+
+def test_without_samplers_every_one_that_the_input_allows_is_taken():
+    everything = samplers_of(samplers=(), seeds=1)
     assert everything[:6] == ["nint", "nint-fast", "nint-reference", "full", "uniform", "int"]
     assert {"evos", "egra"} <= set(everything)
-    assert set(everything) <= set(plan_of(camera, samplers=["all"]).samplers)
-    assert len(plan_of(camera, fields=["all"]).fields) >= 8
+    assert set(everything) <= set(samplers_of(samplers=("all",), seeds=1))
+    assert len(table_of(fields=("all",), seeds=1, samplers=("full",)).runs) >= 8
+
+
+def test_runs_of_a_row_are_paired_with_those_of_the_others():
+    table = table_of(inputs=("sample:camera", "sample:coins"), seeds=2)
+    pairs = {tuple((spec.input, spec.seed) for spec in runs) for runs in table.runs.values()}
+    assert pairs == {(("sample:camera", 0), ("sample:coins", 0), ("sample:camera", 1), ("sample:coins", 1))}
+    assert (table.inputs, table.seeds) == (["sample:camera", "sample:coins"], [0, 1])
+    for specs in np.array([list(runs) for runs in table.runs.values()], dtype=object).T:
+        assert len({spec.group for spec in specs}) == 1  # what is compared takes turns
+    assert table.baseline == "nint"
+    assert table_of(baseline="full").baseline == "full"
+
+
+def test_seed_0_is_kept_with_snapshots_at_the_checkpoints(tmp_path):
+    from nint.runs.model import Fit
+    from nint.runs.snapshots import load_snapshots
+
+    run(tmp_path, samplers=("full",), checkpoints=(5, 20))
+    first, second = table_of(samplers=("full",), checkpoints=(5, 20)).specs
+    store = Store(tmp_path)
+    assert [snapshot.step for snapshot in load_snapshots(store.place(first.key))] == [1, 5, 20]
+    assert Fit.load(store.place(first.key) / "model.safetensors").metrics["psnr"] == store.records()[first.key]["psnr"]
+    assert not store.place(second.key).exists()

@@ -6,27 +6,41 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nint.bench.compare.asked import Comparison
 from nint.bench.compare.pictures import write_pictures
-from nint.bench.compare.plan import make_plan
-from nint.bench.compare.run import run_comparison
+from nint.bench.compare.table import comparison_table
+from nint.bench.execute import run_all
+from nint.bench.store import Store
 from nint.plots.style import COLOURS
 from nint.plots.zoom import choose_crop
 
 SAMPLERS = ["nint", "int", "uniform", "full"]
 
 
+def table_of(**changes):
+    asked = {
+        "inputs": ("sample:camera",),
+        "signal_options": {"max_side": 32},
+        "samplers": tuple(SAMPLERS),
+        "size": "2x16",
+        "steps": 20,
+        "seeds": 2,
+        "checkpoints": (5, 20),
+        "settings": {"lr": 1e-3},
+    }
+    return comparison_table(Comparison(**(asked | changes)))
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    """A real comparison of four samplers, and its pictures."""
+    """A real comparison of four samplers: its folder, its table and its pictures."""
     folder = tmp_path_factory.mktemp("compare")
-    plan = make_plan(
-        "sample:camera", signal_options={"max_side": 32}, samplers=SAMPLERS, size="2x16", steps=20, seeds=2, lr=1e-3, checkpoints=(5, 20)
-    )
-    comparison = run_comparison(plan, folder)
+    table = table_of()
+    run_all(table.specs, Store(folder))
     patch = pytest.MonkeyPatch()
     patch.setitem(sys.modules, "matplotlib.pyplot", None)
     try:
-        return folder, comparison, write_pictures(comparison, folder)
+        return folder, table, write_pictures(table, Store(folder))
     finally:
         patch.undo()
 
@@ -66,21 +80,23 @@ def parts(mask):
 
 
 def test_the_red_points_are_those_that_were_selected(drawn, tmp_path):
-    folder, comparison, _ = drawn
+    folder, table, _ = drawn
     name = "selection-siren_size=2x16.png"
+    (tmp_path / "runs.jsonl").write_bytes((folder / "runs.jsonl").read_bytes())
+    keys = {spec.sampler: spec.key for spec in table.specs if spec.seed == 0}
     # The same picture with every point selected shows where its panels lie.
     for path in (folder / "runs").rglob("step-*.npz"):
         copy = tmp_path / path.relative_to(folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         with np.load(path) as file:
             np.savez(copy, **{**file, "selected": np.arange(32 * 32)})
-    write_pictures(comparison, tmp_path)
+    write_pictures(table, Store(tmp_path))
     everything, red = reds(pixels(tmp_path / name)), reds(pixels(folder / name))
     rows, columns = parts(everything.any(axis=1)), parts(everything.any(axis=0))
     assert (len(rows), len(columns)) == (4, 3)  # samplers; steps 1, 5 and 20
     for sampler, (top, bottom) in zip(SAMPLERS, rows, strict=True):
         for step, (left, right) in zip((1, 5, 20), columns, strict=True):
-            with np.load(folder / "runs" / "siren_size=2x16" / sampler / f"step-{step:06d}.npz") as file:
+            with np.load(folder / "runs" / keys[sampler] / f"step-{step:06d}.npz") as file:
                 wanted = np.isin(np.arange(32 * 32), file["selected"]).reshape(32, 32)
             centres = (np.arange(32) + 0.5) / 32
             down, across = top + (centres * (bottom - top)).astype(int), left + (centres * (right - left)).astype(int)
@@ -96,9 +112,19 @@ def test_reconstructions_have_the_box_and_the_original(drawn):
 
 
 def test_failed_runs_and_missing_snapshots_are_left_out(drawn, tmp_path):
-    _, comparison, _ = drawn
-    names = [path.name for path in write_pictures(comparison, tmp_path)]  # a folder without snapshots
+    folder, table, _ = drawn
+    lines = (folder / "runs.jsonl").read_text().splitlines()
+    (tmp_path / "runs.jsonl").write_text("\n".join([lines[0].replace('"error": null', '"error": "bad day"'), *lines[1:]]) + "\n")
+    names = [path.name for path in write_pictures(table, Store(tmp_path))]  # a folder without snapshots
     assert names == ["curves-psnr.png", "curves-ssim.png"]
+
+
+def test_several_inputs_have_their_own_reconstructions_and_share_their_curves(tmp_path):
+    table = table_of(inputs=("sample:camera", "sample:coins"), samplers=("uniform",), steps=2, seeds=1, checkpoints=(2,))
+    run_all(table.specs, Store(tmp_path))
+    names = {path.name for path in write_pictures(table, Store(tmp_path))}
+    places = [f"sample_{name}-siren_size=2x16.png" for name in ("camera", "coins")]
+    assert names == {"curves-psnr.png", "curves-ssim.png", *(f"{kind}-{p}" for kind in ("reconstructions", "selection") for p in places)}
 
 
 # ---------------------------------------------------------------- crop

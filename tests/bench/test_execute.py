@@ -10,6 +10,7 @@ from concurrent.futures import Future
 
 import pytest
 import torch
+from oracles.ticking import SELECTION, STEP
 
 import nint
 from nint.bench import execute, interleaved
@@ -72,7 +73,7 @@ def test_a_run_is_the_run_that_fit_makes(reference):
         record = store.records()[spec.key]
         assert record["error"] is None
         assert record["psnr"] == alone.metrics["psnr"]
-        assert record["units"] == alone.record["units"]
+        assert record["forward_equivalents"] == alone.record["forward_equivalents"]
 
 
 def test_records_say_what_was_asked_and_hold_every_metric(reference):
@@ -86,8 +87,8 @@ def test_records_say_what_was_asked_and_hold_every_metric(reference):
         assert [row["step"] for row in record["curve"]] == [7, 25]
         pixels, weights = 16 * 16, 2 * 16 + 16 * 16 + 16
         for row in record["curve"]:
-            assert row.keys() >= {"psnr", "ssim", "units", "training_seconds"}
-            assert row["flops"] == pytest.approx(row["units"] * pixels * 2 * weights)
+            assert row.keys() >= {"psnr", "ssim", "forward_equivalents", "training_seconds"}
+            assert row["flops"] == pytest.approx(row["forward_equivalents"] * pixels * 2 * weights)
 
 
 def test_groups_are_interleaved_and_warmed_up_first(tmp_path, monkeypatch):
@@ -144,14 +145,14 @@ def test_an_interruption_loses_only_what_was_under_way(tmp_path):
     assert len(store.records()) == len(store.path.read_text().splitlines()) == 4
 
 
-def test_budgets_of_seconds_stop_by_their_own_clocks(tmp_path):
+def test_budgets_of_seconds_stop_by_their_own_clocks(tmp_path, ticking):
     specs = [spec_of(sampler=s, steps=None, seconds=0.1, evaluate_at=(0.0, 0.04, 0.1), group="g") for s in ("uniform", "full")]
     store = Store(tmp_path)
     run_all(specs, store)
     for spec in specs:
-        seconds = [row["training_seconds"] for row in store.records()[spec.key]["curve"]]
-        assert len(seconds) == 3
-        assert 0 < seconds[0] < 0.04 <= seconds[1] < 0.1 <= seconds[2]
+        rows = [(row["step"], row["training_seconds"]) for row in store.records()[spec.key]["curve"]]
+        assert rows == [(1, STEP), (5, 5 * STEP), (11, 11 * STEP)]  # the first steps that end at or past 0, 0.04 and 0.1 s
+        assert store.records()[spec.key]["selection_seconds"] == 11 * SELECTION
 
 
 def test_budgets_of_seconds_are_not_run_side_by_side(tmp_path):

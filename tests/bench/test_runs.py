@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+from pathlib import Path
 
 import pytest
 
@@ -53,12 +54,27 @@ def test_the_key_knows_what_decides_the_result():
         {"square": 17},
         {"options": (("max_side", 8),)},
         {"settings": (("lr", 2e-3), ("loss", "l1"))},
+        {"threads": 2},
+        {"content": "d0f15f3137f4acdf"},
     ]
     keys = [SPEC.key, *(dataclasses.replace(SPEC, **change).key for change in changes)]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 16 and int(key, 16) >= 0 for key in keys)
-    assert {field.name for field in dataclasses.fields(RunSpec)} == {name for change in changes for name in change} | {"keep", "group"}
-    assert dataclasses.replace(SPEC, keep=False, group="fig3").key == SPEC.key
+    assert {field.name for field in dataclasses.fields(RunSpec)} == {name for change in changes for name in change} | {
+        "keep",
+        "group",
+        "snapshots_at",
+        "log",
+    }
+    assert dataclasses.replace(SPEC, keep=False, group="fig3", snapshots_at=(5,), log="tensorboard/a").key == SPEC.key
+
+
+def test_keys_are_those_of_version_0_1_0():
+    assert SPEC.key == "c52c3def4fa744f8"
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "paper-cpu" / "runs.jsonl"
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(records) > 100
+    assert all(RunSpec.from_json(record["spec"]).key == record["key"] for record in records)
 
 
 def test_the_key_of_a_file_does_not_say_where_the_data_lie():
@@ -108,9 +124,8 @@ def test_a_recipe_chooses_what_the_spec_leaves_open():
 
 def test_runs_that_share_a_signal_read_it_once(monkeypatch):
     opened = []
-    real = inputs.read_signal.__wrapped__
-    cached = functools.lru_cache(lambda *asked: opened.append(asked) or real(*asked))
-    monkeypatch.setattr("nint.bench.runs.read_signal", cached)
+    real = inputs._read.__wrapped__
+    monkeypatch.setattr(inputs, "_read", functools.lru_cache(lambda *asked: opened.append(asked) or real(*asked)))
     signals = [dataclasses.replace(SPEC, seed=seed, sampler="full").job().signal for seed in range(3)]
     assert len(opened) == 1
     assert all(signal is signals[0] for signal in signals)

@@ -12,7 +12,7 @@ from nint.errors import UsageError
 
 
 def record_of(key, **changes):
-    row = {"step": 10, "training_seconds": 0.5, "units": 6.0, "flops": 1e6, "psnr": 20.0}
+    row = {"step": 10, "training_seconds": 0.5, "forward_equivalents": 6.0, "flops": 1e6, "psnr": 20.0}
     return {"key": key, "spec": {"input": "sample:camera", "steps": 10}, "error": None, "curve": [row]} | changes
 
 
@@ -50,7 +50,7 @@ def test_the_last_of_two_lines_counts(tmp_path):
         json.dumps(record_of("c", spec=3)).encode(),
         json.dumps(record_of(3)).encode(),
         json.dumps(record_of("c", curve=[{"step": 1}])).encode(),
-        json.dumps(record_of("c", curve=[{"step": 1, "training_seconds": "long", "units": 1}])).encode(),
+        json.dumps(record_of("c", curve=[{"step": 1, "training_seconds": "long", "forward_equivalents": 1}])).encode(),
         json.dumps(record_of("c", curve=None)).encode(),
         json.dumps(record_of("c")).encode()[:-20],
     ],
@@ -66,6 +66,31 @@ def test_a_damaged_line_is_told_and_costs_no_other(tmp_path, line):
     damaged.append(record_of("b"))
     assert list(Store(tmp_path).records()) == ["a", "b"]
     assert len(Store(tmp_path).problems) == 1
+
+
+def test_rows_of_version_0_1_0_are_read_under_todays_names(tmp_path):
+    old = record_of("a", units=6.0)
+    old["curve"] = [{"step": 10, "training_seconds": 0.5, "units": 6.0, "psnr": 20.0}]
+    (tmp_path / "runs.jsonl").write_text(json.dumps(old) + "\n")
+    record = Store(tmp_path).records()["a"]
+    assert record["forward_equivalents"] == record["curve"][0]["forward_equivalents"] == 6.0
+    assert "units" not in record and "units" not in record["curve"][0]
+
+
+@pytest.mark.parametrize("key", ["../outside", "a/b", "..", ""])
+def test_a_key_that_would_lead_out_of_the_folder_is_not_read(tmp_path, key):
+    (tmp_path / "runs.jsonl").write_text(json.dumps(record_of(key)) + "\n")
+    assert Store(tmp_path).records() == {}
+    assert len(Store(tmp_path).problems) == 1
+
+
+def test_the_command_that_runs_are_of(tmp_path):
+    store = Store(tmp_path)
+    assert store.experiment == ""
+    store.append(record_of("a"))
+    assert store.experiment == "bench"
+    (tmp_path / "runs.jsonl").write_text(json.dumps(record_of("a", experiment="compare")) + "\n")
+    assert Store(tmp_path).experiment == "compare"
 
 
 def test_what_cannot_be_read_or_written_is_one_sentence(tmp_path):

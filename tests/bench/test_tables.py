@@ -6,7 +6,7 @@ from nint.bench.experiments import EXPERIMENTS, TABLES, experiment
 from nint.bench.inputs import Inputs
 from nint.bench.published import published
 from nint.bench.scales.scales import SCALES
-from nint.bench.tables.base import estimate
+from nint.bench.tables.paper import estimate
 from nint.bench.tables.rows import AUTHORS, PAPER, Row, canonical, sized
 from nint.errors import UsageError
 from nint.fields import FIELDS

@@ -9,8 +9,11 @@ from nint.bench.targets import Reached, time_to_target, value_at
 
 
 def curve(*values):
-    """One row every 10 steps, 0.5 s and 30 units."""
-    return [{"step": 10 * i, "training_seconds": 0.5 * i, "units": 30.0 * i, "psnr": v, "ssim": None} for i, v in enumerate(values, 1)]
+    """One row every 10 steps, 0.5 s and 30 forward equivalents."""
+    return [
+        {"step": 10 * i, "training_seconds": 0.5 * i, "forward_equivalents": 30.0 * i, "psnr": v, "ssim": None}
+        for i, v in enumerate(values, 1)
+    ]
 
 
 def test_the_first_evaluation_at_or_above_the_target_counts():
@@ -57,4 +60,4 @@ def test_value_at_takes_the_last_evaluation_at_or_before(limit, expected):
 
 
 def test_the_examples_in_the_docstrings_hold():
-    assert doctest.testmod(nint.bench.targets) == (0, 3)
+    assert doctest.testmod(nint.bench.targets) == (0, 4)

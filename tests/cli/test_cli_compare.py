@@ -32,17 +32,18 @@ def test_a_comparison_prints_its_tables_and_writes_its_files(capsys, tmp_path):
     assert "sample:camera, 32x32 grey image" in text
     assert "siren:size=2x16, learning rate 0.001 (as given)" in text
     assert "schedules read 20 total steps" in text
-    assert "4: samplers 2, fields 1, seeds 2" in text
-    assert "6 dB     uniform" in text
-    assert "50 dB    every sampler   not reached" in text
+    assert "4: samplers 2, fields 1, inputs 1, seeds 2" in text
+    assert "Iterations to a target" in text and "PSNR 50" in text
+    assert "not reached (" in text
     names = {path.name for path in out.iterdir()}
     field = "siren_size=2x16"
     pictures = {"curves-psnr.png", "curves-ssim.png", f"reconstructions-{field}.png", f"selection-{field}.png"}
     assert names == {"runs.jsonl", "table.md", "runs", *pictures}
     report = (out / "table.md").read_text(encoding="utf-8")
-    assert "0.001 for every field" in report
+    assert "siren:size=2x16 0.001 (as given)" in report
+    assert "Nothing of ours is marked as best: with 1 input and 2 seeds" in report
     assert f"--out {out}" in report
-    records = [json.loads(line)["record"] for line in (out / "runs.jsonl").read_text().splitlines()]
+    records = [json.loads(line) for line in (out / "runs.jsonl").read_text().splitlines()]
     assert len(records) == 4
     assert {record["threads"] for record in records} == {1}
     assert records[0]["command"].startswith("nint compare sample:camera --")
@@ -103,8 +104,50 @@ def test_input_and_out_are_needed(capsys, tmp_path):
 def test_runs_that_fail_are_told(capsys, tmp_path):
     code, text, _ = call(capsys, *WORDS, "--seeds", "1", "--lr", "1e4", "--optimizer", "sgd", "--out", tmp_path)
     assert code == 1  # not one run succeeded
-    assert "failed: uniform on siren:size=2x16, seed 0: Training diverged at step" in text
-    assert "## Failed runs" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "failed: sample:camera uniform siren:size=2x16 seed 0: Training diverged at step" in text
+    assert "- `uniform` failed: Training diverged at step" in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+
+def test_several_inputs_have_differences_and_marks(capsys, tmp_path):
+    words = ["compare", "sample:camera", "sample:coins", *WORDS[2:], "--lr", "1e-3", "--baseline", "full"]
+    code, text, _ = call(capsys, *words, "--out", tmp_path)
+    assert code == 0
+    assert "8: samplers 2, fields 1, inputs 2, seeds 2" in text
+    assert "difference from full, mean [95% interval] p" in text
+    report = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert report.startswith("# sample:camera, sample:coins\n")
+    assert "over 2 inputs and 2 seeds" in report and "p value of a paired t-test" in report
+    assert (tmp_path / "reconstructions-sample_coins-siren_size=2x16.png").exists()
+    again = call(capsys, *words, "--out", tmp_path, "--resume")
+    assert again[0] == 0
+    assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 8
+    code, _, complaint = call(capsys, *words, "--out", tmp_path, "--resume", "--baseline", "int")
+    assert (code, "The baseline 'int' is not among the samplers" in complaint) == (2, True)
+
+
+def test_a_comparison_of_version_0_1_0_is_not_gone_on_with(capsys, tmp_path):
+    line = {
+        "field": "siren:size=2x16",
+        "sampler": "full",
+        "seed": 0,
+        "error": "bad day",
+        "record": {"identity": {"steps": 20}, "curve": []},
+    }
+    (tmp_path / "runs.jsonl").write_text(json.dumps(line) + "\n")
+    code, text, complaint = call(capsys, *WORDS, "--out", tmp_path, "--resume")
+    assert (code, text, complaint.count("\n")) == (2, "", 1)
+    assert "in the form of nint 0.1.0" in complaint
+    assert call(capsys, *WORDS, "--out", tmp_path, "--force", "--seeds", "1", "--steps", "1")[0] == 0
+
+
+def test_ctrl_c_before_the_first_run_names_a_command_that_works(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(interrupts.Interrupts, "__call__", lambda self: self._note(2, None) or True)
+    code, text, _ = call(capsys, *WORDS, "--out", tmp_path)
+    assert code == 130
+    assert "Stopped after 0 of 4 runs" in text
+    command = text.rstrip().splitlines()[-1].partition("go on with: nint ")[2].split()
+    monkeypatch.undo()
+    assert call(capsys, *command)[0] == 0
 
 
 def test_ctrl_c_says_how_to_go_on(capsys, tmp_path, monkeypatch):

@@ -31,7 +31,7 @@ KEYS = {
     "points_forwarded",
     "points_backwarded",
     "points_in_jvps",
-    "units",
+    "forward_equivalents",
     "peak_memory_bytes",
     "curve",
 }
@@ -128,7 +128,7 @@ def test_announcing_and_measuring_change_nothing_of_the_run(cli, tmp_path: Path)
 def test_a_finished_run_is_extended_bit_by_bit(cli, tmp_path: Path):
     assert cli("fit", *TINY, "--steps", 8, "--out", "parts", "--quiet").code == 0
     code, out, _ = cli("fit", *TINY, "--steps", 23, "--out", "parts", "--resume")
-    assert code == 0 and "goes on after step 8" in out and "of training (15 steps)" in out
+    assert code == 0 and "continues after step 8" in out and "of training (15 steps)" in out
     assert cli("fit", *TINY, "--steps", 23, "--out", "whole", "--quiet").code == 0
     assert same(tmp_path / "parts", tmp_path / "whole")
     # Nothing is left to do: the run stays as it is.

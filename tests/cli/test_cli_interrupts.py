@@ -41,7 +41,7 @@ def assert_same_as_uninterrupted(cli, folder: Path, steps: int) -> None:
     resumed, whole = weights(folder), weights(Path("whole"))
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
     record, expected = (json.loads((path / "run.json").read_text()) for path in (folder, Path("whole")))
-    for key in ("steps", "units", "points_forwarded", "points_backwarded", "points_in_jvps", "psnr"):
+    for key in ("steps", "forward_equivalents", "points_forwarded", "points_backwarded", "points_in_jvps", "psnr"):
         assert record[key] == expected[key], key
 
 
@@ -55,7 +55,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(cli, start, tmp_path: Path):
     assert "Stopped after step" in err and "interrupted" in out
     steps = json.loads((tmp_path / "cut" / "run.json").read_text())["steps"]
 
-    command = err.partition("Go on with: ")[2].splitlines()[0]
+    command = err.partition("Continue with: ")[2].splitlines()[0]
     expected = ("nint", "fit", *TINY, *FOREVER, "--out", "cut", "--resume")
     assert sorted(shlex.split(command)) == sorted(expected)
     assert_same_as_uninterrupted(cli, tmp_path / "cut", steps + 5)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 
@@ -42,7 +43,7 @@ def test_a_positional_with_a_default_may_be_left_out():
         ("--stepz 3 x", "fit has no option '--stepz'. Did you mean '--steps'?"),
         ("x --no-resume", "fit has no option '--no-resume'. Did you mean '--resume'?"),
         ("x --input y", "fit has no option '--input'. Did you mean '--init'?"),
-        ("x y", "fit has no use for 'y'; see nint fit --help."),
+        ("x y", "fit: unexpected argument 'y'; see nint fit --help."),
         ("x --steps a", "--steps: 'a' is not a whole number."),
         ("x --steps 1.5", "--steps: '1.5' is not a whole number."),
         ("x --lr fast", "--lr: 'fast' is not a number."),
@@ -52,9 +53,8 @@ def test_a_positional_with_a_default_may_be_left_out():
     ],
 )
 def test_what_cannot_be_read_is_told_in_one_sentence(words: str, sentence: str, capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):
         parse(FitOptions, "fit", words.split())
-    assert str(caught.value) == sentence
     assert capsys.readouterr() == ("", "")
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from nint.cli import estimate
 from nint.cli.announce import budget_text
 from nint.cli.estimate import Speed, seconds_for, steps_in, steps_to_go
-from nint.cli.progress import ProgressBar, describe, done_share, seconds_left
+from nint.cli.progress import ProgressBar, completed_fraction, describe, seconds_left
 from nint.cli.show import Show
 from nint.monitors.evaluate import Evaluate
 from nint.report.words import duration, memory, metric, metric_label
@@ -63,18 +63,18 @@ def test_the_bar_is_redrawn_at_most_ten_times_a_second(monkeypatch: pytest.Monke
 def test_time_left_follows_the_first_limit():
     run = a_run(Budget(steps=50))
     run.teacher.step = 10
-    assert (done_share(run), seconds_left(run, 4.0)) == (0.2, 10.0)
+    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.2, 10.0)
     assert describe(run, 4.0) == "step 10/50  4.0 steps/s  ETA 0:00:10"
 
     run.budget, run.clock.training_s = Budget(seconds=20), 5.0
-    assert (done_share(run), seconds_left(run, 4.0)) == (0.25, 15.0)
+    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.25, 15.0)
     assert describe(run, 4.0) == "step 10  4.0 steps/s  ETA 0:00:15"
 
     run.budget = Budget(steps=50, seconds=20)
-    assert (done_share(run), seconds_left(run, 4.0)) == (0.25, 10.0)
+    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.25, 10.0)
 
     run.budget = Budget(psnr=30)
-    assert (done_share(run), seconds_left(run, 4.0)) == (0.1, 22.5)
+    assert (completed_fraction(run), seconds_left(run, 4.0)) == (0.1, 22.5)
     assert "ETA at most 0:00:22" in describe(run, 4.0)
     assert seconds_left(run, 0.0) is None
 
@@ -86,7 +86,7 @@ def test_the_expected_work_is_close_to_what_is_spent(name: str):
     guessed = seconds_for(run, Speed(1 / 4096, 3 / 4096, 0.0), 100)
     for _ in range(100):
         train_step(run)
-    assert guessed == pytest.approx(run.units, rel=0.1)
+    assert guessed == pytest.approx(run.forward_equivalents, rel=0.1)
 
 
 def test_steps_and_seconds_are_estimated_alike():
@@ -102,7 +102,7 @@ def test_long_runs_are_sampled(monkeypatch: pytest.MonkeyPatch):
     run = a_run(Budget(), "int:interval=every-10", total_steps=20_000)
     speed = Speed(1e-6, 0.0, 0.0)
     exact = seconds_for(run, speed, 20_000)
-    monkeypatch.setattr(estimate, "_MOST_STEPS", 4_000)
+    monkeypatch.setattr(estimate, "_MAX_STEPS", 4_000)
     assert seconds_for(run, speed, 20_000) == pytest.approx(exact, rel=0.1)
     assert steps_in(run, speed, exact) == pytest.approx(20_000, rel=0.01)
 

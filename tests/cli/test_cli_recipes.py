@@ -21,7 +21,7 @@ def test_the_default_recipe_says_what_it_chose(cli, tmp_path: Path):
     assert said.startswith("default chose sampler=nint-fast")
     for name in ("batch_size=1024", "optimizer=", "lr=", "lr_schedule=cosine", "warm_up=0.02", "total_steps=4"):
         assert name in said, name
-    assert "after a rise over 0.02 of the run, the recipe's" in line(out, "learning rate")
+    assert "after a warm-up over 0.02 of the run, the recipe's" in line(out, "learning rate")
     assert line(out, "budget") == "4 steps; seed 0" and "defaults" not in out
     settings = json.loads((tmp_path / "nint-out" / "camera" / "run.json").read_text())["settings"]
     assert (settings["recipe"], settings["warm_up"], settings["total_steps"]) == ("default", 0.02, 4)
@@ -40,8 +40,8 @@ def test_named_settings_win(cli, tmp_path: Path):
         "--sampler uniform:batch_share=0.5 --lr 0.004 --lr-schedule exponential --warm-up 0.25 --optimizer adam:beta2=0.99 --total-steps 40"
     )
     out = cli("fit", *TINY, "--steps", 3, *words.split(), "--field", "siren:weight_scale=1").out
-    assert line(out, "recipe") == "default chose nothing, because everything is named"
-    assert line(out, "learning rate") == "0.004 exponential after a rise over 0.25 of the run, as given"
+    assert line(out, "recipe") == "default chose nothing, because every setting was given"
+    assert line(out, "learning rate") == "0.004 exponential after a warm-up over 0.25 of the run, as given"
     settings = json.loads((tmp_path / "nint-out" / "camera" / "run.json").read_text())["settings"]
     names = ("field", "sampler", "optimizer", "lr", "lr_schedule", "warm_up", "total_steps")
     assert [settings[name] for name in names] == [
@@ -57,7 +57,7 @@ def test_named_settings_win(cli, tmp_path: Path):
 
 def test_the_rate_of_a_budget_of_seconds_is_laid_out_for_them(cli):
     out = cli("fit", *TINY, "--seconds", "0.05").out
-    assert line(out, "budget") == "0.05 s of training; the learning rate is laid out for them; seed 0"
+    assert line(out, "budget") == "0.05 s of training; the learning rate decays over them; seed 0"
     out = cli("fit", *TINY, "--seconds", "0.05", "--total-steps", 9, "--force").out
     assert line(out, "budget") == "0.05 s of training; schedules are laid out for 9 steps; seed 0"
 
@@ -73,7 +73,7 @@ def test_what_was_not_measured_is_told(cli):
 def test_a_run_is_resumed_with_the_same_command(cli, tmp_path: Path):
     assert cli("fit", *TINY, "--steps", 6, "--quiet").code == 0
     code, out, _ = cli("fit", *TINY, "--steps", 6, "--resume")
-    assert code == 0 and "goes on after step 6" in out
+    assert code == 0 and "continues after step 6" in out
     refused = cli("fit", *TINY, "--steps", 9, "--resume")
     assert refused.code == 2 and "total_steps was 6, now 9" in refused.err
     refused = cli("fit", *TINY, "--steps", 6, "--resume", "--recipe", "paper", "--quiet")
@@ -114,7 +114,7 @@ def test_restarts_are_told_and_kept(cli, tmp_path: Path, monkeypatch: pytest.Mon
     ("words", "part"),
     [
         ("--recipe papr", "There is no recipe called 'papr'. Did you mean 'paper'?"),
-        ("--warm-up 1", "warm_up=1.0 must be a share of the run"),
+        ("--warm-up 1", "warm_up=1.0 must be a fraction of the run"),
         ("--warm-up nan", "warm_up=nan"),
         ("--warm-up soon", "--warm-up: 'soon' is not a number."),
         ("--sampler nint-fats", "Did you mean 'nint-fast'?"),
@@ -138,6 +138,6 @@ def test_compare_takes_a_recipe(cli, tmp_path: Path):
     table = (tmp_path / "default" / "table.md").read_text()
     assert "Learning rate, cosine: siren" in table and "(the recipe's)" in table and "Schedules read 6 total steps." in table
     record = json.loads((tmp_path / "default" / "runs.jsonl").read_text().splitlines()[0])
-    assert record["record"]["settings"]["recipe"] == "default" and record["record"]["settings"]["total_steps"] == 6
+    assert record["settings"]["recipe"] == "default" and record["settings"]["total_steps"] == 6
     code, _, err = cli(*words, "--out", "third", "--recipe", "nonsense")
     assert code == 2 and "There is no recipe called 'nonsense'" in err and not (tmp_path / "third").exists()

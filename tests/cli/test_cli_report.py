@@ -43,7 +43,7 @@ def test_someone_elses_page_is_refused_before_anything_is_done(cli, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nowhere",), "'nowhere' is not there; give the folder of a fit, comparison or bench."),
+        (("nowhere",), "'nowhere' does not exist; give the folder of a fit, comparison or benchmark."),
         ((".",), "holds no fit (run.json), comparison or benchmark (runs.jsonl)"),
         ((), "report needs FOLDER"),
     ],

@@ -123,7 +123,7 @@ def test_evaluating_does_not_change_the_run():
     train(once, [])
     assert all(torch.equal(a, b) for a, b in zip(often.field.parameters(), once.field.parameters(), strict=True))
     assert evaluate(once).items() <= often.curve[-1].items()
-    assert often.units == once.units
+    assert often.forward_equivalents == once.forward_equivalents
 
 
 def spoil(run):

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from oracles.pictures import picture
+from PIL import Image
 
 import nint
-from nint.bench.compare import folder as folders
-from nint.bench.compare.plan import make_plan
-from nint.bench.compare.run import run_comparison
+from nint.bench.compare.asked import Comparison
+from nint.bench.compare.folder import claim
+from nint.bench.compare.table import comparison_table
+from nint.bench.execute import run_all
 from nint.cli.main import main
 from nint.errors import DivergedError, UsageError
 from nint.monitors import BaseMonitor
@@ -93,7 +95,7 @@ def test_the_scalars_are_the_curve(tmp_path):
         "training/learning_rate": lambda row: run.rate(row["step"] - 1),
         "cost/training_seconds": lambda row: row["training_seconds"],
         "cost/selection_share": lambda row: row["selection_seconds"] / row["training_seconds"],
-        "cost/units": lambda row: row["units"],
+        "cost/forward_equivalents": lambda row: row["forward_equivalents"],
         "cost/flops": lambda row: row["flops"],
     }
     assert set(log.scalars) == set(wanted)
@@ -260,23 +262,24 @@ def test_a_new_run_in_the_same_folder_withdraws_the_old_one(tmp_path):
 
 
 def test_a_comparison_has_a_log_for_each_run(tmp_path):
-    plan = make_plan(PIXELS, samplers=("full", "nint:random_share=0.5"), fields=("siren:size=1x8",), steps=4, seeds=2, device="cpu")
-    comparison = run_comparison(plan, tmp_path / "c", tensorboard=True)
-    assert len(comparison.results) == 4 and not comparison.failed()
-    for result in comparison.results:
-        place = folders.log(tmp_path / "c", result.field, result.sampler, result.seed)
-        log = read(place)
-        assert [event.value for event in log.scalars["quality/psnr"]] == pytest.approx([row["psnr"] for row in result.curve], rel=1e-6)
+    Image.fromarray(PIXELS).save(tmp_path / "p.png")
+    samplers = ("full", "nint:random_share=0.5")
+    asked = Comparison((str(tmp_path / "p.png"),), samplers, ("siren:size=1x8",), steps=4, seeds=2, device="cpu", tensorboard=True)
+    table, store = comparison_table(asked), claim(tmp_path / "c", resume=False, force=False)
+    run_all(table.specs, store, experiment="compare")
+    assert len(table.specs) == 4
+    for spec in table.specs:
+        record = store.records()[spec.key]
+        log = read(tmp_path / "c" / "tensorboard" / "siren_size=1x8" / spec.sampler.replace(":", "_") / f"seed-{spec.seed}")
+        assert [event.value for event in log.scalars["quality/psnr"]] == pytest.approx([row["psnr"] for row in record["curve"]], rel=1e-6)
         assert [event.step for event in log.images["selection"]] == [1, 2, 4]
     assert len(list((tmp_path / "c" / "tensorboard").rglob("events.*"))) == 4
-    folders.claim(tmp_path / "c", resume=True, force=False)  # a comparison's log is not taken for a fit
-    folders.claim(tmp_path / "c", resume=False, force=True)
+    claim(tmp_path / "c", resume=True, force=False)  # a comparison's log is not taken for a fit
+    claim(tmp_path / "c", resume=False, force=True)
     assert not (tmp_path / "c" / "tensorboard").exists()
 
 
 def test_on_the_command_line(tmp_path, capsys):
-    from PIL import Image
-
     Image.fromarray(PIXELS).save(tmp_path / "p.png")
     call = [
         "fit",
@@ -299,13 +302,13 @@ def test_on_the_command_line(tmp_path, capsys):
     assert {event.step for event in read(tmp_path / "o" / "tensorboard").scalars["quality/psnr"]} == {1, 2, 3}
 
 
-def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch):
+def test_without_tensorboard_nothing_is_written(tmp_path, monkeypatch, capsys):
     for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(UsageError, match=r"pip install 'nint\[tensorboard\]'"):
         TensorBoard(tmp_path / "log")
-    plan = make_plan(PIXELS, samplers=("full",), fields=("siren:size=1x8",), steps=1, seeds=1, device="cpu")
-    with pytest.raises(UsageError, match="needs the package tensorboard"):
-        run_comparison(plan, tmp_path / "c", tensorboard=True)
+    words = ["compare", "sample:camera", "--max-side", "8", "--steps", "1", "--seeds", "1", "--samplers", "full", "--size", "1x8"]
+    assert main([*words, "--tensorboard", "--out", str(tmp_path / "c")]) == 2
+    assert "needs the package tensorboard" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from nint.plots.moments import Moment, write_moments
 from nint.plots.shape_view import shaded
 from nint.plots.solids import Solid, write_solids
 from nint.plots.sound import Sound, spectrogram, write_sounds
-from nint.plots.trends import mean_curve, write_trends
+from nint.plots.trends import Cost, Trends, mean_curve, write_trends
 from nint.signals.samples.shapes import sphere
 
 
@@ -100,18 +100,27 @@ def test_each_moment_has_a_row_of_its_own(tmp_path):
 # ---------------------------------------------------------------- Fig. 4
 
 
-def test_a_mean_of_curves_is_taken_where_all_of_them_are():
+def test_a_mean_of_curves_goes_on_to_the_end_of_the_slowest():
     curves = [[{"x": x, "m": 2.0 * x} for x in (1, 3, 5)], [{"x": x, "m": 4.0 * x} for x in (2, 4, 6)], [{"x": 0.0, "m": None}]]
-    x, mean = mean_curve(curves, "x", "m")
-    assert x[0] == 2 and x[-1] == 5
-    np.testing.assert_allclose(mean, 3.0 * x)
+    x, mean, deviation = mean_curve(curves, "x", "m")
+    assert x[0] == 2 and x[-1] == 6
+    both = x <= 5
+    np.testing.assert_allclose(mean[both], 3.0 * x[both])
+    np.testing.assert_allclose(mean[~both], (10.0 + 4.0 * x[~both]) / 2)  # the first has ended and keeps its 10
+    np.testing.assert_allclose(deviation[both], 2.0 * x[both] / 2**0.5)
     assert not len(mean_curve([[{"x": 1.0}]], "x", "m")[0])
+
+
+def test_a_single_curve_is_drawn_as_it_is():
+    x, mean, deviation = mean_curve([[{"x": 1, "m": 2.0}, {"x": 7, "m": 3.0}]], "x", "m")
+    assert (x.tolist(), mean.tolist(), deviation.tolist()) == ([1, 7], [2, 3], [0, 0])
 
 
 def test_trends_draw_each_sampler_in_its_colour(tmp_path):
     rows = [{"training_seconds": float(s), "flops": 1e9 * s, "ssim": 0.1 * s} for s in range(1, 9)]
-    costs = {"training_seconds": ("seconds", 1.0, 5.0), "flops": ("GFLOP", 1e9, None)}
-    path = write_trends({"nint": [rows], "int": [[r | {"ssim": r["ssim"] / 2} for r in rows]]}, ["ssim"], costs, "t", tmp_path / "t.png")
+    costs = (Cost("training_seconds", "seconds", end=5.0), Cost("flops", "GFLOP", 1e9))
+    runs = {"nint": [rows], "int": [[r | {"ssim": r["ssim"] / 2} for r in rows]]}
+    path = write_trends([Trends("ssim", runs)], costs, "t", tmp_path / "t.png")
     picture = pixels(path)
     for colour in ((0xD5 / 255, 0x5E / 255, 0), (0, 0x72 / 255, 0xB2 / 255)):
         _, columns = where(picture, colour, 0.05)

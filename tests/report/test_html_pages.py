@@ -12,7 +12,7 @@ import nint
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import UsageError
-from nint.plots.style import new_figure, save
+from nint.plots.style import COLOURS, lines_for, new_figure, save
 from nint.report.bench import experiments
 from nint.report.page import kind_of, write_report
 
@@ -71,12 +71,12 @@ def fitted(fitted_image, tmp_path):
 
 def test_a_fit_without_its_original_says_so(fitted):
     page = read(write_report(fitted))
-    assert "The original (array) is not at hand" in page.text
+    assert "The original (array) was not found" in page.text
     titles = [panel["title"] for panel in page.data[0]["panels"]]
     assert titles == ["Reconstruction", "Selected points"]
     assert page.data[0]["labels"][0].startswith("step 1, ")
     assert "Settings and versions" in page.text and "siren:size=2x16" in page.text
-    assert list(page.data[1]["groups"][0]["axes"]) == ["step", "training_seconds", "units", "flops"]
+    assert list(page.data[1]["groups"][0]["axes"]) == ["step", "training_seconds", "forward_equivalents", "flops"]
 
 
 def test_with_its_original_there_is_an_error_map_and_a_comparison(fitted):
@@ -169,10 +169,46 @@ def test_a_comparison_tells_failed_runs_and_damaged_lines(tmp_path):
     )
     assert kind_of(tmp_path) == "comparison"
     page = read(write_report(tmp_path))
-    assert "full on siren, seed 0, failed: it blew <b>up</b>" in page.text
+    assert "full on gone.png, siren, 10 steps, seed 0, failed: it blew <b>up</b>" in page.text
     assert "Line 3 of" in page.text and "cannot be read" in page.text
     assert [(run["name"], run["seed"]) for run in page.data[0]["groups"][0]["series"]] == [("nint", 0), ("nint", 1)]
-    assert len(page.all("table")) == 1 and "The original (gone.png) is not at hand" in page.text
+    assert len(page.all("table")) == 1 and "The original (gone.png) was not found" in page.text
+
+
+def test_a_comparison_of_today_is_told_from_a_benchmark_and_drawn_as_its_pictures_are(tmp_path):
+    store = Store(tmp_path)
+    for sampler in ("nint:random_share=0.5", "nint", "full"):
+        for source in ("sample:camera", "sample:coins"):
+            spec = RunSpec(source, sampler=sampler, steps=2, eval_every=1, settings=(("chunk_size", 4096), ("device", "cpu")), threads=1)
+            store.append(bench_record(spec) | {"experiment": "compare"})
+    store.append(bench_record(RunSpec("sample:camera", sampler="int", steps=2), error="bad day") | {"experiment": "compare"})
+    assert kind_of(tmp_path) == "comparison"
+    page = read(write_report(tmp_path))
+    assert "4 samplers, 1 field, 2 inputs, 7 runs" in page.text
+    assert "int on sample:camera, siren, 2 steps, seed 0, failed: bad day" in page.text
+    groups = page.data[0]["groups"]
+    assert [group["name"] for group in groups] == ["sample:camera, siren, 2 steps", "sample:coins, siren, 2 steps"]
+    lines = lines_for(["nint:random_share=0.5", "nint", "full"])
+    for group in groups:  # the HTML page and the PNG files have one table of colours and dashes
+        looks = {run["name"]: (run["light"], run["dash"]) for run in group["series"]}
+        assert looks == {name: (line.colour, line.dash_name) for name, line in lines.items()}
+    assert looks["nint"] == (COLOURS["nint"], "solid")
+
+
+def test_the_pictures_of_a_comparison_stand_beside_each_other_with_the_original(tmp_path):
+    source = tmp_path / "photo.npy"
+    np.save(source, wave(16))
+    spec = RunSpec(str(source), sampler="nint", steps=2, options=(("kind", "image"),), keep=True)
+    store, folder = Store(tmp_path / "c"), tmp_path / "c"
+    settings = {"input": "photo.npy", "options": {}, "content": nint.signals.open.open_signal(wave(16)).fingerprint()}
+    store.append(bench_record(spec) | {"experiment": "compare", "settings": settings, "source": ""})
+    store.place(spec.key).mkdir(parents=True)
+    arrays = {"step": 2, "training_seconds": 0.1, "selected": [3], "decoded": np.zeros((16, 16), np.uint8), "pool": 256}
+    np.savez(store.place(spec.key) / "step-000002.npz", **arrays)
+    assert "The original (photo.npy) was not found" in read(write_report(folder)).text
+    page = read(write_report(folder, original=nint.signals.open.open_signal(wave(16))))
+    frames = next(found for found in page.data if "panels" in found)
+    assert list(frames["panels"][0]["layers"]) == ["Reconstruction", "Absolute error", "Selected points"]
 
 
 def test_a_comparison_without_its_table_says_so(tmp_path):
@@ -188,7 +224,7 @@ def test_a_comparison_of_which_nothing_can_be_read_is_refused(tmp_path):
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
-    for folder, words in ((tmp_path, "holds no fit"), (tmp_path / "none", "is not there"), (tmp_path / "notes.txt", "is not a folder")):
+    for folder, words in ((tmp_path, "holds no fit"), (tmp_path / "none", "does not exist"), (tmp_path / "notes.txt", "is not a folder")):
         with pytest.raises(UsageError, match=words):
             write_report(folder)
 

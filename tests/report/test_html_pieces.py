@@ -92,10 +92,10 @@ def test_thinning_keeps_both_ends():
 
 
 def test_a_group_has_the_axes_that_every_run_has():
-    row = {"step": 1, "training_seconds": 0.5, "units": 3.0, "flops": 1e9, "loss": 0.1, "psnr": 20.0}
+    row = {"step": 1, "training_seconds": 0.5, "forward_equivalents": 3.0, "flops": 1e9, "loss": 0.1, "psnr": 20.0}
     short_row = {name: value for name, value in row.items() if name != "flops"}
     found = group("one", [Course("nint", "nint", 0, [row]), Course("nint", "nint", 1, [short_row]), Course("full", "full", 0, [])])
-    assert list(found["axes"]) == ["step", "training_seconds", "units"]
+    assert list(found["axes"]) == ["step", "training_seconds", "forward_equivalents"]
     assert list(found["metrics"]) == ["psnr", "loss"]
     assert [(run["name"], run["seed"], run["first"]) for run in found["series"]] == [("nint", 0, True), ("nint", 1, False)]
     assert group("none", [Course("nint", "nint", 0, [])]) is None

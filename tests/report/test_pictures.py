@@ -232,7 +232,9 @@ def test_every_sampler_has_one_colour_and_variants_differ_in_dashes():
     assert list(late) == ["int:batch_share=0.1", "int"]
     assert late["int"].dash == lines["full"].dash == "-"
     assert len(set(COLOURS.values())) == len(COLOURS)
-    assert set(COLOURS) == set(nint.SAMPLERS.names(plugins=False)[: len(COLOURS)])
+    assert set(COLOURS) - {""} == set(nint.SAMPLERS.names(plugins=False)[: len(COLOURS) - 1])
+    assert lines_for(["", "full, lr=0.001"])["full, lr=0.001"].colour == COLOURS["full"]
+    assert lines_for([""])[""].colour == COLOURS[""]
 
 
 def test_pixels_of_every_kind_become_rgb():

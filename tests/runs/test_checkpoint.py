@@ -81,7 +81,7 @@ def assert_same_run(first, second):
         assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
     assert measured(first) == measured(second)
     assert torch.equal(first.teacher.rng.get_state(), second.teacher.rng.get_state())
-    assert (first.step, first.units, first.first_loss) == (second.step, second.units, second.first_loss)
+    assert (first.step, first.forward_equivalents, first.first_loss) == (second.step, second.forward_equivalents, second.first_loss)
 
 
 CASES = [

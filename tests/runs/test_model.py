@@ -96,7 +96,8 @@ def test_the_header_tells_what_the_file_is(tmp_path):
         header = json.loads(file.metadata()["nint"])
         assert sorted(file.keys()) == sorted(f"field/{name}" for name in made().state_dict())
     assert header["format"] == FORMAT and FIELDS.parse(header["field"]) == SPEC
-    assert header["layout"] == {"kind": "image", "height": 5, "width": 7, "channels": 3, "bits": 8}
+    layout = {"kind": "image", "height": 5, "width": 7, "channels": 3, "bits": 8}
+    assert {name: header["layout"][name] for name in layout} == layout
     assert "slowest axis first" in header["coordinates"] and "linspace" in header["coordinates"]
     assert header["value_range"] == [0.0, 1.0] and (header["in_features"], header["out_features"]) == (2, 3)
     assert header["metrics"] == {"psnr": 21.5} and "curve" not in header["record"]
@@ -127,7 +128,7 @@ def test_half_precision_is_that_of_rounded_weights(tmp_path):
         ({"layout": None}, "no kind of signal"),
         ({"layout": {"kind": "image", "height": 0, "width": 7, "channels": 3}}, "height"),
         ({"layout": {"kind": "image", "height": 5}}, "lacks width, channels"),
-        ({"layout": {"kind": "image", "height": 5, "width": 7, "channels": 3, "depth": 1}}, "no setting 'depth'"),
+        ({"layout": {"kind": "image", "height": 5, "width": 7, "channels": 3, "breadth": 1}}, "no setting 'breadth'"),
         ({"layout": {"kind": "image", "height": 5, "width": 7, "channels": 1}}, "not a complete model"),
     ],
 )
@@ -149,7 +150,7 @@ def test_a_corrupt_header_is_refused(tmp_path, change, said):
 @pytest.mark.parametrize("header", [[], None, "text", 5])
 def test_a_header_that_is_not_a_table_is_refused(tmp_path, header):
     save_tensors(tmp_path / "m.safetensors", {"a": torch.ones(1)}, header)
-    with pytest.raises(UsageError, match="not a complete model"):
+    with pytest.raises(UsageError, match="not a readable model or checkpoint"):
         Fit.load(tmp_path / "m.safetensors")
 
 

@@ -32,6 +32,8 @@ def test_a_checkpoint_resumes_to_the_same_weights(kind, tmp_path, monkeypatch):
     assert main(["fit", *EXPECTED[kind]["words"], *words, "--out", str(tmp_path / "run"), "--resume"]) == 0
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["steps"] == 8
+    assert len(record["curve"]) > 1  # rows of both versions, under today's name
+    assert all("units" not in row and row["forward_equivalents"] > 0 for row in [record, *record["curve"]])
     for name, value in EXPECTED[kind]["metrics_at_8"].items():
         assert record[name] == pytest.approx(value, rel=1e-3, abs=1e-3)
     weights = load_file(tmp_path / "run" / "model.safetensors")

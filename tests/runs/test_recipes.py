@@ -14,7 +14,7 @@ import nint
 from nint.errors import UsageError
 from nint.fields.siren import Siren
 from nint.monitors import BaseMonitor
-from nint.runs import batches, recipes
+from nint.runs import batches
 from nint.runs.build import build_run
 from nint.runs.job import make_job
 from nint.runs.recipes import MEASURED, RECIPES, Recipe
@@ -23,7 +23,6 @@ from nint.signals.base import KindDefaults
 from nint.signals.image.signal import ImageSignal
 from nint.training import learning_rate
 from nint.training.budgets import Budget
-from nint.training.optimizers import has_muon
 
 FIELD = "siren:size=2x16"
 RECIPE = Recipe(lr=2e-3, optimizer="muon", batch_share=0.5, total_steps=321, weight_scale=1.25)
@@ -33,7 +32,6 @@ RECIPE = Recipe(lr=2e-3, optimizer="muon", batch_share=0.5, total_steps=321, wei
 def fixed(monkeypatch):
     """A recipe for images that does not change when the measured one does, and a torch that has Muon."""
     monkeypatch.setitem(MEASURED, "image", RECIPE)
-    monkeypatch.setattr(recipes, "has_muon", lambda: True)
     monkeypatch.setattr(batches, "SMALL_BATCH", 10)
 
 
@@ -201,15 +199,6 @@ def test_a_field_that_was_not_measured_says_that_it_keeps_its_rate():
     assert job.rate == 1e-4 and "Linear keeps its own learning rate" in job.notes[0]
 
 
-def test_a_torch_without_muon_takes_adam_and_says_so(monkeypatch):
-    monkeypatch.setattr(recipes, "has_muon", lambda: False)
-    job = job_of()
-    assert (job.optimizer, job.rate) == ("adam", 2e-3)
-    assert job.notes == ("This torch has no Muon (it came with 2.9), so adam takes its place.",)
-    assert job_of(optimizer="muon").optimizer == "muon"  # which is refused when it is built
-    assert job_of(field="gauss").notes[1:] == ()
-
-
 def test_bad_settings_are_refused():
     for settings, said in [
         ({"recipe": "papr"}, "There is no recipe called 'papr'. Did you mean 'paper'?"),
@@ -236,11 +225,10 @@ def test_every_measured_recipe_makes_a_job(kind, monkeypatch):
     options = {"image": {}, "audio": {"duration": 0.05}, "shape": {"pool_size": 3000}}[kind]
     for recipe in RECIPES:
         job = make_job(source, recipe=recipe, field=FIELD, device="cpu", **options)
-        assert job.notes == () or not has_muon()
+        assert job.notes == ()
         assert dataclasses.replace(job, lr=None).rate == Siren.default_lr
 
 
-@pytest.mark.skipif(not has_muon(), reason="torch before 2.9 has no Muon")
 def test_two_runs_of_a_recipe_are_bit_equal_and_another_seed_is_another_run():
     def run(seed):
         return nint.fit(picture(12, 12), field=FIELD, budget=12, eval_every=4, seed=seed, device="cpu")

@@ -1,6 +1,7 @@
 """Cells against slow oracles: how space is cut, how a batch is shared out, and whose turn it is."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,7 +167,9 @@ def test_boxes_are_equal_parts_of_each_axis(axes):
     assert len(set(boxes.bins)) == 1 and len(boxes.bins) == axes
     assert 2000 / 16 / 3 < boxes.count < 3 * 2000 / 16
     low, high = coords.numpy().min(0), coords.numpy().max(0)
-    assert boxes.of(coords).tolist() == [box_by_hand(point, low, high, boxes.bins) for point in coords.numpy()]
+    by_row = [box_by_hand(point, low, high, boxes.bins) for point in coords.numpy()]
+    assert replace(boxes, rank=None).of(coords).tolist() == by_row
+    assert boxes.of(coords).tolist() == [int(boxes.rank[number]) for number in by_row]
     assert len(boxes.of(coords).unique()) > 0.5 * boxes.count
 
 

@@ -37,10 +37,11 @@ class DaskCluster:
             from distributed import Client, KilledWorker
         except ImportError:
             raise UsageError("--scheduler needs the package distributed; pip install 'nint[cluster]'.") from None
+        untyped_client: Any = Client
         self._threads = threads
         self.died: tuple[type[BaseException], ...] = (KilledWorker,)
         try:
-            self._client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+            self._client: Any = untyped_client(address, timeout=_CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise UsageError(f"No Dask scheduler answers at {address}; start one with 'dask scheduler' and give its address.") from error
         try:
@@ -52,9 +53,10 @@ class DaskCluster:
             self._client.close()
             raise
 
-    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future:
+    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future[dict[str, Any] | None]:
         """Starts a run; see `nint.bench.work.work`."""
-        return self._executor.submit(work, spec, threads=self._threads, place=place, facts=facts)
+        started: Future[dict[str, Any] | None] = self._executor.submit(work, spec, threads=self._threads, place=place, facts=facts)
+        return started
 
     def close(self) -> None:
         """Takes back the runs that have not begun. The cluster ends those that have; what they give is dropped."""

@@ -1,4 +1,4 @@
-"""Finding the paper's data sets in a folder, as people have them on disk."""
+"""Finding the paper's data sets in a folder, under the names of their downloads."""
 
 from __future__ import annotations
 

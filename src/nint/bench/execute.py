@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -29,8 +30,11 @@ class Workers(Protocol):
     died: tuple[type[BaseException], ...]
     shares_files: bool
 
-    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future: ...
-    def close(self) -> None: ...
+    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future[dict[str, Any] | None]:
+        """Starts a run; see `nint.bench.work.work`."""
+
+    def close(self) -> None:
+        """Ends the runs under way; what they have done is lost."""
 
 
 def run_all(
@@ -41,6 +45,7 @@ def run_all(
     scheduler: str | None = None,
     threads: int | None = None,
     command: str = "",
+    experiment: str = "bench",
     progress: Progress = lambda done, what: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> None:
@@ -51,9 +56,10 @@ def run_all(
         store: Where they go.
         workers: 1: the runs of a group take turns in this process, which then compares their times fairly. More: processes, a run each.
         scheduler: Address of a Dask scheduler whose workers run them instead.
-        threads: CPU threads of each run; None leaves this process as it is, and gives each of several processes its share of the
-            cores (one core, on a cluster).
+        threads: CPU threads of each run that does not say its own; None leaves this process as it is, and gives each of several
+            processes its part of the cores (one core, on a cluster).
         command: For the records.
+        experiment: For the records: "bench" or "compare".
         progress: Told how many of the missing runs are finished, and what is running.
         interrupted: Asked every block of steps; true stops, and the runs under way are lost.
 
@@ -64,7 +70,7 @@ def run_all(
     check_parallel(wanted, workers, scheduler)
     if not wanted or interrupted():
         return
-    facts = {"command": command, "launch": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
+    facts = {"command": command, "experiment": experiment, "launch": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")}
     if workers == 1 and scheduler is None:
         _run_here(wanted, store, threads, facts, progress, interrupted)
         return
@@ -76,7 +82,7 @@ def run_all(
 
 
 def missing(specs: Iterable[RunSpec], store: Store) -> list[RunSpec]:
-    """The runs that the store does not hold, each once: never run, failed, or not kept where they are to be.
+    """The runs that the store does not hold, each once: never run, failed, not evaluated or not kept where they are to be.
 
     Raises:
         UsageError: where a finished run was made from another file of the same name.
@@ -84,7 +90,8 @@ def missing(specs: Iterable[RunSpec], store: Store) -> list[RunSpec]:
     found, records = [], store.records()
     for spec in merged(specs):
         record = records.get(spec.key)
-        if record is None or record.get("error") is not None or (spec.keep and not (store.place(spec.key) / MODEL).exists()):
+        kept = not spec.keep or (store.place(spec.key) / MODEL).exists()
+        if record is None or record.get("error") is not None or not kept or not spec.evaluated(record["curve"]):
             found.append(spec)
             continue
         now, then = content_of(spec.input), record.get("input_content")
@@ -125,19 +132,24 @@ def _run_here(
     groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
         groups.setdefault(spec.group or f"alone/{spec.key}", []).append(spec)
-    done, warm = 0, set()
+    done = 0
+    warm: set[Any] = set()
     before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
     try:
         for group in groups.values():
-            tell = lambda part, what, done=done: progress(done + part, what)  # noqa: E731
-            for record in run_group(group, store.place, warm, facts=facts, progress=tell, interrupted=interrupted):
+            torch.set_num_threads(group[0].threads or threads or before)
+            tell = functools.partial(_told, progress, done)
+            for record in run_group(group, store.place, warm, facts=facts, logs=store.folder, progress=tell, interrupted=interrupted):
                 store.append(record)
             if interrupted():
                 return
             done += len(group)
     finally:
         torch.set_num_threads(before)
+
+
+def _told(progress: Progress, before: int, part: float, what: str) -> None:
+    progress(before + part, what)
 
 
 def _workers(workers: int, scheduler: str | None, threads: int | None) -> Workers:
@@ -159,7 +171,8 @@ def _run_on(
     progress: Progress,
     interrupted: Callable[[], bool],
 ) -> None:
-    waiting, flying = deque(specs), {}
+    waiting = deque(specs)
+    flying: dict[Future[dict[str, Any] | None], RunSpec] = {}
     deaths: Counter[str] = Counter()
     while waiting or flying:
         if interrupted():

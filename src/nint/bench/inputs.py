@@ -1,4 +1,4 @@
-"""What the paper's experiments are run on: data sets as people have them on disk, else samples that say that they are."""
+"""What the paper's experiments are run on: data sets under the names of their downloads, else samples that say that they are."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from nint.bench.datasets import TITLES, search
 from nint.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nint.signals.base import Signal
 
 _PHOTOS = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle", "retina", "ihc", "hubble")
@@ -63,7 +65,11 @@ class Inputs:
         return not any(self.found.values())
 
     def images(self, dataset: str, count: int) -> list[str]:
-        """Up to `count` images of "kodak", "div2k" or "ffhq"; a remark says where there are fewer."""
+        """Up to `count` images of "kodak", "div2k" or "ffhq"; a remark says where there are fewer.
+
+        Raises:
+            UsageError: for another data set.
+        """
         if dataset not in _IMAGES:
             raise UsageError(f"There is no data set of images called '{dataset}'.{nearest(dataset, _IMAGES)}")
         return self._some(dataset, count)
@@ -78,6 +84,9 @@ class Inputs:
         Args:
             name_hint: "kodim04", "div2k/02" (the file, else the third of the data set), "ffhq". Where it is missing, another one of the
                 data set stands in for it, always the same, and a remark says so.
+
+        Raises:
+            UsageError: for a data set that is not known.
         """
         folder, _, stem = name_hint.lower().rpartition("/")
         dataset = folder or next((name for name in _IMAGES if stem.startswith(name)), "kodak")
@@ -104,6 +113,7 @@ class Inputs:
         return paths[0]
 
     def to_json(self) -> dict[str, Any]:
+        """As `from_json` takes it; remarks are left out, since they come again."""
         return {"data": self.data, "found": {name: list(paths) for name, paths in self.found.items()}}
 
     @classmethod
@@ -155,9 +165,8 @@ def _installed(dataset: str) -> tuple[str, ...]:
     return tuple(sample for sample in _SAMPLES[dataset] if sample.removeprefix(PREFIX) in known)
 
 
-@functools.lru_cache(maxsize=8)
 def read_signal(source: str, square: int | None, options: tuple[tuple[str, Any], ...]) -> Signal:
-    """The signal of a run, cached for runs that share it.
+    """The signal of a run, cached for runs that share it, until its file changes.
 
     Args:
         source: A path or "sample:NAME".
@@ -167,6 +176,25 @@ def read_signal(source: str, square: int | None, options: tuple[tuple[str, Any],
     Raises:
         UsageError: where it cannot be read, or `square` does not fit it.
     """
+    return _read(source, square, options, _stamp(source))
+
+
+def pixels_of(signal: Signal) -> np.ndarray:
+    """The image that a signal is measured on, `[h, w]` or `[h, w, c]`.
+
+    Raises:
+        UsageError: for a signal that is no image.
+    """
+    from nint.signals.image.signal import ImageSignal
+
+    whole = getattr(signal, "inner", signal)  # of one with unobserved points
+    if not isinstance(whole, ImageSignal):
+        raise UsageError(f"{signal.name} is of kind {signal.layout.kind}, not an image.")
+    return whole.array
+
+
+@functools.lru_cache(maxsize=8)
+def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...], stamp: tuple[int, ...]) -> Signal:
     from nint.signals.image.loader import from_array
     from nint.signals.image.signal import ImageSignal
     from nint.signals.open import open_signal
@@ -180,7 +208,11 @@ def read_signal(source: str, square: int | None, options: tuple[tuple[str, Any],
 
 
 def _square(pixels: Any, side: int, name: str) -> Any:
-    """The largest centred square of an image, resized to a side with Lanczos."""
+    """The largest centred square of an image, resized to a side with Lanczos.
+
+    Raises:
+        UsageError: for another depth than 8 bits, and a side below 1.
+    """
     import numpy as np
     from PIL import Image
 
@@ -195,10 +227,23 @@ def _square(pixels: Any, side: int, name: str) -> Any:
     return np.asarray(image if edge == side else image.resize((side, side), Image.Resampling.LANCZOS))
 
 
-@functools.lru_cache(maxsize=1024)
 def content_of(source: str) -> str | None:
     """16 hex digits of a file's bytes; None for a sample, a folder and a file that is not there."""
     if source.startswith("sample:") or not os.path.isfile(source):
         return None
+    return _digest(source, _stamp(source))
+
+
+@functools.lru_cache(maxsize=1024)
+def _digest(source: str, stamp: tuple[int, ...]) -> str:
     with open(source, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _stamp(source: str) -> tuple[int, ...]:
+    """What changes when a file is written anew; nothing for a sample and for what is not there."""
+    try:
+        found = os.stat(source)
+    except (OSError, ValueError):
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns

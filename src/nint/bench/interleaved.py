@@ -21,7 +21,7 @@ WARM_UP_STEPS = 3
 Name = TypeVar("Name", bound=Hashable)
 
 
-class Lane:
+class InterleavedRun:
     """One run, advanced block by block until it ends or fails; it has its own clock.
 
     Args:
@@ -49,20 +49,23 @@ class Lane:
 
     @property
     def ended(self) -> bool:
+        """Whether nothing is left to do."""
         return self.error is not None or self.reason is not None
 
     @property
-    def share(self) -> float:
+    def used(self) -> float:
         """How much of the budget is used, in [0, 1]."""
         if self.ended or self.run is None:
             return 1.0
         if self.budget.steps is not None:
             return self.run.step / self.budget.steps
-        return min(self.run.clock.training_s / self.budget.seconds, 1.0)
+        return min(self.run.clock.training_s / self.budget.seconds, 1.0) if self.budget.seconds is not None else 0.0
 
     def advance(self) -> None:
         """A block of steps."""
         run, start = self.run, time.perf_counter()
+        if run is None:
+            return
         with self._reporting():
             for _ in range(BLOCK_STEPS):
                 train_step(run)
@@ -90,36 +93,40 @@ class Lane:
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
-        """Turns any failure of a run, a plug-in's included, into its `error`, so that the others go on."""
+        """Turns any failure of a run, a plug-in's included, into its `error`, so that the others go on.
+
+        Yields:
+            Nothing.
+        """
         try:
             yield
         except Exception as error:
             self.error = sentence(error)
 
 
-def interleave(lanes: dict[Name, Lane], interrupted: Callable[[], bool] = lambda: False) -> Iterator[tuple[Name, Lane]]:
-    """Advances each lane by a block in turn until all have ended.
+def interleave(runs: dict[Name, InterleavedRun], interrupted: Callable[[], bool] = lambda: False) -> Iterator[tuple[Name, InterleavedRun]]:
+    """Advances each run by a block in turn until all have ended.
 
     Args:
-        lanes: The lanes; those that have ended are taken out.
+        runs: The runs; those that have ended are taken out.
         interrupted: Asked before each block; true stops.
 
     Yields:
-        A lane and its name after each of its blocks; `lane.ended` after the last one.
+        The name of a run and the run after each of its blocks; its `ended` is true after the last one.
     """
-    while lanes:
-        for name, lane in list(lanes.items()):
+    while runs:
+        for name, run in list(runs.items()):
             if interrupted():
                 return
-            if not lane.ended:
-                lane.advance()
-            if lane.ended:
-                del lanes[name]
-            yield name, lane
+            if not run.ended:
+                run.advance()
+            if run.ended:
+                del runs[name]
+            yield name, run
 
 
 def warm_up(job: Job) -> None:
-    """A few steps that are thrown away, so that what a library loads or compiles at first use is in nobody's time."""
+    """A few steps that are thrown away, so that what a library loads or compiles at first use is excluded from the timing."""
     try:
         train(build_run(job, Budget(steps=WARM_UP_STEPS)))
     except Exception:  # the run itself fails in the same way and is reported then

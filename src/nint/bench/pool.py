@@ -40,7 +40,7 @@ class ProcessPool:
         self._stop = context.Event()
         self._executor = ProcessPoolExecutor(self.slots, context, initializer=_begin, initargs=(self._stop,))
 
-    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future:
+    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future[dict[str, Any] | None]:
         """Starts a run; see `nint.bench.work.work`."""
         job = functools.partial(_work, spec, threads=self._threads, place=place, facts=facts)
         try:

@@ -49,7 +49,7 @@ class PublishedTable:
     standard: dict[str, dict[str, float | None]]
 
     def ratio_to_standard(self, row: str, column: str) -> float | None:
-        """A value as a share of full training's with the same network; None where either is not printed.
+        """A value as a fraction of full training's with the same network; None where either is not printed.
 
         >>> round(published("table2").ratio_to_standard("nint:random_share=0.7", "seconds@30"), 4)
         0.5101
@@ -108,7 +108,7 @@ def standard_rows(rows: Rows) -> dict[str, dict[str, float | None]]:
 
 
 def ratio_to_standard(rows: Rows, row: str, column: str) -> float | None:
-    """A value as a share of full training's in the same rows, published or our own; None where either is missing."""
+    """A value as a fraction of full training's in the same rows, published or our own; None where either is missing."""
     return ratio(rows[row].get(column), standard_rows(rows).get(row_parts(row)[1] or "", {}).get(column))
 
 
@@ -130,4 +130,5 @@ def _rows(table: str) -> dict[str, dict[str, float | None]]:
 
 @cache
 def _data() -> dict[str, Any]:
-    return json.loads(resources.files("nint.bench").joinpath("data/published.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(resources.files("nint.bench").joinpath("data/published.json").read_text(encoding="utf-8"))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from nint.signals.base import Signal
 
 _SAMPLE = "sample:"
+_BESIDE_THE_RESULT = ("group", "keep", "snapshots_at", "log")
+_LATER = ("threads", "content")
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,12 @@ class RunSpec:
         settings: Further settings of the job, as (name, value) pairs: lr, lr_schedule, optimizer, total_steps, loss, device.
             Without total_steps, schedules read the budget's steps (under a budget of seconds the kind's own number), or what another
             recipe than the paper's chooses.
-        keep: Keep the model and the snapshots at `evaluate_at`.
+        keep: Keep the model and snapshots.
         group: Runs of one group are interleaved; it does not change the result. Empty: a group of its own.
+        threads: CPU threads of PyTorch; None is whatever the launch gives. They change floating-point sums, and the clock.
+        content: Fingerprint of the signal, where a run on another content of the same name is another run.
+        snapshots_at: When snapshots are kept; empty is at `evaluate_at`.
+        log: Folder of a TensorBoard log, relative to that of the store; empty writes none.
 
     Raises:
         UsageError: unless there is one budget, and for values that JSON cannot carry.
@@ -61,6 +68,10 @@ class RunSpec:
     settings: tuple[tuple[str, Any], ...] = ()
     keep: bool = False
     group: str = ""
+    threads: int | None = None
+    content: str = ""
+    snapshots_at: tuple[float, ...] = ()
+    log: str = ""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
@@ -71,7 +82,8 @@ class RunSpec:
             pairs = getattr(self, name)
             pairs = pairs.items() if isinstance(pairs, dict) else pairs
             object.__setattr__(self, name, tuple((str(key), _hashable(value)) for key, value in pairs))
-        object.__setattr__(self, "evaluate_at", tuple(self.evaluate_at))
+        for name in ("evaluate_at", "snapshots_at"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         try:
             json.dumps(dataclasses.asdict(self), allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -81,11 +93,23 @@ class RunSpec:
     def key(self) -> str:
         """16 hex digits that differ wherever the result may differ.
 
-        Of a file only its name and its folder's count, so that results are found again where the data lie elsewhere.
+        Of a file only its name and its folder's count, so that results are found again where the data lie elsewhere. Beside regular
+        evaluations further points do not make another run; see `evaluated`.
         """
-        plain = {name: value for name, value in dataclasses.asdict(self).items() if name not in ("group", "keep")}
+        plain = {name: value for name, value in dataclasses.asdict(self).items() if name not in _BESIDE_THE_RESULT}
+        # Fields that came later count only where they are set, so that runs of earlier versions are found again.
+        plain = {name: value for name, value in plain.items() if value or name not in _LATER}
         plain["input"] = self.input_name
+        if self.eval_every is not None:
+            del plain["evaluate_at"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+    def evaluated(self, curve: Iterable[dict[str, Any]]) -> bool:
+        """Whether a finished run of this key was evaluated wherever this spec asks for it.
+
+        Under a budget of seconds it always was, or at most one regular evaluation later.
+        """
+        return self.steps is None or {int(point) for point in self.evaluate_at} <= {row["step"] for row in curve}
 
     @property
     def input_name(self) -> str:
@@ -100,6 +124,7 @@ class RunSpec:
 
     @property
     def budget(self) -> Budget:
+        """When the run stops."""
         return Budget(steps=self.steps, seconds=self.seconds)
 
     def signal(self) -> Signal:
@@ -121,7 +146,7 @@ class RunSpec:
         settings = dict(self.settings)
         if self.recipe == "paper":
             settings.setdefault("total_steps", self.steps)
-        return make_job(
+        job = make_job(
             self.signal(),
             recipe=self.recipe,
             budget=self.budget,
@@ -130,9 +155,14 @@ class RunSpec:
             seed=self.seed,
             **settings,
         )
+        # Where the signal came from, for a report that looks for it later.
+        source = self.input if self.input.startswith(_SAMPLE) else os.path.abspath(self.input)
+        return dataclasses.replace(job, source=source, signal_options=dict(self.options))
 
     def to_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        """Every field as JSON gives it back."""
+        found: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return found
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunSpec:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from nint.bench import older
 from nint.bench.records import append_line, plain
 from nint.errors import UsageError
+from nint.runs.older import with_current_names
 
 RECORDS = "runs.jsonl"
 RUNS = "runs"
-_NEEDED = ("step", "training_seconds", "units")
+_NEEDED = ("step", "training_seconds", "forward_equivalents")
 """What a row of a curve must have; tables cannot do without it."""
 
 
@@ -23,6 +25,7 @@ class Store:
 
     Attributes:
         problems: One sentence for each line that could not be read; its run is repeated when it is wanted.
+        older: Whether lines are those of a comparison up to version 0.1.0. They can be reported on, but not gone on with.
 
     Raises:
         UsageError: where the file is there and cannot be read.
@@ -31,20 +34,28 @@ class Store:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.problems: list[str] = []
+        self.older = False
         self._records: dict[str, dict[str, Any]] = {}
         self._read()
 
     @property
     def path(self) -> Path:
+        """The file of the records."""
         return self.folder / RECORDS
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Key of a run -> its record; of one that was written twice the last. A failed run has its `error`."""
         return dict(self._records)
 
+    @property
+    def experiment(self) -> str:
+        """The command that its runs are of: "compare" or "bench"; "" of none."""
+        first: dict[str, Any] = next(iter(self._records.values()), {})
+        return str(first.get("experiment", "bench")) if first else ""
+
     def place(self, key: str) -> Path:
         """Where a kept run's model.safetensors and step-*.npz lie."""
-        return self.folder / RUNS / key
+        return self.folder / RUNS / str(self._records.get(key, {}).get(older.PLACE, key))
 
     def append(self, record: dict[str, Any]) -> None:
         """Adds a record, on disk before this returns; infinities and NaN become null.
@@ -71,12 +82,25 @@ class Store:
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-                if not (isinstance(record["key"], str) and isinstance(record["spec"], dict)):
-                    raise TypeError
-                [row[name] + 0.0 for row in record["curve"] for name in _NEEDED]
-                record.setdefault("error", None)
+                self._keep(self._checked(json.loads(line)))
             except (ValueError, KeyError, TypeError, AttributeError):
                 self.problems.append(f"Line {number} of {self.path} cannot be read and is left out; its run is repeated if it is needed.")
-                continue
-            self._keep(record)
+
+    def _checked(self, line: Any) -> dict[str, Any]:
+        """A line as a record.
+
+        Raises:
+            TypeError: for anything else; likewise KeyError and others of what a line may lack.
+        """
+        record = with_current_names(line)
+        if older.is_older(record):
+            record = with_current_names(older.as_record(record))
+            self.older = True
+        elif older.PLACE in record:
+            raise TypeError(f"{older.PLACE} is not for a file to say")
+        key, spec = record["key"], record["spec"]
+        if not (isinstance(key, str) and key == PurePath(key).name and key.strip(".") and isinstance(spec, dict)):
+            raise TypeError("no key that could name a folder, or no spec")
+        [row[name] + 0.0 for row in record["curve"] for name in _NEEDED]
+        record.setdefault("error", None)
+        return record

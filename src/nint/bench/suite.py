@@ -13,11 +13,15 @@ from nint.bench.execute import check_parallel, missing
 from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec, merged
 from nint.bench.store import Store
+from nint.bench.tables.data import table_data
+from nint.bench.tables.paper import PaperTable
+from nint.bench.tables.write import write_table
 from nint.errors import UsageError, nearest
 from nint.files import write_json
 
 if TYPE_CHECKING:
     from nint.bench.scales.sizes import Scale
+    from nint.bench.tables.cells import TableData
 
 INPUTS = "inputs.json"
 EVERYTHING = "all"
@@ -43,7 +47,7 @@ class Suite:
         self.scale, self.inputs, self.seeds, self.store = scale, inputs, seeds, store
         self.parts: dict[str, Any] = {name: experiments.experiment(name) for name in names}
         asked = {name: part.specs(scale, inputs, seeds) for name, part in self.parts.items()}
-        unseen = dataclasses.replace(inputs, remarks=[])  # what stands in for what in a figure that is not asked for is nobody's concern
+        unseen = dataclasses.replace(inputs, remarks=[])  # stand-ins of figures that are not asked for are not told
         others = [experiments.experiment(name).specs(scale, unseen, seeds) for name in experiments.EXPERIMENTS if name not in names]
         once = {spec.key: spec for spec in merged(spec for runs in (*asked.values(), *others) for spec in runs)}
         self.specs = {name: [once[spec.key] for spec in merged(runs)] for name, runs in asked.items()}
@@ -74,20 +78,28 @@ class Suite:
             except UsageError as error:
                 raise UsageError(f"{name} cannot run so: {error}") from None
 
+    def data(self, name: str, command: str = "") -> TableData | None:
+        """A table out of the store alone; None for a figure."""
+        part = self.parts[name]
+        if not isinstance(part, PaperTable):
+            return None
+        return table_data(part.at(self.scale, self.inputs, self.seeds), self.store.records(), self.store.problems, command)
+
     def write(self, name: str, command: str) -> list[Path]:
         """Writes the files of a part, from the store alone."""
-        return self.parts[name].write(self.store, self.scale, self.inputs, self.seeds, self.store.folder, {"command": command})
+        data = self.data(name, command)
+        if data is not None:
+            return write_table(data, self.store.folder)
+        written: list[Path] = self.parts[name].write(
+            self.store, self.scale, self.inputs, self.seeds, self.store.folder, {"command": command}
+        )
+        return written
 
     def write_claims(self, command: str) -> Path:
         """Writes claims.md: what the tables and figures of this suite say of the paper's claims, beside what the paper's own say."""
         from nint.bench.claims.write import write_claims
 
-        facts = {"command": command}
-        tables = {
-            name: part.data(self.store, self.scale, self.inputs, self.seeds, facts).measured()
-            for name, part in self.parts.items()
-            if hasattr(part, "data")
-        }
+        tables = {name: data.measured() for name in self.parts if (data := self.data(name)) is not None}
         about = f"`{command}`: {' '.join(self.scale.about)} A claim without a number of its own is judged by a threshold that it names."
         return write_claims(tables, self.store.folder, about)
 

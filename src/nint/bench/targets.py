@@ -13,12 +13,12 @@ class Reached(NamedTuple):
     Attributes:
         step: Finished steps.
         seconds: Training seconds, selection included, evaluation not.
-        units: Work in forwards over the whole pool, selection included.
+        forward_equivalents: Work in forwards over the whole pool, selection included; a backward counts 2, a forward-mode pass 3.
     """
 
     step: int
     seconds: float
-    units: float
+    forward_equivalents: float
 
 
 def time_to_target(curve: Sequence[dict[str, Any]], metric: str, target: float) -> Reached | None:
@@ -32,16 +32,17 @@ def time_to_target(curve: Sequence[dict[str, Any]], metric: str, target: float) 
         metric: A metric of which more is better.
         target: Its value to reach.
 
-    >>> rows = [dict(step=s, training_seconds=s / 10, units=3.0 * s, psnr=p) for s, p in [(10, 19.0), (20, 26.0), (30, 24.0)]]
+    >>> points = [(10, 19.0), (20, 26.0), (30, 24.0)]
+    >>> rows = [dict(step=s, training_seconds=s / 10, forward_equivalents=3.0 * s, psnr=p) for s, p in points]
     >>> time_to_target(rows, "psnr", 25)
-    Reached(step=20, seconds=2.0, units=60.0)
+    Reached(step=20, seconds=2.0, forward_equivalents=60.0)
     >>> time_to_target(rows, "psnr", 30) is None
     True
     """
     for row in curve:
         value = row.get(metric)
         if value is not None and value >= target:
-            return Reached(int(row["step"]), float(row["training_seconds"]), float(row["units"]))
+            return Reached(int(row["step"]), float(row["training_seconds"]), float(row["forward_equivalents"]))
     return None
 
 

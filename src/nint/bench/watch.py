@@ -44,9 +44,10 @@ class Quality(BaseMonitor):
         self._seconds = sorted(at_seconds)
 
     def after_step(self, run: Run) -> None:
+        """Evaluates where it is due."""
         now = run.clock.training_s
         due = run.step in self._at or (self._every is not None and run.step % self._every == 0)
-        if now >= self._due:
+        if self._every_seconds is not None and now >= self._due:
             due = True
             self._due = (now // self._every_seconds + 1) * self._every_seconds
         if self._seconds and now >= self._seconds[0]:
@@ -56,6 +57,7 @@ class Quality(BaseMonitor):
             self._evaluate(run)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Evaluates the last step, where that is not done yet."""
         if not run.curve or run.curve[-1]["step"] != run.step:
             self._evaluate(run)
 
@@ -80,7 +82,14 @@ class CheckpointSnapshots(Snapshots):
         self._left = [0.0, *sorted(checkpoints)]
 
     def after_step(self, run: Run) -> None:
+        """Writes one where it is due."""
         now = run.clock.training_s if self._in_seconds else run.step
         if self._left and now >= self._left[0]:
             self._left = [point for point in self._left if point > now]
             self._write(run)
+
+
+def clear_snapshots(folder: Path) -> None:
+    """Removes the snapshots of an earlier try."""
+    for path in folder.glob("step-*.npz"):
+        path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,13 +11,14 @@ from typing import Any
 
 import torch
 
-from nint.bench.compare import folder
 from nint.bench.inputs import content_of
-from nint.bench.interleaved import Lane, interleave, sentence, warm_up
+from nint.bench.interleaved import InterleavedRun, interleave, sentence, warm_up
 from nint.bench.records import plain
 from nint.bench.runs import RunSpec
-from nint.bench.watch import CheckpointSnapshots, Quality
+from nint.bench.watch import CheckpointSnapshots, Quality, clear_snapshots
 from nint.fields import FieldSpec
+from nint.files import write_atomically
+from nint.monitors.tensorboard import TensorBoard
 from nint.runs.checkpoint import MODEL
 from nint.runs.job import Job
 from nint.runs.model import Fit
@@ -34,6 +36,7 @@ def run_group(
     warm: set[Any],
     *,
     facts: dict[str, Any],
+    logs: Path | None = None,
     progress: Progress = lambda done, what: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, Any]]:
@@ -43,11 +46,15 @@ def run_group(
         specs: The runs.
         place: Key of a run -> folder for what is kept of it.
         warm: Kinds of runs that this process has warmed up; grows. The others run a few steps first that are thrown away.
-        facts: What every record is to say besides: command, launch.
+        facts: What every record is to say besides: command, experiment, launch.
+        logs: What the folders of TensorBoard logs are relative to; None writes none.
         progress: Told after each block; counts the runs of this group.
         interrupted: Asked before each block; true stops, and the runs under way are lost.
+
+    Yields:
+        The record of a run that has ended.
     """
-    lanes: dict[str, Lane] = {}
+    runs: dict[str, InterleavedRun] = {}
     kinds = {spec.key: spec for spec in specs}
     ended = 0
     for spec in specs:
@@ -63,17 +70,17 @@ def run_group(
         if (kind := _kind(spec)) not in warm:
             warm_up(job)
             warm.add(kind)
-        lanes[spec.key] = Lane(job, spec.budget, _monitors(spec, job, place(spec.key)))
-    facts = facts | {"interleaved_with": [kinds[key].title for key in lanes]}
-    for key, lane in interleave(lanes, interrupted):
+        runs[spec.key] = InterleavedRun(job, spec.budget, _monitors(spec, job, place(spec.key), logs))
+    facts = facts | {"interleaved_with": [kinds[key].title for key in runs]}
+    for key, run in interleave(runs, interrupted):
         spec = kinds[key]
-        if lane.ended:
+        if run.ended:
             ended += 1
-            record = lane.record()
-            if spec.keep and lane.error is None:
-                _keep(lane, record, place(key) / MODEL)
-            yield _identified(spec, record, lane.error, facts)
-        progress(ended + sum(other.share for other in lanes.values()), spec.title)
+            record = run.record()
+            if spec.keep and run.error is None:
+                _keep(run, record, place(key) / MODEL)
+            yield _identified(spec, record, run.error, facts)
+        progress(ended + sum(other.used for other in runs.values()), spec.title)
 
 
 def work(
@@ -88,7 +95,7 @@ def work(
 
     Args:
         spec: `RunSpec.to_json()`.
-        threads: CPU threads of PyTorch.
+        threads: CPU threads of PyTorch, where the run does not say it.
         place: Folder for what is kept of the run, where the caller sees the same files; else the files come back in the result.
         facts: As in `run_group`.
         interrupted: As in `run_group`.
@@ -98,7 +105,7 @@ def work(
     """
     run = RunSpec.from_json(spec)
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as temporary:  # runs in threads of one process would share PyTorch's settings
-        torch.set_num_threads(threads)
+        torch.set_num_threads(run.threads or threads)
         target = Path(temporary if place is None else place)
         records = list(run_group([run], lambda key: target, _WARM, facts=facts or {}, interrupted=interrupted))
         if not records:
@@ -118,16 +125,18 @@ def failure(spec: RunSpec, error: str, facts: dict[str, Any]) -> dict[str, Any]:
 
 def unpack(files: dict[str, bytes], place: Path) -> None:
     """Writes the files that came back with a result."""
-    from nint.files import write_atomically
-
     if files:
         place.mkdir(parents=True, exist_ok=True)
-        folder.clear(place)
+        clear_snapshots(place)
     for name, content in files.items():
-        write_atomically(place / PurePath(name).name, lambda path, content=content: path.write_bytes(content) and None)
+        write_atomically(place / PurePath(name).name, functools.partial(_write_bytes, content))
 
 
-def _monitors(spec: RunSpec, job: Job, place: Path) -> list[Monitor]:
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+
+
+def _monitors(spec: RunSpec, job: Job, place: Path, logs: Path | None) -> list[Monitor]:
     in_seconds, every = spec.seconds is not None, spec.eval_every
     metric = job.signal.metrics[0]
     if in_seconds:
@@ -135,13 +144,17 @@ def _monitors(spec: RunSpec, job: Job, place: Path) -> list[Monitor]:
     else:
         monitors = [Quality(metric, every=None if every is None else max(round(every), 1), at=spec.evaluate_at)]
     if spec.keep:
-        folder.clear(place)
-        monitors.append(CheckpointSnapshots(place, spec.evaluate_at, in_seconds))
+        clear_snapshots(place)
+        monitors.append(CheckpointSnapshots(place, spec.snapshots_at or spec.evaluate_at, in_seconds))
+    if spec.log and logs is not None:
+        monitors.append(TensorBoard(logs / spec.log))
     return monitors
 
 
-def _keep(lane: Lane, record: dict[str, Any], path: Path) -> None:
-    run, job = lane.run, lane.job
+def _keep(ended: InterleavedRun, record: dict[str, Any], path: Path) -> None:
+    run, job = ended.run, ended.job
+    if run is None:
+        return
     metrics = {name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]}
     Fit(run.field, job.field if isinstance(job.field, FieldSpec) else None, job.signal.layout, metrics, record).save(path)
 

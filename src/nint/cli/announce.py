@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from nint.cli.estimate import measure, measured_points, memory_for, points_of, seconds_for, steps_in, steps_to_go
+from nint.cli.estimate import evaluated_points, measure, memory_for, points_of, seconds_for, steps_in, steps_to_go
 from nint.cli.show import Show
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.devices import device_name
@@ -20,22 +20,24 @@ from nint.training.optimizers import OPTIMIZERS
 
 
 def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, every: int, notes: tuple[str, ...] = ()) -> None:
-    """Prints what was chosen, what the sampler has to say, and about how much time and memory it will take.
+    """Prints the settings of a run, the remarks of signal and sampler, and estimates of time and memory.
 
     Args:
-        show: Where to.
-        job: What will run.
-        trial: A run of it at its first step, which is used up by measuring.
-        budget: When it stops.
-        folder: Where its files go.
+        show: Output.
+        job: The job that will run.
+        trial: A run of the job at its first step; timing it changes its weights, so it must be discarded afterwards.
+        budget: Stopping rule.
+        folder: Output folder of the run.
         every: Steps between evaluations.
         notes: Further sentences.
+
+    Cost: about a second for the timing.
     """
     sampler, probe, optimizer = job.sampler, trial.teacher.probe, OPTIMIZERS.parse(job.optimizer)
     parameters = sum(p.numel() for p in trial.field.parameters())
-    papers = ("defaults", f"of {job.signal.layout.kind} signals: {job.signal.defaults.source}")
-    defaults = [papers] if job.recipe == "paper" else []  # a recipe of its own says itself what it chose
-    start = f", goes on after step {trial.step:,}" if trial.step else ""
+    source = ("defaults", f"of {job.signal.layout.kind} signals: {job.signal.defaults.source}")
+    defaults = [source] if job.recipe == "paper" else []  # the other recipes list their own choices
+    start = f", continues after step {trial.step:,}" if trial.step else ""
     show.facts(
         [
             ("signal", f"{job.signal.name}, {job.signal.layout.describe()}, {len(probe):,} points"),
@@ -43,7 +45,7 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
             ("field", f"{_field_text(job)}, {parameters:,} parameters"),
             ("sampler", every_setting(sampler, SAMPLERS.name_of(sampler))),
             ("batch", _batch_text(job, trial)),
-            ("learning rate", f"{job.rate:g} {_course(job)}, {_rate_source(job)}"),
+            ("learning rate", f"{job.rate:g} {_lr_schedule_text(job)}, {_rate_source(job)}"),
             ("optimizer", every_setting(optimizer, OPTIMIZERS.name_of(optimizer))),
             ("loss", job.loss),
             ("budget", f"{budget_text(budget, job.total_steps, job.by_clock)}; seed {job.seed}{start}"),
@@ -57,20 +59,20 @@ def announce(show: Show, job: Job, trial: Run, budget: Budget, folder: Path, eve
 
 
 def recipe_text(job: Job) -> str:
-    """ "default: sampler=nint-fast, batch_share=0.02, ...", with what it chose, or "paper"."""
+    """The recipe and the settings that it chose, as in "default chose sampler=nint-fast, batch_share=0.02"; or "paper"."""
     if job.recipe == "paper":
         return "paper"
     chosen = ", ".join(f"{name}={value_text(value)}" for name, value in job.chosen.items())
-    return f"{job.recipe} chose {chosen or 'nothing, because everything is named'}"
+    return f"{job.recipe} chose {chosen or 'nothing, because every setting was given'}"
 
 
 def budget_text(budget: Budget, total_steps: int, by_clock: bool = False) -> str:
-    """ "300 steps or 60 s, whichever comes first; schedules laid out for 5,000 steps".
+    """A budget in words, as in "300 steps or 60 s of training, whichever comes first; schedules are laid out for 5,000 steps".
 
     Args:
-        budget: When the run stops.
-        total_steps: What schedules read.
-        by_clock: Whether the learning rate follows the seconds of the budget.
+        budget: Stopping rule.
+        total_steps: Steps along which schedules are laid out.
+        by_clock: Whether the learning rate follows the elapsed fraction of the seconds of the budget.
     """
     limits = [f"{budget.psnr:g} dB"] if budget.psnr is not None else []
     steps = budget.steps if budget.steps is not None or budget.seconds is not None else total_steps
@@ -78,7 +80,7 @@ def budget_text(budget: Budget, total_steps: int, by_clock: bool = False) -> str
     limits += [f"{budget.seconds:g} s of training"] if budget.seconds is not None else []
     joined = limits[0] if len(limits) == 1 else f"{', '.join(limits[:-1])} or {limits[-1]}, whichever comes first"
     if by_clock and budget.seconds is not None:
-        return f"{joined}; the learning rate is laid out for them"
+        return f"{joined}; the learning rate decays over them"
     return joined if steps == total_steps else f"{joined}; schedules are laid out for {total_steps:,} steps"
 
 
@@ -87,15 +89,15 @@ def _field_text(job: Job) -> str:
 
 
 def _batch_text(job: Job, trial: Run) -> str:
-    # the least of a few steps: now and then a sampler takes all points to look around
+    # The smallest of a few steps: some samplers train on all points at some steps.
     counts = [min(points_of(trial, step + ahead) for ahead in range(3)) for step in (trial.step, job.total_steps)]
     if counts[0] == counts[1]:
         return f"{counts[0]:,} points a step"
     return f"{counts[0]:,} points a step, growing to {counts[1]:,}"
 
 
-def _course(job: Job) -> str:
-    return f"{job.lr_schedule} after a rise over {job.warm_up:.3g} of the run" if job.warm_up else job.lr_schedule
+def _lr_schedule_text(job: Job) -> str:
+    return f"{job.lr_schedule} after a warm-up over {job.warm_up:.3g} of the run" if job.warm_up else job.lr_schedule
 
 
 def _rate_source(job: Job) -> str:
@@ -121,9 +123,9 @@ def _estimate(trial: Run, budget: Budget, every: int) -> str:
         bounds.append((left, steps_in(trial, speed, left)))
     training, steps = min(bounds)
     evaluations = steps // every + 1
-    if budget.seconds is not None:  # then also about fifty times over the seconds
+    if budget.seconds is not None:  # such a run is also evaluated about fifty times over its seconds
         evaluations = max(evaluations, min(50, steps))
-    measuring = evaluations * measured_points(trial) * speed.forward
+    evaluating = evaluations * evaluated_points(trial) * speed.forward
     most = "at most about" if budget.psnr is not None else "about"
-    spent = f"{most} {duration(training)} of training ({steps:,} steps) and {duration(measuring)} of evaluation"
+    spent = f"{most} {duration(training)} of training ({steps:,} steps) and {duration(evaluating)} of evaluation"
     return f"{spent}; about {memory(memory_for(trial))} of memory"

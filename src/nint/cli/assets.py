@@ -1,21 +1,24 @@
-"""`nint assets`: optional files that nint can use, where they are, and getting them."""
+"""`nint assets`: lists optional files, such as the weights of LPIPS, and downloads one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from nint.cli.parsing import flag, positional
 from nint.errors import UsageError, nearest
 
+if TYPE_CHECKING:
+    from nint.metrics.assets import Asset
+
 
 @dataclass(frozen=True)
 class AssetsOptions:
-    """Lists optional files that nint can use, or gets one into the user's cache with pip (nothing is installed).
+    """Lists optional files that nint can use, or downloads one into the user's cache with pip (nothing is installed).
 
     Attributes:
-        asset: what to get (lpips: weights of the image metric LPIPS); all are listed where it is left out
-        force: get it again where it is there already
+        asset: file to download (lpips: weights of the image metric LPIPS); without it all are listed
+        force: download it again where it exists
     """
 
     asset: Annotated[str, *positional("ASSET")] = ""
@@ -23,6 +26,11 @@ class AssetsOptions:
 
 
 def run(options: AssetsOptions) -> int:
+    """Runs `nint assets`; returns the exit code.
+
+    Raises:
+        UsageError: for an unknown asset, --force without one, or a download that fails.
+    """
     from nint.metrics.assets import ASSETS
 
     if options.asset and options.asset not in ASSETS:
@@ -45,7 +53,7 @@ def run(options: AssetsOptions) -> int:
     return 0
 
 
-def _state(asset: Any) -> tuple[str, str]:
+def _state(asset: Asset) -> tuple[str, str]:
     path = asset.path()
     if not path.exists():
         return "absent", str(path)

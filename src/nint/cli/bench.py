@@ -48,6 +48,11 @@ class BenchOptions:
 
 
 def run(options: BenchOptions) -> int:
+    """Runs the command and returns its exit code.
+
+    Raises:
+        UsageError: says what is wrong and what would be right.
+    """
     from nint.bench.execute import run_all
     from nint.bench.scales.scales import scale_named
     from nint.bench.store import Store
@@ -56,6 +61,7 @@ def run(options: BenchOptions) -> int:
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import runs_bar
     from nint.cli.show import Show
+    from nint.cli.tables import after, show_table
 
     listing = options.list or _LIST in options.names
     names = names_of([name for name in options.names if name != _LIST] or (["all"] if listing else []))
@@ -78,19 +84,29 @@ def run(options: BenchOptions) -> int:
     for problem in suite.store.problems:
         print(f"nint: {problem}", file=sys.stderr)
     remember_inputs(suite.inputs, out)
-    done, parallel = 0, {"workers": options.workers, "scheduler": options.scheduler, "threads": options.threads}
+    done = 0
     with Interrupts() as interrupts:
         for name in names:
             left = suite.left(name)
             with runs_bar(len(suite.left()) + done) as told:
-                progress = lambda part, what, done=done, told=told: told(done + part, what)  # noqa: E731
-                run_all(left, suite.store, **parallel, command=command, progress=progress, interrupted=interrupts)
+                run_all(
+                    left,
+                    suite.store,
+                    workers=options.workers,
+                    scheduler=options.scheduler,
+                    threads=options.threads,
+                    command=command,
+                    progress=after(done, told),
+                    interrupted=interrupts,
+                )
             done += len(left)
             if interrupts():
                 show.line(f"Stopped with {len(suite.left()):,} runs left; go on with the same command: {command}")
                 return interrupts.exit_code or 1
             written = suite.write(name, command)
-            _show_table(suite, name, command)
+            data = suite.data(name, command)
+            if data is not None:  # figures are looked at
+                show_table(data, 240)
             show.line(f"{out}: {', '.join(path.name for path in written) or f'nothing could be written for {name}'}")
     show.line(f"{out}: {suite.write_claims(command).name}, what this says of the paper's claims")
     failed = suite.failed()
@@ -105,11 +121,11 @@ def run(options: BenchOptions) -> int:
 
 
 def _check_out(out: Path) -> None:
-    from nint.bench.compare.folder import TABLE
+    from nint.bench.compare.folder import holds_comparison
     from nint.runs.folder import check_writable, holds_run
 
     check_writable(out)
-    if holds_run(out) or (out / TABLE).exists():
+    if holds_run(out) or holds_comparison(out):
         raise UsageError(f"{out} holds a {'run of nint fit' if holds_run(out) else 'comparison'}; choose another --out.")
 
 
@@ -136,17 +152,3 @@ def _list(show: Any, suite: Suite) -> None:
         # Runs that parts share are made once, so that together they take less than one after another.
         rows.append(("together", f"{len(suite.runs):,}", "", "runs that several need are made once"))
     show.table((f"at scale {suite.scale.name}", "runs", "time", ""), rows)
-
-
-def _show_table(suite: Suite, name: str, command: str) -> None:
-    data = getattr(suite.parts[name], "data", None)
-    if data is None:  # figures are looked at
-        return
-
-    from rich.console import Console
-
-    from nint.bench.tables.write import rich_tables
-
-    console = Console(width=None if sys.stdout.isatty() else 240, highlight=False, markup=False, emoji=False)
-    for table in rich_tables(data(suite.store, suite.scale, suite.inputs, suite.seeds, {"command": command})):
-        console.print(table)

@@ -1,4 +1,4 @@
-"""From options of the command line to a job."""
+"""Options of the command line -> a job."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
     """Reads the input and checks every setting; nothing is written.
 
     Args:
-        options: Those of the command line.
-        budget: When the run will stop.
+        options: Options of `nint fit`.
+        budget: Stopping rule.
 
     Raises:
-        UsageError: says what is wrong and what would be right.
+        UsageError: for an input that cannot be read or a setting out of range.
     """
     from nint.cli.options import signal_options
-    from nint.runs.job import make_job
+    from nint.runs.job import read_job
+    from nint.runs.options import FitSettings
 
     for key in ("batch_share", "batch_size"):
         with_setting(options.sampler or "", key, getattr(options, key))
-    return make_job(
-        options.input,
+    asked = FitSettings(
         recipe=options.recipe,
-        budget=budget,
         field=with_setting(options.field or "siren", "size", options.size),
         sampler=options.sampler,
         batch_share=options.batch_share,
@@ -50,12 +49,13 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
         device=options.device,
         score_precision=options.score_precision,
         compile=options.compile,
-        **signal_options(options),
+        signal=signal_options(options),
     )
+    return read_job(options.input, asked, budget)
 
 
 def folder_of(options: FitOptions) -> Path:
-    """Where the run goes: --out, else nint-out/ and the name of the input."""
+    """The output folder: --out, else nint-out/ and the name of the input."""
     from nint.signals.kinds import PREFIX
 
     if options.out is not None:
@@ -66,7 +66,7 @@ def folder_of(options: FitOptions) -> Path:
 
 
 def use_threads(threads: int | None) -> None:
-    """Sets the number of PyTorch's CPU threads for this process; None leaves it.
+    """Sets the number of PyTorch's CPU threads of this process; None leaves it as it is.
 
     Raises:
         UsageError: for a number out of range.
@@ -82,15 +82,15 @@ def use_threads(threads: int | None) -> None:
 
 
 def with_setting(form: str, key: str, value: Any) -> str:
-    """A text form with one setting given by an option of its own.
+    """Adds a setting that was given by its own option to a text form.
 
     Args:
         form: NAME or NAME:SETTING=VALUE,...
-        key: The setting; the option has its name.
-        value: What the option says; None changes nothing.
+        key: Name of the setting and of the option.
+        value: Value of the option; None leaves the form as it is.
 
     Raises:
-        UsageError: where both are given and differ.
+        UsageError: where form and option give different values.
     """
     if value is None:
         return form

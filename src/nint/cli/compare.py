@@ -1,22 +1,26 @@
-"""`nint compare`: samplers and fields side by side on one input."""
+"""`nint compare`: samplers and fields side by side on one input or several."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from nint.cli.options import SignalOptions, signal_options
-from nint.cli.parsing import command_line, flag, number, positional, several, text, whole
+from nint.cli.parsing import command_line, flag, number, positionals, several, text, whole
+
+if TYPE_CHECKING:
+    from nint.bench.compare.asked import Comparison
+    from nint.bench.tables.base import Table
 
 
 @dataclass(frozen=True)
 class CompareOptions(SignalOptions):
-    """Trains every pairing of sampler, field and seed from the same start weights, and writes one report and its pictures.
+    """Trains every pairing of sampler, field, input and seed from the same start weights, and writes one report and its pictures.
 
     Attributes:
-        input: file, or sample:NAME
+        inputs: files, or sample:NAME, of one kind
         out: folder for runs.jsonl, table.md and the pictures
         samplers: text forms as in nint list samplers; all adds plug-ins (default: every built-in one that the input allows)
         fields: text forms as in nint list fields, or all (default: siren)
@@ -24,11 +28,12 @@ class CompareOptions(SignalOptions):
         seconds: budget of each run in training seconds
         seeds: runs of each pairing, with the seeds 0, 1, ...
         size: hidden layers x width of every field whose text form gives none
-        batch_share: share of the points in a batch, of every sampler that has one and whose text form gives none
-        recipe: who chooses what is left out, default or paper
+        batch_share: fraction of the points in a batch, of every sampler that has one and whose text form gives none
+        baseline: sampler from which the differences of the others are taken (default: the first)
+        recipe: source of the settings that are left out, default or paper
         lr: learning rate of every field, the paper's is 1e-4 (default: the recipe's, or each field's own)
         lr_schedule: constant, cosine or exponential (default: the recipe's, which is constant in the paper's)
-        warm_up: share of the run in which the learning rate rises (default: the recipe's)
+        warm_up: fraction of the run in which the learning rate rises (default: the recipe's)
         optimizer: text form of the optimizer (default: the recipe's)
         loss: l2, l1 or huber
         total_steps: what schedules read (default: the budget's steps, or 5000 with --seconds)
@@ -42,8 +47,8 @@ class CompareOptions(SignalOptions):
         tensorboard: also log every run to OUT/tensorboard for TensorBoard (needs nint[tensorboard])
     """
 
-    input: Annotated[str, *positional("INPUT")]
     out: Annotated[str, *text("DIR")]
+    inputs: Annotated[tuple[str, ...], *positionals("INPUT")] = ()
     samplers: Annotated[tuple[str, ...], *several("SAMPLER")] = ()
     fields: Annotated[tuple[str, ...], *several("FIELD")] = ()
     steps: Annotated[int | None, *whole("N")] = None
@@ -51,6 +56,7 @@ class CompareOptions(SignalOptions):
     seeds: Annotated[int, *whole("N")] = 3
     size: Annotated[str | None, *text("LxH")] = None
     batch_share: Annotated[float | None, *number("SHARE")] = None
+    baseline: Annotated[str | None, *text("SAMPLER")] = None
     recipe: Annotated[str, *text("default|paper")] = "paper"
     lr: Annotated[float | None, *number("RATE")] = None
     lr_schedule: Annotated[str | None, *text("SCHEDULE")] = None
@@ -69,95 +75,104 @@ class CompareOptions(SignalOptions):
 
 
 def run(options: CompareOptions) -> int:
-    from nint.bench.compare.folder import TABLE
+    """Runs the command and returns its exit code.
+
+    Raises:
+        UsageError: says what is wrong and what would be right.
+    """
+    from nint.bench.compare.folder import claim
     from nint.bench.compare.pictures import write_pictures
-    from nint.bench.compare.plan import make_plan
-    from nint.bench.compare.run import run_comparison
-    from nint.bench.compare.table import failures, write_markdown
+    from nint.bench.compare.table import comparison_table
+    from nint.bench.execute import missing, run_all
+    from nint.bench.tables.data import table_data
+    from nint.bench.tables.write import write_markdown
     from nint.cli.choices import use_threads
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import runs_bar
     from nint.cli.show import Show
+    from nint.cli.tables import after, show_table
 
     use_threads(options.threads)
     out, show, command = Path(options.out), Show(), command_line(options, "compare")
-    same = (
-        "steps",
-        "seconds",
-        "seeds",
-        "size",
-        "batch_share",
-        "recipe",
-        "lr",
-        "lr_schedule",
-        "warm_up",
-        "optimizer",
-        "loss",
-        "total_steps",
-        "device",
-    )
-    plan = make_plan(
-        options.input,
-        samplers=options.samplers,
-        fields=options.fields or ("siren",),
-        checkpoints=options.checkpoints,
-        targets=options.targets,
-        signal_options=signal_options(options),
-        **{name: getattr(options, name) for name in same},
-    )
+    asked = _asked(options)
+    table = comparison_table(asked)
     if options.html:
         from nint.report.place import check_target
 
         check_target(out)
-    show.facts(_facts(plan))
-    with Interrupts() as interrupts, runs_bar(plan.runs) as progress:
-        comparison = run_comparison(
-            plan,
-            out,
-            command=command,
-            resume=options.resume,
-            force=options.force,
-            tensorboard=options.tensorboard,
-            progress=progress,
-            interrupted=interrupts,
-        )
-    for problem in comparison.problems:
+    if options.tensorboard:
+        from nint.monitors.tensorboard import summary_writer
+
+        summary_writer()  # refused here where it is not installed, and not by each run
+    store = claim(out, resume=options.resume, force=options.force)
+    show.facts(_facts(table))
+    for problem in store.problems:
         print(f"nint: {problem}", file=sys.stderr)
-    if comparison.results:
-        _show_tables(comparison)
-        for line in failures(comparison):
-            show.line(f"failed: {line}")
-        written = [write_markdown(comparison, out / TABLE), *write_pictures(comparison, out)]
+    specs = table.specs
+    with Interrupts() as interrupts, runs_bar(len(specs)) as told:
+        done = len(specs) - len(missing(specs, store))
+        run_all(specs, store, command=command, experiment="compare", progress=after(done, told), interrupted=interrupts)
+    records = store.records()
+    made = {spec: records[spec.key] for spec in specs if spec.key in records}
+    failed = {spec: record["error"] for spec, record in made.items() if record["error"] is not None}
+    if made:
+        data = table_data(table, records, store.problems)
+        show_table(data, 140)
+        for spec, error in failed.items():
+            show.line(f"failed: {spec.title}: {error}")
+        written = [write_markdown(data, out), *write_pictures(table, store)]
         show.line(f"{out}: runs.jsonl, {', '.join(path.name for path in written)}")
         if options.html:
             from nint.cli.report import show_report
             from nint.report.page import write_report
 
-            show_report(write_report(out, original=plan.signal), show)
-    if comparison.interrupted:
-        again = command if options.resume else f"{command.replace(' --force', '')} --resume"
-        show.line(f"Stopped after {len(comparison.results)} of {plan.runs} runs; go on with: {again}")
+            show_report(write_report(out), show)
+    if len(made) < len(specs):
+        again = command if options.resume or not made else f"{command.replace(' --force', '')} --resume"
+        show.line(f"Stopped after {len(made)} of {len(specs)} runs; go on with: {again}")
         return interrupts.exit_code or 1
-    return 1 if len(comparison.failed()) == plan.runs else 0
+    return 1 if len(failed) == len(specs) else 0
 
 
-def _facts(plan: Any) -> list[tuple[str, str]]:
-    budget = f"{plan.budget.seconds:g} training seconds" if plan.in_seconds else f"{plan.budget.steps:,} steps"
+def _asked(options: CompareOptions) -> Comparison:
+    from nint.bench.compare.asked import Comparison
+
+    settings = ("lr", "lr_schedule", "warm_up", "optimizer", "loss", "total_steps")
+    return Comparison(
+        inputs=options.inputs,
+        samplers=options.samplers,
+        fields=options.fields or ("siren",),
+        steps=options.steps,
+        seconds=options.seconds,
+        seeds=options.seeds,
+        size=options.size,
+        signal_options=signal_options(options),
+        batch_share=options.batch_share,
+        baseline=options.baseline,
+        checkpoints=options.checkpoints,
+        targets=options.targets,
+        recipe=options.recipe,
+        device=options.device,
+        settings={name: getattr(options, name) for name in settings},
+        tensorboard=options.tensorboard,
+    )
+
+
+def _facts(table: Table) -> list[tuple[str, str]]:
+    inputs = {spec.input: spec for spec in reversed(table.specs)}
+    fields = {spec.field: spec for spec in reversed(table.specs)}
+    samplers = list(dict.fromkeys(spec.sampler for spec in table.specs))
+    signals = [spec.signal() for spec in reversed(inputs.values())]
+    jobs = {field: spec.job() for field, spec in reversed(fields.items())}
+    first = table.specs[0]
+    budget = f"{first.seconds:g} training seconds" if first.seconds is not None else f"{first.steps:,} steps"
+    steps = next(iter(jobs.values())).total_steps
+    counts = {"samplers": len(samplers), "fields": len(fields), "inputs": len(inputs), "seeds": len(table.seeds)}
     return [
-        ("input", f"{plan.signal.name}, {plan.signal.layout.describe()}"),
-        ("recipe", plan.recipe),
-        ("samplers", "  ".join(plan.samplers)),
-        ("fields", "\n".join(f"{text}, learning rate {rate}" for text, rate in plan.rates().items())),
-        ("budget", f"{budget} each; schedules read {plan.total_steps:,} total steps"),
-        ("runs", f"{plan.runs:,}: samplers {len(plan.samplers)}, fields {len(plan.fields)}, seeds {plan.seeds}"),
+        ("input", "\n".join(f"{signal.name}, {signal.layout.describe()}" for signal in signals)),
+        ("recipe", first.recipe),
+        ("samplers", "  ".join(samplers)),
+        ("fields", "\n".join(f"{field}, learning rate {job.rate:g} ({job.rate_source})" for field, job in jobs.items())),
+        ("budget", f"{budget} each; schedules read {steps:,} total steps"),
+        ("runs", f"{len(table.specs):,}: {', '.join(f'{name} {count}' for name, count in counts.items())}"),
     ]
-
-
-def _show_tables(comparison: Any) -> None:
-    from rich.console import Console
-
-    from nint.bench.compare.table import rich_tables
-
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, markup=False, emoji=False)
-    for table in rich_tables(comparison):
-        console.print(table)

@@ -1,4 +1,4 @@
-"""`nint decode`: a fitted signal at any size."""
+"""`nint decode`: writes a fitted signal at any size."""
 
 from __future__ import annotations
 
@@ -56,6 +56,11 @@ _OF_ANY_KIND = ("model", "output", "device", "force")
 
 
 def run(options: DecodeOptions) -> int:
+    """Runs `nint decode`; returns the exit code.
+
+    Raises:
+        UsageError: for a model that cannot be read, an output that cannot be written, or an option that the model's kind does not have.
+    """
     source, output = model_path(options.model), Path(options.output)
     if output.is_dir():
         raise UsageError(f"{output} is a folder; give a file to write.")
@@ -86,5 +91,5 @@ def _asked(options: DecodeOptions, layout: Any) -> dict[str, Any]:
     for name in asked:
         if name not in known:
             has = ", ".join(f"--{option}" for option in known)
-            raise UsageError(f"--{name} has no meaning for this model, a {layout.describe()}; it takes {has}.")
+            raise UsageError(f"--{name} does not apply to this model, a {layout.describe()}; it takes {has}.")
     return asked

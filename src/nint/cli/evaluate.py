@@ -1,4 +1,4 @@
-"""`nint eval`: how close a model is to a signal."""
+"""`nint eval`: the metrics of a model against a signal."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ class EvalOptions(SignalOptions):
 
 
 def run(options: EvalOptions) -> int:
+    """Runs `nint eval`; returns the exit code.
+
+    Raises:
+        UsageError: for a model or input that cannot be read, a signal of another kind or shape, or a record that cannot be written.
+    """
     source = model_path(options.model)
     check_target(options.json)
 

@@ -1,4 +1,4 @@
-"""`nint fit`: options -> `nint.fitting`, with what a person wants to see before, during and after."""
+"""`nint fit`: runs `nint.fitting` with a summary before, a progress bar during and a summary after the run."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ _ABORTED = 130
 
 
 def run(options: FitOptions) -> int:
+    """Runs `nint fit`; returns the exit code.
+
+    Raises:
+        UsageError: for an input that cannot be read, a setting out of range, or an output that cannot be written.
+        DivergedError: where training diverges and the recipe does not restart it.
+    """
     from nint.cli.choices import folder_of, job_of, use_threads
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import ProgressBar
@@ -43,7 +49,7 @@ def run(options: FitOptions) -> int:
         from nint.report.place import check_target as check_report
 
         check_report(folder)
-    # The record alone belongs on standard output where it is asked for there.
+    # With --json -, standard output holds the record and nothing else.
     show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
     every = options.eval_every or default_eval_every(budget, job.total_steps)
     logs = _logs(folder) if options.tensorboard else []
@@ -62,11 +68,11 @@ def run(options: FitOptions) -> int:
                 half=options.half,
                 monitors=[bar, *logs],
                 interrupted=interrupts,
-                restarting=lambda restart: _tell(restart, options.quiet),
+                restarting=lambda restart: _report_restart(restart, options.quiet),
             )
         except KeyboardInterrupt:
             kept = (folder / "checkpoint.safetensors").exists()
-            print(f"nint: Aborted. {_how_to_resume(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
+            print(f"nint: Aborted. {_resume_hint(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
             return _ABORTED
     stopped_early = fit.record["stopped"] == "interrupted"
     write_record(options.json, fit.record)
@@ -79,12 +85,12 @@ def run(options: FitOptions) -> int:
 
         show_report(write_report(folder, original=job.signal), show)
     if stopped_early:
-        print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {_how_to_resume(options)}", file=sys.stderr)
+        print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {_resume_hint(options)}", file=sys.stderr)
         return interrupts.exit_code
     return 0
 
 
-def _tell(restart: dict[str, Any], quiet: bool) -> None:
+def _report_restart(restart: dict[str, Any], quiet: bool) -> None:
     from nint.runs.restarts import sentence
 
     if not quiet:
@@ -92,9 +98,9 @@ def _tell(restart: dict[str, Any], quiet: bool) -> None:
 
 
 def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: Path | None, show: Show, every: int) -> None:
-    """Refuses what cannot be done while nothing has been written, then says what will be done.
+    """Checks everything while nothing has been written, then prints the settings and an estimate.
 
-    The run that is built here is for measuring; the real one is built anew, so that nothing of the measuring can leak into it.
+    The run that is built here is timed and discarded; the real one is built again, so that the timing cannot change its result.
     """
     from nint.cli.announce import announce
     from nint.runs.build import build_run
@@ -103,7 +109,7 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: 
 
     trial = build_run(job, budget, None if options.resume else init)
     if options.force and not options.resume:
-        check_writable(folder)  # the old run goes only once the new one is ready to start
+        check_writable(folder)  # the old run is removed only when the new one is ready to start
     else:
         claim(folder, resume=options.resume, force=options.force)
     notes = restore(folder / CHECKPOINT, trial, job.settings()) if options.resume else ()
@@ -122,7 +128,7 @@ def _logs(folder: Path) -> list[Monitor]:
 def _draw_pictures(folder: Path, job: Job, fit: Fit) -> None:
     try:
         from nint.report.pictures import write_pictures
-    except ImportError:  # without matplotlib there is everything but the pictures
+    except ImportError:  # matplotlib is missing
         return
     write_pictures(folder, job.signal, fit)
 
@@ -141,8 +147,8 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             *((metric_label(name), metric(name, value)) for name, value in fit.metrics.items()),
             ("steps", f"{record['steps']:,} ({record['stopped']})"),
             *(("restarts", _restarts_text(record["restarts"])) for _ in record["restarts"][:1]),
-            ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} chose the points"),
-            ("work", f"{record['units']:,.1f} forwards over all points"),
+            ("training", f"{duration(training)}, of which {selection / training if training else 0:.0%} for selecting points"),
+            ("work", f"{record['forward_equivalents']:,.1f} forward equivalents (one is a forward over all points; a backward counts 2)"),
             ("peak memory", memory(record["peak_memory_bytes"])),
             ("files", f"in {folder}: {', '.join(files)}"),
             ("next", _command("decode", folder, f"{folder.resolve().name}{twice[0]}{layout.suffixes[0]}", *twice[1:])),
@@ -160,6 +166,6 @@ def _command(*words: object) -> str:
     return shlex.join(["nint", *map(str, words)])
 
 
-def _how_to_resume(options: FitOptions) -> str:
+def _resume_hint(options: FitOptions) -> str:
     again = dataclasses.replace(options, resume=True, force=False)
-    return f"Go on with: {command_line(again, 'fit')}"
+    return f"Continue with: {command_line(again, 'fit')}"

@@ -1,4 +1,4 @@
-"""`nint inspect`: everything that a model file says of itself."""
+"""`nint inspect`: the header of a model or checkpoint."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ class InspectOptions:
 
 
 def run(options: InspectOptions) -> int:
+    """Runs `nint inspect`; returns the exit code.
+
+    Raises:
+        UsageError: for a file that is missing, damaged or not nint's.
+    """
     path = model_path(options.model)
 
     from nint.cli.show import Show
@@ -52,7 +57,7 @@ def _rows(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> list[t
     return [
         ("file", f"{path}, {memory(size)}"),
         ("kind", "model" if resume is None else f"checkpoint after step {resume['step']:,}, with all that --resume needs"),
-        ("field", header["field"] or f"{header['module']}, a module of the user's own"),
+        ("field", header["field"] or f"{header['module']}, a user-defined module"),
         ("parameters", f"{sum(tensor.numel() for tensor in weights):,} ({kinds})"),
         ("maps", f"{header['in_features']} coordinates to {header['out_features']} values"),
         ("signal", layout.describe()),
@@ -76,7 +81,7 @@ def _versions(header: dict[str, Any], record: dict[str, Any]) -> dict[str, str]:
 
 
 def _density(layout: Any, weights: list[Any], size: int, checkpoint: bool) -> list[tuple[str, str]]:
-    """Bits for each sample of the signal itself (image: pixel): of the model, and of the original as it is unpacked."""
+    """Bits per sample of the signal (image: per pixel) of the model, beside those of the uncompressed original."""
     if not layout.samples:
         return []
     parameters = 8 * sum(tensor.numel() * tensor.element_size() for tensor in weights) / layout.samples

@@ -15,13 +15,12 @@ _STDERR = 2
 
 
 class Interrupts:
-    """While this context is open, signals are noted; call it to learn whether one has come.
+    """A context that catches SIGINT and SIGTERM; calling it tells whether one has arrived.
 
-    Programs between a person and this one may pass the same Ctrl-C on twice, so that one within half a second of the first is not
-    taken for a second.
+    A second SIGINT within half a second of the first is ignored: wrappers such as make or uv may deliver one Ctrl-C twice.
 
     Attributes:
-        received: The signal that came first, or None.
+        received: The first signal, or None.
     """
 
     def __init__(self) -> None:
@@ -30,11 +29,12 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def __call__(self) -> bool:
+        """Whether a signal has arrived."""
         return self.received is not None
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal, as shells count it; 0 where none came."""
+        """128 plus the number of the signal, as shells report it; 0 without a signal."""
         return 0 if self.received is None else 128 + self.received
 
     def __enter__(self) -> Interrupts:
@@ -50,7 +50,7 @@ class Interrupts:
         now = time.monotonic()
         if self.received is None:
             self.received, self._since = signal.Signals(number), now
-            # Not print: the signal may have come in the middle of another print.
+            # os.write, because the signal may have interrupted a print.
             with contextlib.suppress(OSError):
                 os.write(_STDERR, b"\nStopping after this step and saving; press Ctrl-C again to abort at once.\n")
         elif number == signal.SIGINT and now - self._since > _SAME_PRESS_S:

@@ -1,4 +1,4 @@
-"""`nint list`: samplers and fields with every setting, and the samples."""
+"""`nint list`: samplers and fields with every setting, and the sample signals."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ class ListOptions:
     """Lists samplers and fields with every setting (its default, its letter in the paper, what it does), and the samples.
 
     Attributes:
-        what: samplers, fields or samples; all three where it is left out
+        what: samplers, fields or samples; without it all three
     """
 
     what: Annotated[str, *positional("WHAT")] = "all"
 
 
 def run(options: ListOptions) -> int:
+    """Runs `nint list`; returns the exit code.
+
+    Raises:
+        UsageError: for a list that does not exist.
+    """
     if options.what not in (*_WHAT, "all"):
         raise UsageError(f"There is no list of '{options.what}'.{nearest(options.what, _WHAT)}")
 
@@ -47,7 +52,7 @@ def _registry(show: Any, what: str) -> None:
         try:
             cls = registry.get(name)
             entry = [(name, "", "", _first_line(cls)), *(_setting_row(field) for field in dataclasses.fields(cls) if field.init)]
-        except Exception as error:  # a plug-in may be broken in any way, and the others are still worth listing
+        except Exception as error:  # a broken plug-in must not hide the others
             entry = [(name, "", "", f"cannot be used: {' '.join(str(error).split()) or type(error).__name__}")]
         rows += [*entry, ("", "", "", "")]
     show.table((what, "default", "letter", "NAME:SETTING=VALUE,SETTING=VALUE"), rows[:-1])
@@ -57,7 +62,7 @@ def _first_line(cls: type) -> str:
     return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
 
 
-def _setting_row(field: dataclasses.Field) -> tuple[str, ...]:
+def _setting_row(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     from nint.settings import value_text
 
     default = "" if field.default is dataclasses.MISSING else value_text(field.default)

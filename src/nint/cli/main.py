@@ -1,4 +1,4 @@
-"""The command line `nint`: finds the subcommand, imports only that, and turns errors into one sentence."""
+"""The command line `nint`: imports the subcommand that is asked for and reports errors in one sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from nint.errors import NintError, UsageError, nearest
 from nint.version import __version__
@@ -23,10 +24,10 @@ COMMANDS = {
     "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and samples"),
     "assets": ("nint.cli.assets:AssetsOptions", "list optional files, such as the weights of LPIPS, or get one"),
 }
-"""Subcommand -> ("module:class of its options", one line). The module also has `run(options) -> exit code`."""
+"""Subcommand -> ("module:class of its options", help line). The module also has `run(options) -> exit code`."""
 
 _OUTSIDE = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT}
-"""What the system refuses for a reason that a person can see to."""
+"""Errors of the operating system that the user can do something about."""
 
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -39,7 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Without the program's name; `sys.argv` if None.
 
     Returns:
-        The exit code: 0, or 2 with one sentence on standard error for what cannot be done. 130 and 143 after Ctrl-C and SIGTERM.
+        The exit code: 0; 2 with one sentence on standard error for a user error; 130 and 143 after Ctrl-C and SIGTERM.
+
+    Raises:
+        MemoryError: never; it is reported as a user error.
+        OSError: for a system error that the user can do nothing about.
+        RuntimeError: for an error in nint or in a library.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
@@ -50,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _complain("Aborted.", _INTERRUPTED)
-    except BrokenPipeError:  # whoever read the output has gone; what is still buffered must not raise again at exit
+    except BrokenPipeError:  # the reader of the output has closed it; the rest of the buffer must not raise again at exit
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         return _BROKEN_PIPE
     except (MemoryError, RuntimeError) as error:
@@ -65,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _is_memory(error: Exception) -> bool:
-    """Whether an error is torch's or Python's word for memory that cannot be had."""
+    """Whether an error of PyTorch or Python means that memory could not be allocated."""
     words = ("out of memory", "not enough memory", "can't allocate memory")
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
@@ -83,11 +89,12 @@ def _dispatch(arguments: list[str]) -> int:
         raise UsageError(f"nint has no {kind} '{name}'.{nearest(name, ['--help', '--version'] if kind == 'option' else COMMANDS)}")
     module_name, _, options = COMMANDS[name][0].partition(":")
     module = importlib.import_module(module_name)
+    run: Callable[[Any], int] = module.run
 
     from nint.cli.parsing import parse
 
     try:
-        return module.run(parse(getattr(module, options), name, rest))
+        return run(parse(getattr(module, options), name, rest))
     except SystemExit as stop:  # help was shown
         return int(stop.code or 0)
 

@@ -1,4 +1,4 @@
-"""MODEL on the command line: a file, or the folder of a run."""
+"""MODEL on the command line: a model file, or the folder of a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _IN_FOLDER = ("model.safetensors", "checkpoint.safetensors")
 
 
 def model_path(given: str) -> Path:
-    """The file behind MODEL: of a run's folder its finished model, else its last checkpoint.
+    """The model file that MODEL names; in the folder of a run its finished model, else its last checkpoint.
 
     Raises:
-        UsageError: for a folder without either, or where there is nothing.
+        UsageError: for a folder without either, or a path that does not exist.
     """
     path = Path(given)
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Options that several commands or files share: how an input is read (each kind of signal takes some of them), and those of a fit."""
+"""Options that several commands share: how an input is read (each kind of signal takes some of them), and those of `nint fit`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ class SignalOptions:
         super_resolution: images: fit only the image reduced by this factor, measure on the original grid
         downsampling: images: box or bicubic, for super_resolution
         transparent: images: fit alpha as a channel, or leave pixels unobserved where it is 0 (unobserved)
-        start: audio, video: seconds to leave out at the beginning
+        bit_depth: images: bits in use of the 16 of a channel, where the values do not tell (10, 12, 14, 16)
+        start: audio, video: seconds to skip at the beginning
         duration: audio, video: seconds to fit
         in_dims: arrays, points: how many leading axes or columns are coordinates
-        pool_size: shapes: points drawn near the surface at a time
-        redraw_every: shapes: steps that drawn points are used for, 0 for the whole run
-        ground_truth: shapes: triangles, or nearest (the reference's rule)
+        pool_size: shapes: number of points drawn near the surface at a time
+        redraw_every: shapes: steps between two draws of the points, 0 to draw them once
+        ground_truth: shapes: source of the ground truth, triangles (exact), or nearest (the rule of the reference code)
         target: shapes: sdf or occupancy
-        iou_resolution: shapes: points a side of the grid on which IoU is measured
-        hold_out: share of the points to keep out of training and measure apart
-        max_points: most points that a file may claim to hold beyond what its length proves (2^28 if left out)
+        iou_resolution: shapes: points per axis of the grid on which IoU is measured
+        hold_out: fraction of the points to exclude from training and measure separately
+        max_points: largest number of points that a file may claim beyond what its length proves (2^28 if left out)
     """
 
     kind: Annotated[str | None, *text("KIND")] = None
@@ -36,6 +37,7 @@ class SignalOptions:
     super_resolution: Annotated[int | None, *whole("FACTOR")] = None
     downsampling: Annotated[str | None, *text("FILTER")] = None
     transparent: Annotated[str | None, *text("RULE")] = None
+    bit_depth: Annotated[int | None, *whole("BITS")] = None
     start: Annotated[float | None, *number("S")] = None
     duration: Annotated[float | None, *number("S")] = None
     in_dims: Annotated[int | None, *whole("N")] = None
@@ -54,37 +56,37 @@ class FitOptions(SignalOptions):
 
     Attributes:
         input: file, or sample:NAME (nint list samples)
-        recipe: who chooses what is left out: default (the fastest way to a good fit that was measured) or paper
+        recipe: source of the defaults: default (the fastest settings that were measured) or paper
         out: folder for the model, its checkpoint, record and pictures; nint-out/NAME if left out
         field: network, as NAME:SETTING=VALUE,... (nint list fields); siren if left out
         size: hidden layers x width of the network, short for its setting size
         sampler: which points to train on, as NAME:SETTING=VALUE,... (nint list samplers); the recipe's if left out
-        batch_share: share of the points in a batch, short for the sampler's setting batch_share
+        batch_share: fraction of the points in a batch, short for the sampler's setting batch_share
         batch_size: points in a batch, short for the sampler's setting batch_size
         steps: stop after this many steps
         seconds: stop after this much training time
         psnr: stop at this quality in dB
-        total_steps: length that schedules are laid out for, and the most steps without --steps or --seconds; the recipe's if left out
+        total_steps: steps along which schedules are laid out, and the limit without --steps or --seconds; the recipe's if left out
         lr: learning rate; the recipe's, or the network's own default, if left out
-        lr_schedule: course of the learning rate over the run; the recipe's if left out
-        warm_up: share of the run in which the learning rate rises; the recipe's if left out
+        lr_schedule: learning-rate schedule; the recipe's if left out
+        warm_up: fraction of the run over which the learning rate rises; the recipe's if left out
         optimizer: adam, muon or sgd, with settings as NAME:SETTING=VALUE,...; the recipe's if left out
         loss: l2, l1 or huber
-        seed: of the start weights and of the sampler
+        seed: random seed of the initial weights and of the sampler
         device: auto, cpu, cuda or mps
         threads: CPU threads; PyTorch's own choice if left out
-        score_precision: of forwards that only score points: float32, or bf16 for their large products
-        compile: compile the network first (torch.compile; needs a C++ compiler), apart from the training time
-        resume: go on with the run in the output folder
+        score_precision: precision of forwards that only score points: float32, or bf16 for their large matrix products
+        compile: compile the network first (torch.compile; needs a C++ compiler), excluded from the training time
+        resume: continue the run in the output folder
         force: replace the run in the output folder
-        init: model whose weights to start from
+        init: model to take the initial weights from
         eval_every: steps between evaluations; about fifty over the run if left out
         half: store the model in half precision
         json: also write the record to this file (- is standard output)
         tensorboard: also log to OUT/tensorboard for TensorBoard (needs nint[tensorboard])
-        no_pictures: draw no pictures of the result
+        no_pictures: write no pictures of the result
         html: also write OUT/report.html, one page that opens without a network (needs nint[report])
-        quiet: print nothing but errors
+        quiet: print errors only
     """
 
     input: Annotated[str, *positional("INPUT")]
@@ -122,6 +124,6 @@ class FitOptions(SignalOptions):
 
 
 def signal_options(options: SignalOptions) -> dict[str, Any]:
-    """What was given, as `nint.open_signal` takes it."""
+    """The options that were given, as keyword arguments of `nint.open_signal`."""
     found = {field.name: getattr(options, field.name) for field in dataclasses.fields(SignalOptions)}
     return {name: value for name, value in found.items() if value is not None}

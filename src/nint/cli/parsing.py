@@ -1,4 +1,4 @@
-"""A frozen dataclass of options <-> a command line. tyro does the parsing; what it refuses is told in one sentence."""
+"""A frozen dataclass of options <-> a command line. tyro parses; its errors are reported in one sentence."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def positional(metavar: str) -> tuple[Any, ...]:
-    """Annotations of a text that is given without the name of an option."""
+    """Annotations of a positional argument."""
     return Positional, *_value(metavar, _text)
 
 
 def positionals(metavar: str) -> tuple[Any, ...]:
-    """Annotations of any number of texts that are given without the name of an option."""
+    """Annotations of any number of positional arguments."""
     return Positional, arg(metavar=f"{metavar} ...", help_behavior_hint="")
 
 
 def text(metavar: str) -> tuple[Any, ...]:
-    """Annotations of an option that takes any text but an empty one."""
+    """Annotations of an option that takes a text that is not empty."""
     return _value(metavar, _text)
 
 
@@ -68,17 +68,17 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
     """Reads the arguments of a subcommand.
 
     Args:
-        options: A dataclass; its docstring is the help.
+        options: A dataclass of options; its docstring is the help text.
         name: The subcommand.
-        arguments: What follows the subcommand.
+        arguments: The words after the subcommand.
 
     Raises:
-        UsageError: one sentence, which names the nearest option where one is unknown.
-        SystemExit: with 0, once the help has been shown.
+        UsageError: for an unknown option (the nearest is named), a missing argument or a value of the wrong type.
+        SystemExit: with 0, after the help has been printed.
     """
     words, complaint = [current_word(word) for word in arguments], io.StringIO()
     if "--help" in words or "-h" in words:
-        words = ["--help"]  # alone, because tyro's help leaves out what the other words have already settled
+        words = ["--help"]  # alone, because tyro's help omits the options that the other words have set
     _refuse_unknown(words, options, name)
     try:
         with contextlib.redirect_stderr(complaint):
@@ -88,12 +88,12 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
             raise
         raise UsageError(_sentence(complaint.getvalue(), options, name)) from None
     if left:
-        raise UsageError(f"{name} has no use for '{left[0]}'; see nint {name} --help.")
+        raise UsageError(f"{name}: unexpected argument '{left[0]}'; see nint {name} --help.")
     return result
 
 
 def command_line(options: Any, name: str) -> str:
-    """The shortest command that gives these options, ready for a shell."""
+    """The shortest command line that gives these options, quoted for a shell."""
     places = _positionals(type(options))
     given = [getattr(options, place) for place in places]
     words = ["nint", name, *(str(word) for value in given for word in (value if isinstance(value, tuple) else (value,)))]
@@ -171,7 +171,7 @@ def _is_number(word: str) -> bool:
 
 
 def _sentence(panel: str, options: type, name: str) -> str:
-    """The complaint in a panel of tyro's: its first paragraph, without the frame."""
+    """The first paragraph of an error panel of tyro's, without the frame."""
     lines = [line.strip(_BORDERS) for line in _COLOUR.sub("", panel).splitlines()[1:]]
     start = next((number for number, line in enumerate(lines) if line), len(lines))
     end = next((number for number in range(start, len(lines)) if not lines[number]), len(lines))

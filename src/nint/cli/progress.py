@@ -1,4 +1,4 @@
-"""A line that moves: steps, quality, speed and time left. It is drawn between steps, while the training clock stands still."""
+"""A progress bar with steps, quality, speed and time left. It is drawn between steps, while the training clock is stopped."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WINDOW_S = 10.0
 
 
 class ProgressBar(BaseMonitor):
-    """A progress bar on standard error, and nothing where that is no terminal. Use it as a context: an error then leaves no broken line.
+    """A progress bar on standard error, hidden where that is not a terminal. As a context it clears its line after an error.
 
     Args:
-        console: A rich console; one on standard error if None.
+        console: A rich console; None is one on standard error.
         quiet: Draw nothing.
     """
 
@@ -46,22 +46,27 @@ class ProgressBar(BaseMonitor):
             self._bar.stop()
 
     def start(self, run: Run) -> None:
+        """Begins a new bar for a run, replacing that of a run that diverged and starts again."""
         if self._bar is not None:
-            if self._task is not None:  # a run that starts again after it has diverged
+            if self._task is not None:
                 self._bar.remove_task(self._task)
             self._seen = deque([(time.monotonic(), run.step)])
             self._task = self._bar.add_task(f"step {run.step:,}", total=1.0)
             self._draw(run)
 
     def after_step(self, run: Run) -> None:
+        """Redraws the bar at most every 0.1 s."""
         if self._bar is not None and time.monotonic() - self._drawn >= _REDRAW_S:
             self._draw(run)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Draws the last state."""
         if self._bar is not None:
             self._draw(run)
 
     def _draw(self, run: Run) -> None:
+        if self._bar is None:
+            return
         now = time.monotonic()
         self._drawn = now
         self._seen.append((now, run.step))
@@ -69,26 +74,26 @@ class ProgressBar(BaseMonitor):
             self._seen.popleft()
         since, first = self._seen[0]
         rate = (run.step - first) / (now - since) if now > since else 0.0
-        self._bar.update(self._task, completed=done_share(run), description=describe(run, rate))
+        self._bar.update(self._task, completed=completed_fraction(run), description=describe(run, rate))
         self._bar.refresh()
 
 
 def step_limit(run: Run) -> int | None:
-    """The step at which the run stops at the latest; None where only time limits it."""
+    """The last step that the budget allows; None where only time limits it."""
     budget = run.budget
     return None if budget.steps is None and budget.seconds is not None else budget.expected_steps(run.teacher.total_steps)
 
 
-def done_share(run: Run) -> float:
-    """How much of the budget is used, in [0, 1]."""
+def completed_fraction(run: Run) -> float:
+    """Used fraction of the budget, in [0, 1]."""
     limit, seconds = step_limit(run), run.budget.seconds
-    shares = [run.step / limit] if limit else []
-    shares += [run.clock.training_s / seconds] if seconds else []
-    return min(max(shares), 1.0)
+    fractions = [run.step / limit] if limit else []
+    fractions += [run.clock.training_s / seconds] if seconds else []
+    return min(max(fractions), 1.0)
 
 
 def seconds_left(run: Run, rate: float) -> float | None:
-    """Seconds until the first limit, at `rate` steps a second; None while that is not known."""
+    """Seconds until the first limit of the budget is reached, at `rate` steps per second; None while that is unknown."""
     limit, seconds = step_limit(run), run.budget.seconds
     left = [(limit - run.step) / rate] if limit is not None and rate > 0 else []
     left += [seconds - run.clock.training_s] if seconds is not None else []
@@ -96,7 +101,7 @@ def seconds_left(run: Run, rate: float) -> float | None:
 
 
 def describe(run: Run, rate: float) -> str:
-    """ "step 120/300  PSNR 31.42 dB  5.2 steps/s  ETA 0:00:35"."""
+    """The text of the bar, as in "step 120/300  PSNR 31.42 dB  5.2 steps/s  ETA 0:00:35"."""
     limit = step_limit(run)
     parts = [f"step {run.step:,}" + (f"/{limit:,}" if limit is not None else "")]
     name = run.signal.metrics[0]
@@ -115,7 +120,14 @@ def describe(run: Run, rate: float) -> str:
 
 @contextmanager
 def runs_bar(runs: int) -> Iterator[Callable[[float, str], None]]:
-    """Runs done, what is running, and the time left; nothing where standard error is not a terminal."""
+    """A progress bar of several runs on standard error, hidden where that is not a terminal.
+
+    Args:
+        runs: Number of runs.
+
+    Yields:
+        A function that sets the number of finished runs and the description of the current one.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

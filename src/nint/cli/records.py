@@ -1,4 +1,4 @@
-"""`--json FILE`: where a record goes. A file that is not a record of nint's is never overwritten unless asked for."""
+"""`--json FILE`: writes a record. Only a record of nint's is overwritten without --force."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ STDOUT = "-"
 
 
 def check_target(target: str | None, force: bool = False) -> None:
-    """Refuses a place for a record, before any work is done.
+    """Checks that a record can be written, before any work is done.
 
     Args:
         target: A file, "-" for standard output, or None for no record.
-        force: Overwrite whatever the file is.
+        force: Overwrite any file.
 
     Raises:
-        UsageError: for a folder, a file that is no record, or a place that cannot be written.
+        UsageError: for a folder, a file that is not a record of nint's, or a location that cannot be written.
     """
     if target is None or target == STDOUT:
         return
@@ -40,7 +40,7 @@ def check_target(target: str | None, force: bool = False) -> None:
 
 
 def write_record(target: str | None, record: dict[str, Any]) -> None:
-    """Writes a record to where `check_target` allowed it."""
+    """Writes a record to a target that `check_target` accepted."""
     if target is None:
         return
 

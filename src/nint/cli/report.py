@@ -1,4 +1,4 @@
-"""`nint report`: one HTML page about a fit, a comparison or a benchmark."""
+"""`nint report`: writes one HTML page about a fit, a comparison or a benchmark."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ReportOptions:
 
     Attributes:
         folder: output folder of nint fit, nint compare or nint bench
-        out: the page; report.html in the folder if left out
-        input: the file that was fitted, where it is not found by itself
+        out: file to write; report.html in the folder if left out
+        input: the fitted file, where it is not found automatically
     """
 
     folder: Annotated[str, *positional("FOLDER")]
@@ -28,6 +28,11 @@ class ReportOptions:
 
 
 def run(options: ReportOptions) -> int:
+    """Runs `nint report`; returns the exit code.
+
+    Raises:
+        UsageError: for a folder that holds nothing to report on, or a page that cannot be written.
+    """
     from nint.report.page import write_report
 
     written = write_report(Path(options.folder), None if options.out is None else Path(options.out), options.input)
@@ -36,7 +41,7 @@ def run(options: ReportOptions) -> int:
 
 
 def show_report(path: Path, show: Show | None = None) -> None:
-    """A line about a page that was written."""
+    """Prints a line about a page that was written."""
     from nint.cli.show import Show
     from nint.report.words import memory
 

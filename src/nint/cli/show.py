@@ -1,4 +1,4 @@
-"""What a command prints: plain lines that survive a pipe, bold and coloured only on a terminal."""
+"""Output of the commands: plain lines where it goes to a pipe, bold and coloured only on a terminal."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-_UNLIMITED = 10_000  # where the text does not go to a terminal, so that a line stays a line
+_UNLIMITED = 10_000  # columns where the output is not a terminal, so that lines are not wrapped
 
 
 class Show:
     """Prints lines, facts and tables.
 
     Args:
-        stream: Where to; standard output if None.
+        stream: Output; None is standard output.
         quiet: Print nothing.
     """
 
@@ -22,12 +22,12 @@ class Show:
         self.quiet = quiet
 
     def line(self, text: str = "") -> None:
-        """One line, never wrapped."""
+        """Prints one line without wrapping it."""
         if not self.quiet:
             print(text, file=self._stream or sys.stdout, flush=True)
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
-        """Labels and what they say, in two columns; a row without text is left out."""
+        """Prints labels and texts in two columns; rows without a text are left out."""
         table = _grid()
         table.add_column(no_wrap=True, style="bold")
         table.add_column(overflow="fold")
@@ -37,7 +37,7 @@ class Show:
         self._render(table)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Rows under a header."""
+        """Prints rows under a header."""
         table = _grid()
         table.show_header = True
         for number, column in enumerate(columns):

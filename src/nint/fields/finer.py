@@ -12,25 +12,32 @@ from torch import Tensor, nn
 
 from nint.fields.base import FieldSpec
 from nint.fields.layers import sine_linears
+from nint.fields.passes import SineLayer
+from nint.machine.sines import SineKernel, sine
 from nint.settings import setting
 
 
-class VariableSine(nn.Module):
+class VariableSine(SineLayer):
     """x -> sin(omega_0 (|z| + 1) z) with z = W x + b, `[..., in] -> [..., out]`.
 
     The factor |z| + 1 is a constant to every derivative. It is detached rather than computed under `no_grad`, which
     forward-mode AD ignores: J v and J^T u would then belong to two different Jacobians, and K would not be symmetric.
     """
 
-    def __init__(self, layer: nn.Linear, omega_0: float) -> None:
-        super().__init__()
-        self.linear = layer
-        self.omega_0 = omega_0
+    @property
+    def kernel(self) -> SineKernel:
+        """FINER's phase and its sine."""
+        return SineKernel(self.omega_0)
+
+    @property
+    def fold(self) -> float:
+        """1: the phase is not linear in W and b."""
+        return 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         z = self.linear(x)
         factor = z.detach().abs() + 1
-        return torch.sin(self.omega_0 * factor * z)
+        return sine(self.omega_0 * factor * z)
 
 
 @dataclass(frozen=True)

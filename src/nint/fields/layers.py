@@ -10,6 +10,13 @@ import torch
 from torch import Tensor, nn
 
 
+class _Uninitialised(nn.Linear):
+    """A linear layer whose parameters are not drawn, which `nn.Linear` would do from the global generator."""
+
+    def reset_parameters(self) -> None:
+        """Leaves them as they are."""
+
+
 def uniform_(tensor: Tensor, bound: float, generator: torch.Generator) -> None:
     """Fills with U(-bound, bound)."""
     with torch.no_grad():
@@ -36,7 +43,8 @@ def linear(
         dtype: Parameter type; None is the default dtype.
     """
     default = 1 / math.sqrt(in_features)
-    layer = nn.utils.skip_init(nn.Linear, in_features, out_features, dtype=dtype)
+    layer: nn.Linear = _Uninitialised(in_features, out_features, dtype=dtype)
+    layer.__class__ = nn.Linear
     uniform_(layer.weight, default if weight_bound is None else weight_bound, generator)
     uniform_(layer.bias, default if bias_bound is None else bias_bound, generator)
     return layer

@@ -13,20 +13,17 @@ from torch.nn import functional
 
 from nint.fields.base import FieldSpec
 from nint.fields.layers import sine_linears
+from nint.fields.passes import SineLayer
+from nint.machine.sines import sine
 from nint.settings import setting
 
 
-class Sine(nn.Module):
+class Sine(SineLayer):
     """x -> sin(omega_0 (W x + b)), `[..., in] -> [..., out]`."""
-
-    def __init__(self, layer: nn.Linear, omega_0: float) -> None:
-        super().__init__()
-        self.linear = layer
-        self.omega_0 = omega_0
 
     def forward(self, x: Tensor) -> Tensor:
         # omega_0 goes into the small weight matrix, not into the large activations: one pass over memory less
-        return torch.sin(functional.linear(x, self.omega_0 * self.linear.weight, self.omega_0 * self.linear.bias))
+        return sine(functional.linear(x, self.omega_0 * self.linear.weight, self.omega_0 * self.linear.bias))
 
 
 @dataclass(frozen=True)

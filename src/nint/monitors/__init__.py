@@ -1,4 +1,4 @@
-"""What watches a run: metrics, checkpoints, pictures. The training clock stands still meanwhile."""
+"""Monitors of a run: metrics, checkpoints, pictures. They run with the training clock stopped."""
 
 from nint.monitors.base import BaseMonitor
 

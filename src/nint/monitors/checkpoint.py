@@ -1,4 +1,4 @@
-"""Saves the run every so often, and at the end."""
+"""Checkpoints at intervals of wall time, and at the end."""
 
 from __future__ import annotations
 
@@ -31,10 +31,12 @@ class Checkpoint(BaseMonitor):
         self._last = -float("inf")
 
     def after_step(self, run: Run) -> None:
+        """Saves where the interval has passed."""
         if time.monotonic() - self._last >= self._seconds:
             self._save(run)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Saves the last state."""
         self._save(run)
 
     def _save(self, run: Run) -> None:

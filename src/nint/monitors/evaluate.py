@@ -7,16 +7,16 @@ from nint.monitors.base import BaseMonitor
 from nint.runs.model import predict_rows
 from nint.training.engine import Run, check_weights
 
-NOT_METRICS = ("step", "training_seconds", "selection_seconds", "units", "flops", "loss")
+NOT_METRICS = ("step", "training_seconds", "selection_seconds", "forward_equivalents", "flops", "loss")
 """What a row of a curve holds besides the signal's metrics."""
 
 
 class Evaluate(BaseMonitor):
     """Adds a row to `run.curve` every `every` steps and at the end.
 
-    A row holds step, training_seconds, selection_seconds, units (work in forwards over the pool), flops (the same work in
-    floating-point operations: units x points of the pool x `forward_flops`), loss (of the last batch, before its update) and the
-    signal's metrics.
+    A row holds step, training_seconds, selection_seconds, forward_equivalents (work so far; one is the cost of forwarding every point
+    once), flops (the same work in floating-point operations: forward equivalents x points of the pool x `forward_flops`), loss (of the
+    last batch, before its update) and the signal's metrics.
 
     Args:
         every: Steps between evaluations.
@@ -30,12 +30,14 @@ class Evaluate(BaseMonitor):
         self.every_s = every_s
 
     def after_step(self, run: Run) -> None:
+        """Evaluates where one is due."""
         last_s = run.curve[-1]["training_seconds"] if run.curve else 0.0
         late = self.every_s is not None and run.clock.training_s - last_s >= self.every_s
         if late or run.step % self.every == 0 or run.step in self.at:
             evaluate(run)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Evaluates the last step, unless that was done."""
         if not run.curve or run.curve[-1]["step"] != run.step:
             evaluate(run)
 
@@ -53,8 +55,8 @@ def evaluate(run: Run) -> dict[str, float]:
             "step": run.step,
             "training_seconds": run.clock.training_s,
             "selection_seconds": run.clock.selection_s,
-            "units": run.units,
-            "flops": run.units * len(run.teacher.probe) * forward_flops(run.field),
+            "forward_equivalents": run.forward_equivalents,
+            "flops": run.forward_equivalents * len(run.teacher.probe) * forward_flops(run.field),
             "loss": run.loss,
             **metrics,
         }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nint.plots.style import as_rgb, as_unit, with_points
+from nint.plots.style import as_rgb, with_points
 from nint.runs.model import predict_rows
 from nint.signals.base import GridCoords, RowSubset, Signal
 from nint.signals.grid.gridded import GridSignal
@@ -44,22 +44,26 @@ class Plane:
 
     def selected(self, run: Run) -> np.ndarray:
         """Pixels of the picture that are in the last batch."""
-        rows = run.signal.layout_rows(run.selection.indices).cpu().numpy() - self.first
-        return rows[(rows >= 0) & (rows < self.target.shape[0] * self.target.shape[1])]
+        if run.selection is None:
+            return np.empty(0, np.int64)
+        rows: np.ndarray = run.signal.layout_rows(run.selection.indices).cpu().numpy() - self.first
+        shown: np.ndarray = rows[(rows >= 0) & (rows < self.target.shape[0] * self.target.shape[1])]
+        return shown
 
 
 def plane_of(signal: Signal) -> Plane | None:
-    """The picture of a signal; None where it has none, or one that is too large."""
+    """The picture of a signal; None where it has none or is too large."""
     whole = getattr(signal, "inner", signal)  # with unobserved or held-out points: the signal behind
     if whole.layout.kind == "image":
-        return _image(whole) if whole.layout.samples <= MOST_POINTS else None
+        samples = whole.layout.samples
+        return _image(whole) if samples is not None and samples <= MOST_POINTS else None
     if isinstance(whole, GridSignal) and len(whole.layout.grid) in (2, 3) and math.prod(whole.layout.grid[-2:]) <= MOST_POINTS:
         return _middle(whole)
     return None
 
 
 def _image(signal: Any) -> Plane:
-    target = as_unit(signal.array)
+    target = signal.layout.as_unit(signal.array)
     target = target if target.ndim == 3 else target[..., None]
     if signal.observed is not None:
         target = np.where(signal.observed.numpy().reshape(*target.shape[:2], 1), target, np.float32("nan"))

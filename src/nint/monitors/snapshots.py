@@ -21,9 +21,9 @@ def is_snapshot_step(step: int) -> bool:
 
 
 class Snapshots(BaseMonitor):
-    """Writes `step-000120.npz` at a few steps: `selected` (points of the decoded grid), `pool` (how many there were to choose from)
-    and `decoded` (the signal's own kind).
+    """Writes `step-000120.npz` at a few steps.
 
+    A file holds `selected` (points of the decoded grid), `pool` (how many there were to choose from) and `decoded` (the signal's own kind).
     Pools of more than four million points are not recorded.
 
     Args:
@@ -34,10 +34,12 @@ class Snapshots(BaseMonitor):
         self._folder = folder
 
     def after_step(self, run: Run) -> None:
+        """Writes at the steps of the series."""
         if is_snapshot_step(run.step):
             self._write(run)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Writes the last step."""
         self._write(run)
 
     def _write(self, run: Run) -> None:

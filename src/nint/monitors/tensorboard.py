@@ -1,4 +1,4 @@
-"""A log for TensorBoard: every evaluation as scalars, and at a few steps pictures or sound. The training clock stands still meanwhile."""
+"""A log for TensorBoard: every evaluation as scalars, and at a few steps pictures or sound."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from nint.runs.model import predict_rows
 from nint.training.engine import Run, check_weights
 
 _EVENTS = "events.out.tfevents.*"
-_COSTS = ("training_seconds", "units", "flops")
+_COSTS = ("training_seconds", "forward_equivalents", "flops")
 
 
 class TensorBoard(BaseMonitor):
     """Logs what `run.curve` gets, and the pictures of steps 1, 2, 5, 10, 20, ... and of the last; give it after the monitor that evaluates.
 
     Scalars, at the steps of the curve: quality/METRIC, training/loss, training/learning_rate, cost/training_seconds, cost/selection_share
-    (of the training seconds), cost/units and cost/flops. Images, videos (their middle frame), volumes (their middle slice) and arrays of
-    two or three axes show the reconstruction, its absolute error (the brightest is 0.2 or more) and the last batch in red; sound is logged
-    as sound, its channels mixed. "Relative" on TensorBoard's horizontal axis is the training time, evaluation excluded.
+    (of the training seconds), cost/forward_equivalents (one is the cost of forwarding every point once) and cost/flops. Images, videos
+    (their middle frame), volumes (their middle slice) and arrays of two or three axes show the reconstruction, its absolute error (the
+    brightest is 0.2 or more) and the last batch in red; sound is logged as sound, its channels mixed. "Relative" on TensorBoard's
+    horizontal axis is the training time, evaluation excluded.
 
-    A log that is there is gone on with: what it has beyond the step at which the run goes on is withdrawn.
+    An existing log is continued; what it holds beyond the step at which the run continues is withdrawn.
 
     Args:
         folder: Where to write; one folder is one run in TensorBoard.
@@ -47,9 +48,11 @@ class TensorBoard(BaseMonitor):
         self._plane: Plane | None = None
 
     def start(self, run: Run) -> None:
+        """Opens the log."""
         self._open(run, run.step)
 
     def after_step(self, run: Run) -> None:
+        """Logs new rows of the curve, and pictures at the steps of the series."""
         if self._writer is None:  # the runs of a comparison are not started one by one
             self._open(run, run.step - 1)
         self._log_rows(run)
@@ -57,6 +60,7 @@ class TensorBoard(BaseMonitor):
             self._show(run)
 
     def finish(self, run: Run, reason: str) -> None:
+        """Logs the last step and closes the log."""
         self._log_rows(run)
         if run.step > self._shown:
             self._show(run)
@@ -64,7 +68,7 @@ class TensorBoard(BaseMonitor):
         self._writer = None
 
     def _open(self, run: Run, done: int) -> None:
-        """Starts the log, or goes on with one after step `done`."""
+        """Starts the log, or continues one after step `done`."""
         if self._writer is not None:  # a try that diverged, and starts anew
             self._writer.close()
         there = any(self._folder.glob(_EVENTS))
@@ -84,7 +88,7 @@ class TensorBoard(BaseMonitor):
         for row in run.curve[self._rows :]:
             scalars = {f"quality/{name}": value for name, value in row.items() if name not in NOT_METRICS and value is not None}
             scalars["training/loss"] = row["loss"]
-            if row["step"] == run.step:  # a rate may go by the clock, so that nobody knows those of earlier steps any more
+            if row["step"] == run.step:  # a rate may follow the clock, and is not recorded
                 scalars["training/learning_rate"] = run.optimizer.param_groups[0]["lr"]
             scalars |= {f"cost/{name}": row[name] for name in _COSTS if row.get(name) is not None}
             if row["training_seconds"] > 0:
@@ -98,7 +102,8 @@ class TensorBoard(BaseMonitor):
         if self._plane is not None:
             self._add_picture("original", as_rgb(np.nan_to_num(self._plane.target)), 0, 0.0)
         elif run.signal.layout.kind == "audio":
-            self._add_sound("original", np.asarray(getattr(run.signal, "inner", run.signal).samples), run, 0, 0.0)
+            sound: Any = getattr(run.signal, "inner", run.signal)
+            self._add_sound("original", np.asarray(sound.samples), run, 0, 0.0)
 
     def _show(self, run: Run) -> None:
         self._shown = run.step
@@ -121,7 +126,8 @@ class TensorBoard(BaseMonitor):
 
     def _add_sound(self, tag: str, samples: np.ndarray, run: Run, step: int, seconds: float) -> None:
         mixed = np.clip(samples.mean(axis=1), -1, 1)
-        self._writer.add_audio(tag, mixed, step, sample_rate=run.signal.layout.sample_rate_hz, walltime=self._origin + seconds)
+        layout: Any = run.signal.layout  # an AudioLayout, which is loaded only for sound
+        self._writer.add_audio(tag, mixed, step, sample_rate=layout.sample_rate_hz, walltime=self._origin + seconds)
 
 
 def summary_writer() -> Any:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nint.errors import UsageError
+from nint.fields.passes import Rows, chunks_of, written_out
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
 from nint.ntk.check import require_pointwise
@@ -51,6 +52,10 @@ def forward_rows(field: Forward, coords: Any, chunk_size: int) -> Tensor:
         chunk_size: Points at a time.
     """
     n = len(coords)
+    if n and (passes := written_out(field)) is not None:
+        found = torch.empty(n, passes.out_features)
+        passes.forward(Rows(coords), chunks_of(n, chunk_size), found)
+        return found
     out: Tensor | None = None
     with torch.no_grad():
         for rows in row_chunks(n, chunk_size):
@@ -77,12 +82,14 @@ def vjp_rows(
         field: The network.
         coords: `[n, d_in]`, read by slices.
         cotangent: (prediction of the rows `[m, d_out]`, the rows) -> u of the rows `[m, d_out]`. Taking the prediction lets
-            the loss gradient be formed from the same forward.
+            the loss gradient be formed from the same forward. May be called from several threads, each with rows of its own.
         chunk_size: Points at a time.
         forward: Another way to call the network, with a graph.
 
     Cost: one forward and one backward per point.
     """
+    if len(coords) and (passes := written_out(field if forward is None else forward)) is not None:
+        return passes.gradient(Rows(coords), chunks_of(len(coords), chunk_size), cotangent)[0]
     named = [(name, p) for name, p in field.named_parameters() if p.requires_grad]
     if not named:
         raise UsageError("The network has no trainable parameters, so its tangent kernel is zero.")
@@ -113,6 +120,10 @@ def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) ->
     Cost: one forward-mode pass per point (a forward and its tangent, about three forwards' work).
     """
     n = len(coords)
+    if n and (passes := written_out(field)) is not None:
+        found = torch.empty(n, passes.out_features)
+        passes.tangent(Rows(coords), chunks_of(n, chunk_size), tangent, found)
+        return found
     out: Tensor | None = None
     primal = trainable(field)
     with torch.no_grad(), forward_ad.dual_level():

@@ -1,1 +1,1 @@
-"""Pictures from arrays."""
+"""Plots: arrays in, picture files out."""

@@ -1,4 +1,4 @@
-"""Rows of reconstructions beside their original, each with a zoomed crop: the look of the paper's Figs. 3, 5, 8, 9 and 10."""
+"""Rows of reconstructions beside their original, each with a zoomed crop, in the style of the paper's Figs. 3, 5, 8, 9 and 10."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Tile:
     """One picture of a gallery.
 
     Attributes:
-        title: What it is, for example a sampler.
+        title: Heading, for example the sampler.
         image: `[h, w]` or `[h, w, c]`.
-        caption: A number or two.
-        best: Whether its caption stands out.
+        caption: Text below, for example the PSNR.
+        best: Whether the caption is bold.
     """
 
     title: str
@@ -36,13 +36,13 @@ class Tile:
 
 @dataclass(frozen=True)
 class Row:
-    """Pictures of one thing.
+    """Pictures of one original.
 
     Attributes:
-        label: Written at the left.
-        target: The original, by which the crop is chosen; the tiles have its shape.
-        tiles: What is shown.
-        crop: (top, left, side) of the enlarged part; None chooses where the tiles differ most.
+        label: Label at the left.
+        target: The original, `[h, w]` or `[h, w, c]`; the tiles have its shape.
+        tiles: Pictures to show.
+        crop: (top, left, side) of the enlarged part in pixels; None chooses where the tiles differ most.
     """
 
     label: str
@@ -52,13 +52,16 @@ class Row:
 
 
 def write_gallery(rows: Sequence[Row], title: str, path: Path, columns: int | None = None) -> list[tuple[int, int, int]]:
-    """Writes the rows below each other and returns the crops.
+    """Writes the rows below each other and returns their crops.
 
     Args:
         rows: At least one, each with at least one tile.
         title: Heading.
-        path: Where to write.
-        columns: Tiles side by side; a longer row goes on below. None is the longest row.
+        path: File to write.
+        columns: Number of tiles side by side; a longer row is wrapped. None is the length of the longest row.
+
+    Returns:
+        (top, left, side) of each row's enlarged part, in pixels.
     """
     columns = columns or max(len(row.tiles) for row in rows)
     bands = [(row, start) for row in rows for start in range(0, len(row.tiles), columns)]
@@ -90,18 +93,18 @@ def _draw(whole: Any, zoom: Any, tile: Tile, crop: tuple[int, int, int], last: b
         axes.set_axis_on()
     show_image(whole, picture)
     show_image(zoom, picture[top : top + side, left : left + side])
-    # Two strokes, so that the box is seen on light and on dark.
+    # Two strokes, so that the box is visible on light and on dark.
     for colour, stroke in (("black", 2.4), (_BOX, 1.1)):
         whole.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=colour, linewidth=stroke))
     whole.set_title(tile.title, fontsize=NORMAL, color=INK, pad=3)
-    # An empty line keeps it apart from the titles below.
+    # An empty line separates the caption from the titles below.
     zoom.set_xlabel(
         tile.caption if last else f"{tile.caption}\n", fontsize=SMALL, color=INK, fontweight="bold" if tile.best else "normal", labelpad=3
     )
 
 
 def best_of(values: Sequence[float | None], larger: bool = True) -> list[bool]:
-    """Which of several numbers is the best one, as they are shown to two decimals; none where fewer than two are known."""
+    """Which of several numbers are best after rounding to two decimals; none where fewer than two are known."""
     known = [round(value, 2) for value in values if value is not None and math.isfinite(value)]
     if len(known) < 2:
         return [False] * len(values)

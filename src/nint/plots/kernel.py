@@ -1,4 +1,4 @@
-"""The tangent kernel around chosen pixels, and its diagonal over the whole image. The look of the paper's Fig. 2."""
+"""The tangent kernel around chosen pixels, and its diagonal over the whole image, in the style of the paper's Fig. 2."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _TILE = 2.7  # inches
 
 @dataclass(frozen=True)
 class KernelView:
-    """A network's kernel at one moment.
+    """A network's kernel at one step.
 
     Attributes:
-        title: When.
-        patches: `[9, 9]` for each region, its pixels in row order.
-        diagonal: `[h', w']`, over the image or a coarser grid of it.
+        title: Label of the step.
+        patches: Kernel `[9, 9]` of each 3x3 region, its pixels in row order.
+        diagonal: `[h', w']`, over the image or a coarser grid.
     """
 
     title: str
@@ -30,14 +30,14 @@ class KernelView:
 
 
 def write_kernel(image: np.ndarray, centres: Sequence[tuple[int, int]], views: Sequence[KernelView], title: str, path: Path) -> Path:
-    """Writes a row for each moment: the image with its 3x3 regions, their kernels, and the diagonal in powers of ten.
+    """Writes a row for each step: the image with its 3x3 regions, their kernels, and log10 of the diagonal.
 
     Args:
         image: `[h, w]` or `[h, w, c]`.
         centres: (row, column) of the middle pixel of each region.
-        views: Moments.
+        views: The kernel at each step.
         title: Heading.
-        path: Where to write.
+        path: File to write.
     """
     columns = len(centres) + 2
     figure = new_figure(columns * (_TILE + 0.45), len(views) * (_TILE + 0.2) + 0.4)
@@ -60,7 +60,7 @@ def _regions(axes: Any, image: np.ndarray, centres: Sequence[tuple[int, int]]) -
 
     show_image(axes, as_rgb(image))
     height, width = image.shape[:2]
-    margin = max(min(height, width) // 60, 1)  # a box of exactly 3 pixels would not be seen on a large image
+    margin = max(min(height, width) // 60, 1)  # a box of exactly 3 pixels would be invisible on a large image
     for number, (row, column) in enumerate(centres):
         for colour, stroke in (("white", 3.0), (RED, 1.6)):
             corner = (column - 1.5 - margin, row - 1.5 - margin)

@@ -1,4 +1,4 @@
-"""One run over time: reconstructions above, the points that were chosen below. The look of the paper's Fig. 1."""
+"""One run at several steps: reconstructions above, the selected points below, in the style of the paper's Fig. 1."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ _TILE = 2.5  # inches
 
 @dataclass(frozen=True)
 class Moment:
-    """Attributes:
-    title: When.
-    image: The reconstruction, `[h, w]` or `[h, w, c]`.
-    selected: Rows of the pool in the last batch, pixels counted in row order.
-    caption: Its quality.
+    """A run at one step.
+
+    Attributes:
+        title: Label of the step.
+        image: The reconstruction, `[h, w]` or `[h, w, c]`.
+        selected: Indices of the points in the last batch, pixels counted in row order, `[k]`.
+        caption: Text below the title, for example the PSNR.
     """
 
     title: str
@@ -29,7 +31,7 @@ class Moment:
 
 
 def write_moments(moments: Sequence[Moment], title: str, path: Path) -> Path:
-    """Writes the moments side by side."""
+    """Writes the steps of a run side by side."""
     height = _TILE * moments[0].image.shape[0] / moments[0].image.shape[1]
     figure = new_figure(len(moments) * (_TILE + 0.06) + 0.3, 2 * height + 0.95)
     figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
@@ -38,8 +40,8 @@ def write_moments(moments: Sequence[Moment], title: str, path: Path) -> Path:
         show_image(top, as_rgb(moment.image))
         show_image(bottom, with_points(moment.image, moment.selected))
         top.set_title(f"{moment.title}\n{moment.caption}" if moment.caption else moment.title, fontsize=NORMAL, color=INK)
-        share = len(moment.selected) / (moment.image.shape[0] * moment.image.shape[1])
-        bottom.set_xlabel(f"{share:.0%} of the pixels", fontsize=SMALL, color=INK, labelpad=3)
+        fraction = len(moment.selected) / (moment.image.shape[0] * moment.image.shape[1])
+        bottom.set_xlabel(f"{fraction:.0%} of the pixels", fontsize=SMALL, color=INK, labelpad=3)
     above[0].set_ylabel("reconstruction", fontsize=NORMAL, color=INK)
-    below[0].set_ylabel("chosen points (red)", fontsize=NORMAL, color=INK)
+    below[0].set_ylabel("selected points (red)", fontsize=NORMAL, color=INK)
     return save(figure, path)

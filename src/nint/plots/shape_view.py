@@ -1,4 +1,4 @@
-"""Pictures of triangle meshes without a graphics library: orthographic, a depth buffer, one light."""
+"""Renders triangle meshes in NumPy: orthographic projection, depth buffer, two directional lights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from nint.mesh import unit
 
 AZIMUTH, ELEVATION = 25.0, 12.0
-"""Degrees about the upright axis and above the horizon from which a mesh is seen."""
+"""Direction of view in degrees: around the vertical axis, and above the horizon."""
 
 _LIGHT = np.array([-0.45, 0.65, 0.75])
 _FILL = np.array([0.8, 0.1, 0.4])
 _COLOUR = np.array([0.74, 0.78, 0.86])
-_FINER = 2  # samples a pixel and axis, averaged
+_FINER = 2  # samples per pixel and axis, averaged
 
 
 def shaded(
@@ -24,21 +24,24 @@ def shaded(
     azimuth: float = AZIMUTH,
     elevation: float = ELEVATION,
 ) -> np.ndarray:
-    """A mesh as a picture, `[pixels, pixels, 4]` in [0, 1], transparent where there is nothing.
+    """Renders a mesh.
 
     Args:
         vertices: `[v, 3]`, the second axis upwards.
-        faces: `[f, 3]`, counter-clockwise seen from outside; those turned away are not drawn.
-        pixels: Side of the picture.
-        half_side: What fits into half the picture, in the vertices' units, seen from anywhere.
+        faces: `[f, 3]`, counter-clockwise seen from outside; back faces are not drawn.
+        pixels: Side of the picture in pixels.
+        half_side: Half the side of the visible square, in the vertices' unit.
         colours: `[v, 3]` in [0, 1]; None is one light colour.
-        azimuth: Degrees.
-        elevation: Degrees.
+        azimuth: Direction of view around the vertical axis, in degrees.
+        elevation: Direction of view above the horizon, in degrees.
 
-    Cost: about the pixels of all faces that are turned this way, those behind others included.
+    Returns:
+        `[pixels, pixels, 4]` in [0, 1], transparent where there is no surface.
+
+    Cost: proportional to the projected area of all front faces, hidden ones included.
     """
     side = _FINER * pixels
-    seen = vertices @ _turned(azimuth, elevation).T  # to the right, upwards, towards the eye
+    seen = vertices @ _turned(azimuth, elevation).T  # right, up, towards the viewer
     normals = unit(_vertex_normals(seen, faces))
     places = np.stack([seen[:, 0], -seen[:, 1]], axis=1) * (side / 2 / half_side) + side / 2
     own = np.broadcast_to(_COLOUR, vertices.shape) if colours is None else colours
@@ -47,8 +50,8 @@ def shaded(
 
     picture = np.zeros((side * side, 4), np.float32)
     depth = np.full(side * side, -np.inf)
-    faces = faces[_doubled_areas(places, faces) < 0]  # seen from outside; downwards is positive here
-    reach = np.ptp(places[faces], axis=1).max(1)  # longest side of each face's box, in samples
+    faces = faces[_doubled_areas(places, faces) < 0]  # front faces; the vertical axis of the picture points down
+    reach = np.ptp(places[faces], axis=1).max(1)  # longest side of each face's bounding box, in samples
     steps = np.maximum(np.ceil(1.25 * reach), 1).astype(int)
     for count in np.unique(steps):
         weights = _barycentric(int(count))
@@ -59,7 +62,7 @@ def shaded(
             drawn = (across >= 0) & (across < side) & (down >= 0) & (down < side)
             drawn[drawn] = near[drawn] > depth[rows[drawn]]
             which, rows, near = np.flatnonzero(drawn), rows[drawn], near[drawn]
-            order = np.argsort(near)  # of several at one place the nearest is written last
+            order = np.argsort(near)  # of several samples at one place the nearest is written last
             depth[rows[order]] = near[order]
             winners = which[near == depth[rows]]
             weight, face = np.divmod(winners, len(part))
@@ -68,7 +71,7 @@ def shaded(
 
 
 def _turned(azimuth: float, elevation: float) -> np.ndarray:
-    """Rows: right, up and towards the eye, in the mesh's coordinates."""
+    """Rotation `[3, 3]`; rows are right, up and towards the viewer in the mesh's coordinates."""
     around, above = np.radians(azimuth), np.radians(elevation)
     eye = np.array([np.sin(around) * np.cos(above), np.sin(above), np.cos(around) * np.cos(above)])
     right = np.array([np.cos(around), 0.0, -np.sin(around)])
@@ -76,7 +79,7 @@ def _turned(azimuth: float, elevation: float) -> np.ndarray:
 
 
 def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Sum of the normals of a vertex's faces, each weighed by its area, `[v, 3]`."""
+    """Area-weighted sum of the normals of each vertex's faces, `[v, 3]`."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     doubled = np.cross(b - a, c - a)
     rows = faces.ravel()
@@ -85,20 +88,21 @@ def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def _doubled_areas(places: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Twice the signed area of each face in the plane, `[f]`."""
+    """Twice the signed area of each projected face, `[f]`."""
     a, b, c = (places[faces[:, corner]] for corner in range(3))
-    return (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    doubled: np.ndarray = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    return doubled
 
 
 def _barycentric(steps: int) -> np.ndarray:
-    """Weights `[m, 3]` of a regular grid over a triangle, its corners included."""
+    """Barycentric weights `[m, 3]` of a regular grid over a triangle, including its corners."""
     i, j = np.meshgrid(np.arange(steps + 1), np.arange(steps + 1), indexing="ij")
     kept = i + j <= steps
     return np.stack([i[kept], j[kept], steps - i[kept] - j[kept]], axis=1) / steps
 
 
 def _averaged(picture: np.ndarray) -> np.ndarray:
-    """Mean of squares of samples, colours weighed by how much of the square they cover."""
+    """Mean over blocks of samples, colours weighted by alpha."""
     side = picture.shape[0] // _FINER
     blocks = picture.reshape(side, _FINER, side, _FINER, 4)
     alpha = blocks[..., 3:].mean(axis=(1, 3))

@@ -1,4 +1,4 @@
-"""Decoded surfaces beside the truth, and how far each lies from it. The look of the paper's Fig. 7."""
+"""Decoded surfaces beside the ground truth, and their distance from it, in the style of the paper's Fig. 7."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from nint.plots.shape_view import AZIMUTH, shaded
 from nint.plots.style import INK, LARGE, NORMAL, SMALL, as_rgb, new_figure, save, show_image
 
 _TILE = 3.0  # inches
-_PIXELS = 640  # of the whole cube, of which a part is shown
+_PIXELS = 640  # side of the picture of the whole cube, which is cropped
 _MARGIN = 8
 
 
 @dataclass(frozen=True)
 class Solid:
-    """Attributes:
-    title: What it is.
-    vertices: `[v, 3]` in coordinate units.
-    faces: `[f, 3]`.
-    distances: Of each vertex from the true surface, `[v]`, in coordinate units; None for the truth itself.
-    caption: Its quality.
+    """One surface.
+
+    Attributes:
+        title: Heading.
+        vertices: `[v, 3]` in coordinate units.
+        faces: `[f, 3]`.
+        distances: Distance of each vertex from the true surface, `[v]`, in coordinate units; None for the ground truth.
+        caption: Text below the title, for example the IoU.
     """
 
     title: str
@@ -34,14 +36,14 @@ class Solid:
 
 
 def write_solids(solids: Sequence[Solid], half_side: float, title: str, path: Path, azimuth: float = AZIMUTH) -> Path:
-    """Writes the surfaces side by side, the distances from the truth below them on one scale.
+    """Writes the surfaces side by side, the distances from the ground truth below them on one scale.
 
     Args:
-        solids: Surfaces, the truth first.
-        half_side: Half the side of the cube that they lie in.
+        solids: Surfaces, the ground truth first.
+        half_side: Half the side of the cube that contains them, in coordinate units.
         title: Heading.
-        path: Where to write.
-        azimuth: Degrees about the upright axis from which they are seen.
+        path: File to write.
+        azimuth: Direction of view around the vertical axis, in degrees.
     """
     import matplotlib
 
@@ -70,7 +72,7 @@ def write_solids(solids: Sequence[Solid], half_side: float, title: str, path: Pa
     if known:
         scale = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, top), colours)
         bar = figure.colorbar(scale, cax=below[0].inset_axes((0.08, 0.5, 0.84, 0.035)), orientation="horizontal", extend="max")
-        bar.set_label("distance from the truth\n(coordinate units)", fontsize=SMALL, color=INK)
+        bar.set_label("distance from the ground truth\n(coordinate units)", fontsize=SMALL, color=INK)
         bar.ax.tick_params(labelsize=SMALL, colors=INK)
         bar.ax.locator_params(nbins=4)
         bar.outline.set_visible(False)
@@ -78,7 +80,7 @@ def write_solids(solids: Sequence[Solid], half_side: float, title: str, path: Pa
 
 
 def _window(pictures: Sequence[np.ndarray]) -> tuple[slice, slice]:
-    """The smallest rectangle, with a margin, that holds what any of the pictures shows."""
+    """The bounding box, with a margin, of everything visible in the pictures."""
     seen = np.any([picture[..., 3] > 0 for picture in pictures], axis=0)
     if not seen.any():
         return slice(None), slice(None)

@@ -11,16 +11,18 @@ import numpy as np
 from nint.plots.style import INK, LARGE, NORMAL, SMALL, lines_for, new_figure, save
 
 FLOOR_DB = -80.0
-"""Lowest level of the spectrograms, relative to the original's loudest cell."""
+"""Lowest level of the spectrograms in dB, relative to the loudest cell of the original."""
 
 
 @dataclass(frozen=True)
 class Sound:
-    """Attributes:
-    title: What it is.
-    samples: `[n]` in [-1, 1].
-    sampler: Text form, for the colour; empty for the original.
-    caption: Its quality.
+    """One sound.
+
+    Attributes:
+        title: Heading.
+        samples: `[n]` in [-1, 1].
+        sampler: Text form, which decides the colour; empty for the original.
+        caption: Text below the title, for example the SI-SNR.
     """
 
     title: str
@@ -30,11 +32,11 @@ class Sound:
 
 
 def spectrogram(samples: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Power of short windows (Hann, 32 ms, a quarter apart).
+    """Power spectral density over short windows (Hann, 32 ms, hop a quarter of a window).
 
     Args:
         samples: `[n]`.
-        sample_rate_hz: Samples a second.
+        sample_rate_hz: Sample rate in Hz.
 
     Returns:
         Frequencies `[f]` in Hz, times `[t]` in seconds, power `[f, t]`.
@@ -42,7 +44,8 @@ def spectrogram(samples: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, n
     from scipy.signal import spectrogram as short_time
 
     width = max(min(int(0.032 * sample_rate_hz), len(samples)), 2)
-    return short_time(samples, sample_rate_hz, window="hann", nperseg=width, noverlap=3 * width // 4, mode="psd")
+    frequencies, times, power = short_time(samples, sample_rate_hz, window="hann", nperseg=width, noverlap=3 * width // 4, mode="psd")
+    return frequencies, times, power
 
 
 def write_sounds(original: Sound, others: Sequence[Sound], sample_rate_hz: int, title: str, path: Path) -> Path:

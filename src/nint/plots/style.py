@@ -1,4 +1,4 @@
-"""What every plot shares: figures without a display or global state, one colour for each sampler, readable images."""
+"""Shared by all plots: figures without a display or global state, one colour per sampler, images prepared for display."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 DPI = 150
 SMALL, NORMAL, LARGE = 9, 10.5, 12
+LETTER = 0.085
+"""Inches, about, of a letter in these sizes."""
+
 INK, FAINT = "#222222", "#d9d9d9"
 RED = (0.84, 0.07, 0.07)
 """Selected points."""
@@ -34,11 +37,20 @@ COLOURS = {
     "expansive": "#cc79a7",
     "egra": "#56b4e9",
     "soft-mining": "#882255",
+    "": "#44aa99",
 }
-"""Built-in sampler -> colour: Okabe and Ito's palette, told apart by colour-blind eyes, with grey, wine and indigo for its yellow."""
+"""Built-in sampler ("" is the recipe's choice) -> colour, in every picture and page: Okabe and Ito's palette, told apart by colour-blind
+eyes, with grey, wine, indigo and teal for its yellow."""
 
-_OTHERS = ("#117733", "#999933", "#44aa99", "#aa4499", "#661100", "#6699cc")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (9, 2)))
+_OTHERS = ("#117733", "#999933", "#aa4499", "#661100", "#6699cc")
+_DASHES: tuple[tuple[Any, str], ...] = (
+    ("-", "solid"),
+    ((0, (5, 2)), "dash"),
+    ((0, (1.5, 1.5)), "dot"),
+    ((0, (6, 2, 1.5, 2)), "dashdot"),
+    ((0, (9, 2)), "longdash"),
+)
+"""How variants of one sampler differ: for matplotlib, and for the plots of a page."""
 
 LABELS = {
     "psnr": "PSNR (dB)",
@@ -55,29 +67,48 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Line:
-    """How a sampler is drawn."""
+    """How a sampler is drawn.
+
+    Attributes:
+        colour: "#rrggbb".
+        dash: As matplotlib takes it.
+        dash_name: As plotly takes it.
+    """
 
     colour: str
     dash: Any
+    dash_name: str
 
 
 def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
-    """A line for each sampler in text form: the colour is the name's, in every picture; variants of one name differ in their dashes.
+    """Colour and dash of each sampler.
 
-    A name without settings has the solid line, wherever it stands.
+    The name decides the colour, the same in every plot; variants of one name differ in their dashes, and a name without settings is solid.
+
+    Args:
+        samplers: Text forms, which may be followed by a comma or a space and settings of the run; "" is the recipe's choice.
     """
     seen: dict[str, int] = {}
     found = {}
-    for text in sorted(samplers, key=lambda text: ":" in text):
-        name = text.partition(":")[0]
-        colour = COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
-        found[text] = Line(colour, _DASHES[seen.get(name, 0) % len(_DASHES)])
+    for text in sorted(samplers, key=lambda text: text != _name(text)):
+        name = _name(text)
+        found[text] = Line(colour_of(text), *_DASHES[seen.get(name, 0) % len(_DASHES)])
         seen[name] = seen.get(name, 0) + 1
     return {text: found[text] for text in samplers}
 
 
+def colour_of(sampler: str) -> str:
+    """The colour of a sampler, whatever its settings."""
+    name = _name(sampler)
+    return COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
+
+
+def _name(text: str) -> str:
+    return re.split("[:, ]", text, maxsplit=1)[0]
+
+
 def wrapped(text: str, width: int) -> str:
-    """A text form over several lines of at most about `width` letters, broken after its colon and commas."""
+    """A text form broken after colons and commas into lines of about `width` letters."""
     lines = [""]
     for part in re.split(r"(?<=[:,])", text):
         if lines[-1] and len(lines[-1]) + len(part) > width:
@@ -87,12 +118,12 @@ def wrapped(text: str, width: int) -> str:
 
 
 def label_of(metric: str) -> str:
-    """Name of a metric with its unit or definition."""
+    """Name of a metric with its unit or definition, for an axis."""
     return LABELS.get(metric, metric)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of `width` x `height` inches that draws without a display; pyplot is not involved."""
+    """A figure of `width` x `height` inches that is drawn without a display and without pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -108,9 +139,11 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def plain_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
-    """Light grid, no box, readable labels; the horizontal axis starts at 0."""
+    """Gives axes a light grid, no box and readable labels; the horizontal axis starts at 0."""
     if x_label == "steps":
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.set_xlim(left=0)
     axes.grid(True, color=FAINT, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -124,7 +157,7 @@ def plain_axes(axes: Axes, x_label: str, y_label: str = "") -> None:
 
 
 def show_image(axes: Axes, image: np.ndarray, **options: Any) -> Any:
-    """Draws an image without axes; pixels stay sharp where it is enlarged and are averaged where it is reduced."""
+    """Draws an image without axes; enlarged pixels stay sharp, reduced ones are averaged."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -133,7 +166,7 @@ def show_image(axes: Axes, image: np.ndarray, **options: Any) -> Any:
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Pixels of any kind for looking at: `[h, w, 3]` float32 in [0, 1]; transparent parts are shown over white.
+    """Pixels of any kind as RGB for display, `[h, w, 3]` float32 in [0, 1], transparent parts on white.
 
     Args:
         image: `[h, w]` or `[h, w, c]` with c from 1 to 4; uint8, uint16, or float in [0, 1].
@@ -146,24 +179,26 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     if channels in (2, 4):
         alpha = values[..., -1:]
         colour = colour * alpha + (1 - alpha)
-    return np.clip(colour, 0, 1)
+    clipped: np.ndarray = np.clip(colour, 0, 1)
+    return clipped
 
 
 def as_unit(image: np.ndarray) -> np.ndarray:
-    """Pixels as float32 in [0, 1], in the shape that they have."""
+    """Pixels of any type as float32 in [0, 1], of the same shape."""
     image = np.asarray(image)
-    return image.astype(np.float32) / np.float32(1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max)
+    scaled: np.ndarray = image.astype(np.float32) / np.float32(1 if image.dtype.kind == "f" else np.iinfo(image.dtype).max)
+    return scaled
 
 
 def with_points(image: np.ndarray, selected: np.ndarray) -> np.ndarray:
-    """Selected pixels in red over the dimmed grey image, `[h, w, 3]`.
+    """Selected pixels in red over the dimmed luma of an image, `[h, w, 3]`.
 
     Args:
-        image: As `as_rgb` takes it.
-        selected: Rows of the pool, pixels counted in row order.
+        image: As for `as_rgb`.
+        selected: Indices of points, pixels counted in row order, `[k]`.
     """
-    grey = as_rgb(image).mean(axis=-1, keepdims=True)
-    picture = np.repeat(0.58 + 0.4 * grey, 3, axis=-1)
+    luma = as_rgb(image).mean(axis=-1, keepdims=True)
+    picture = np.repeat(0.58 + 0.4 * luma, 3, axis=-1)
     flat = picture.reshape(-1, 3)
     flat[selected] = 0.2 * flat[selected] + 0.8 * np.asarray(RED, np.float32)
     return picture

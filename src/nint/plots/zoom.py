@@ -14,21 +14,21 @@ _COLUMNS = 5
 
 
 def choose_crop(target: np.ndarray, images: list[np.ndarray]) -> tuple[int, int, int]:
-    """The square in which the images' mean absolute errors differ most; with one image, where its error is largest.
+    """The square in which the mean absolute errors of the images differ most; with one image, where its error is largest.
 
     Args:
         target: `[h, w]` or `[h, w, c]`.
         images: Reconstructions of the same shape and type.
 
     Returns:
-        (top, left, side); the side is a quarter of the shorter side, at least 8 pixels.
+        (top, left, side) in pixels; the side is a quarter of the shorter side, at least 8.
     """
-    truth = as_unit(target)
-    height, width = truth.shape[:2]
+    original = as_unit(target)
+    height, width = original.shape[:2]
     side = min(max(min(height, width) // 4, 8), height, width)
     errors = []
     for image in images:
-        error = np.abs(as_unit(image).reshape(truth.shape) - truth).astype(np.float64)
+        error = np.abs(as_unit(image).reshape(original.shape) - original).astype(np.float64)
         errors.append(_window_means(error.mean(axis=-1) if error.ndim == 3 else error, side))
     spread = np.std(errors, axis=0) if len(errors) > 1 else errors[0]
     top, left = np.unravel_index(int(spread.argmax()), spread.shape)
@@ -36,7 +36,7 @@ def choose_crop(target: np.ndarray, images: list[np.ndarray]) -> tuple[int, int,
 
 
 def _window_means(values: np.ndarray, side: int) -> np.ndarray:
-    """Mean of every square of a side, `[h - side + 1, w - side + 1]`, from one summed-area table."""
+    """Mean of every square of a side, `[h - side + 1, w - side + 1]`, by a summed-area table."""
     sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
     sums[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
     return (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]) / side**2
@@ -45,14 +45,14 @@ def _window_means(values: np.ndarray, side: int) -> np.ndarray:
 def write_reconstructions(
     target: np.ndarray, images: dict[str, np.ndarray], quality: dict[str, float | None], field: str, path: Path
 ) -> Path:
-    """Writes the original and each sampler's last reconstruction, the crop below as a zoom.
+    """Writes the original and the last reconstruction of each sampler, with the enlarged crop below.
 
     Args:
-        target: The original pixels.
+        target: The original pixels, `[h, w]` or `[h, w, c]`.
         images: Sampler -> reconstruction, of the same shape and type.
-        quality: Sampler -> PSNR of the run that is shown.
-        field: For the heading.
-        path: Where to write.
+        quality: Sampler -> PSNR of the run in dB.
+        field: Text form of the network, for the heading.
+        path: File to write.
     """
     from matplotlib.patches import Rectangle
 
@@ -80,7 +80,7 @@ def write_reconstructions(
             axes.set_axis_on()
         picture = as_rgb(image)
         show_image(whole, picture)
-        # Two strokes, so that the box is seen on light and on dark.
+        # Two strokes, so that the box is visible on light and on dark.
         for colour, stroke in (("black", 2.6), (_BOX, 1.2)):
             whole.add_patch(Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor=colour, linewidth=stroke))
         show_image(zoom, picture[top : top + side, left : left + side])

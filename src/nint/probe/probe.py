@@ -5,11 +5,13 @@ A probe is lazy (nothing runs until asked, and a prediction at most once a step)
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nint.fields.passes import Rows
 from nint.machine.compiled import Forwards
 from nint.ntk.products import Params, forward_rows, jvp_rows, resolve_chunk_size, trainable, vjp_rows
 from nint.probe.cost import Cost
@@ -108,14 +110,16 @@ class Probe:
         The same forward also fills the prediction, so asking for both costs n forwards and n backwards in all.
         """
         kept: Tensor | None = self._prediction
+        lock, values = threading.Lock(), Rows(self.values)
 
         def cotangent(prediction: Tensor, rows: slice) -> Tensor:
             nonlocal kept
-            if kept is None:
-                kept = prediction.new_empty((len(self), prediction.shape[1]))
+            with lock:
+                if kept is None:
+                    kept = prediction.new_empty((len(self), prediction.shape[1]))
             if self._prediction is None:
                 kept[rows] = prediction
-            return self.loss.point_gradient(prediction, self.values[rows])
+            return self.loss.point_gradient(prediction, values[rows])
 
         result = vjp_rows(self._field, self.coords, cotangent, self.chunk_size, self.forwards.training)
         self._prediction = kept

@@ -1,4 +1,4 @@
-"""What a page is made of. `kind` names the macro in blocks.html that draws a block."""
+"""The blocks that a page consists of. `kind` names the macro in blocks.html that draws a block."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nint.report.encode import Picture
 
 
 class Block:
-    """One piece of a section."""
+    """One part of a section."""
 
     kind: ClassVar[str]
     plots: ClassVar[bool] = False
-    """Whether the page needs plotly for it."""
+    """Whether the block needs plotly."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Table(Block):
     """A table that sorts.
 
     Attributes:
-        title: What it shows.
-        columns: Headings.
-        rows: Cells.
-        folded: Hidden until asked for.
+        title: Caption.
+        columns: Column headings.
+        rows: Texts of the cells.
+        folded: Whether the table is collapsed at first.
     """
 
     title: str
@@ -54,7 +54,7 @@ class Table(Block):
 
 @dataclass(frozen=True)
 class Prose(Block):
-    """Markup that `nint.report.markdown` made."""
+    """HTML markup from `nint.report.markdown`."""
 
     markup: str
     kind: ClassVar[str] = "prose"
@@ -76,9 +76,9 @@ class Panel:
     """One picture of a block of frames.
 
     Attributes:
-        title: What it shows.
-        layers: Name of a layer -> its pictures, one a frame; a shorter list stays at its last.
-        captions: One a frame.
+        title: Heading.
+        layers: Name of a layer -> its pictures, one per frame; the last is repeated where the list is shorter.
+        captions: One per frame.
     """
 
     title: str
@@ -88,16 +88,16 @@ class Panel:
 
 @dataclass(frozen=True)
 class Frames(Block):
-    """Pictures that one slider moves.
+    """Pictures controlled by one slider.
 
     Attributes:
-        title: What the slider moves through: "Step", "Frame".
-        labels: One a frame.
+        title: Quantity on the slider, such as "Step" or "Frame".
+        labels: One per frame.
         panels: The pictures.
-        note: How to read them.
+        note: Explanation of the pictures.
         pixelated: Enlarge without smoothing.
-        start: Frame that is shown first; -1 is the last.
-        heading: What the pictures have in common, where there are several such blocks.
+        start: Index of the frame shown first; -1 is the last.
+        heading: Heading of the block, where a section has several.
     """
 
     title: str
@@ -111,20 +111,22 @@ class Frames(Block):
 
     @property
     def first(self) -> int:
+        """Index of the frame shown first, at least 0."""
         return range(len(self.labels))[self.start]
 
     @property
     def layers(self) -> list[str]:
-        """Layers that a reader can choose from."""
+        """Names of the layers that a reader can choose from; empty where no panel has several."""
         return list(dict.fromkeys(name for panel in self.panels for name in panel.layers)) if self.selectable else []
 
     @property
     def selectable(self) -> bool:
+        """Whether a panel has several layers."""
         return any(len(panel.layers) > 1 for panel in self.panels)
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the page's script reads."""
+        """Labels, pictures and captions, as the page's script reads them."""
         panels = [
             {
                 "title": panel.title,
@@ -153,7 +155,7 @@ class Curves(Block):
     """Curves over steps, seconds and work.
 
     Attributes:
-        groups: Each with a name, axes, metrics and series; see `nint.report.curves`.
+        groups: One per plot, with name, axes, metrics and series; see `nint.report.curves.group`.
     """
 
     groups: list[dict[str, Any]]
@@ -166,9 +168,9 @@ class Sound(Block):
     """A player and a spectrogram.
 
     Attributes:
-        title: What it is.
-        uri: The sound.
-        levels: Decibels `[f, t]` and the ends of both axes, for the page's script.
+        title: Heading.
+        uri: The sound as a data URI.
+        levels: Decibels `[f, t]` and the ranges of both axes, for the page's script.
     """
 
     title: str
@@ -180,7 +182,7 @@ class Sound(Block):
 
 @dataclass(frozen=True)
 class Turnable(Block):
-    """A mesh that can be turned; `data` has its vertices and faces."""
+    """A mesh that can be rotated; `data` holds its vertices and faces."""
 
     title: str
     caption: str
@@ -191,7 +193,7 @@ class Turnable(Block):
 
 @dataclass
 class Section:
-    """A heading and what stands below it, perhaps after a sentence."""
+    """A heading, an optional introductory sentence, and blocks."""
 
     title: str
     blocks: list[Block] = field(default_factory=list)
@@ -204,9 +206,9 @@ class Page:
 
     Attributes:
         title: Heading.
-        lead: A sentence below it.
-        tiles: The leading numbers, as (label, value).
-        sections: What follows.
+        lead: Sentence below the heading.
+        tiles: The most important numbers, as (label, value).
+        sections: The sections.
     """
 
     title: str
@@ -216,4 +218,5 @@ class Page:
 
     @property
     def plots(self) -> bool:
+        """Whether a block needs plotly."""
         return any(block.plots for section in self.sections for block in section.blocks)

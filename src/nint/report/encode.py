@@ -1,4 +1,4 @@
-"""Pictures, sounds and numbers as text inside a page."""
+"""Pictures, sounds and numbers encoded as text in a page."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Picture:
 
 
 def picture(pixels: np.ndarray, most: int) -> Picture:
-    """Pixels as a data URI: WebP, or JPEG where this Pillow has no WebP; a small picture loses nothing.
+    """Pixels as a data URI: WebP, or JPEG where Pillow lacks WebP; up to 160x160 pixels lossless.
 
     Args:
         pixels: `[h, w, 3]` in [0, 1]; NaN becomes a middle grey.
-        most: Longest side; a larger picture is reduced.
+        most: Longest side in pixels; a larger picture is reduced.
     """
     from PIL import Image
 
@@ -38,7 +38,7 @@ def picture(pixels: np.ndarray, most: int) -> Picture:
 
 
 def picture_file(path: Any, most: int) -> Picture | None:
-    """A picture file as a data URI, transparent parts over white; None where it cannot be read."""
+    """A picture file as a data URI, transparent parts on white; None where it cannot be read."""
     from PIL import Image
 
     try:
@@ -83,7 +83,7 @@ def sound(samples: np.ndarray, sample_rate_hz: int) -> str:
 
 
 def numbers(values: np.ndarray) -> dict[str, str]:
-    """An array as plotly reads it: base64, type and shape."""
+    """An array in plotly's form: base64, type and shape."""
     values = np.ascontiguousarray(values)
     kind = {"float32": "f4", "int32": "i4", "uint16": "u2", "int8": "i1"}[values.dtype.name]
     found = {"dtype": kind, "bdata": base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()}
@@ -91,7 +91,7 @@ def numbers(values: np.ndarray) -> dict[str, str]:
 
 
 def short(value: Any) -> float | int | None:
-    """A number to six figures for a plot; None for anything that is no finite number."""
+    """A number rounded to six significant figures; None for anything that is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return value if isinstance(value, int) else float(f"{value:.6g}")

@@ -16,6 +16,7 @@ from nint.report.result import PANEL, Found, result
 from nint.report.stills import original_values, viewer_for
 from nint.report.waves import wave_frames
 from nint.runs.model import Fit
+from nint.runs.older import with_current_names
 from nint.runs.snapshots import load_snapshots
 from nint.signals.base import Signal
 
@@ -28,8 +29,8 @@ def fit_page(folder: Path, original: str | Signal | None = None) -> Page:
     """The page about the folder of a fit.
 
     Args:
-        folder: Of the run.
-        original: What was fitted, or its file, where the record does not tell where it lies.
+        folder: Folder of the run.
+        original: The fitted signal, or its file, where the record does not hold its path.
 
     Raises:
         UsageError: where the record cannot be read, or `original` is another signal.
@@ -42,7 +43,7 @@ def fit_page(folder: Path, original: str | Signal | None = None) -> Page:
     if problem:
         missing.append(problem)
     if signal is not None and fit is not None and signal.layout != fit.layout:
-        missing.append(f"{signal.name} has another shape than what the model stores, so it is not shown.")
+        missing.append(f"{signal.name} has another shape than the signal that the model stores, so it is not shown.")
         signal = None
     layout = fit.layout if fit is not None else None if signal is None else signal.layout
     snapshots = load_snapshots(folder / SNAPSHOTS)
@@ -59,7 +60,7 @@ def fit_page(folder: Path, original: str | Signal | None = None) -> Page:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """run.json of a fit, or what its checkpoint says where the run did not get to its end.
+    """The record in run.json, or that of the checkpoint where the run has not finished.
 
     Raises:
         UsageError: where neither can be read.
@@ -73,7 +74,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read as the record of a run: {error}.") from error
     if not isinstance(record, dict):
         raise UsageError(f"{path} is not the record of a run.")
-    return record
+    return with_current_names(record)
 
 
 def _unfinished(folder: Path) -> dict[str, Any]:
@@ -83,13 +84,13 @@ def _unfinished(folder: Path) -> dict[str, Any]:
     _, header = load_tensors(path)
     resume = facts.part(header, "resume")
     known = {"settings": facts.part(header, "settings"), "steps": resume.get("step"), "curve": resume.get("curve")}
-    return known | facts.part(header, "metrics") | facts.part(header, "record") | {"stopped": "not finished"}
+    return with_current_names(known | facts.part(header, "metrics") | facts.part(header, "record") | {"stopped": "not finished"})
 
 
 def _model(folder: Path) -> tuple[Fit | None, str]:
     names = [name for name in (MODEL, CHECKPOINT) if (folder / name).exists()]
     if not names:
-        return None, "There is no model in this folder, so only what was kept on the way is shown."
+        return None, "There is no model in this folder, so only snapshots and curves are shown."
     try:
         return Fit.load(folder / names[0]), ""
     except NintError as error:
@@ -108,8 +109,8 @@ def _steps(found: Found) -> list[Section]:
         block = step_frames(viewer, found.snapshots, original, rows, metric, PANEL)
     else:
         return []
-    why = "There are no snapshots in this folder, so nothing can be shown of the steps on the way."
-    return [Section("On the way", [block or Notes([why])])]
+    why = "There are no snapshots in this folder, so the course of training cannot be shown."
+    return [Section("During training", [block or Notes([why])])]
 
 
 def _curve(found: Found) -> list[Section]:
@@ -125,5 +126,5 @@ def _curve(found: Found) -> list[Section]:
 
 
 def _about(record: dict[str, Any]) -> Section:
-    parts = {"Settings": facts.settings(record), "What it took": facts.outcome(record), "Machine and versions": facts.place(record)}
+    parts = {"Settings": facts.settings(record), "Time and work": facts.outcome(record), "Machine and versions": facts.place(record)}
     return Section("Settings and versions", [Facts(title, rows) for title, rows in parts.items() if rows])

@@ -1,4 +1,4 @@
-"""Snapshots as pictures that a slider moves: reconstruction, error, and the points that were selected."""
+"""Snapshots as pictures behind a slider: reconstruction, error and selected points."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from nint.report.stills import Viewer, heat
 from nint.runs.snapshots import Snapshot, spread_out
 
 RECONSTRUCTION, ERROR, SELECTED = "Reconstruction", "Absolute error", "Selected points"
-MOST_FRAMES = 12
-MOST_PLANES = 24
+MAX_FRAMES = 12
+MAX_PLANES = 24
 PIXELATED_SIDE = 200
-"""A picture with a shorter longest side is enlarged without smoothing."""
+"""Pictures whose longest side is shorter are enlarged without smoothing."""
 
 
-def usable(snapshots: Sequence[Snapshot], viewer: Viewer, most: int = MOST_FRAMES) -> list[Snapshot]:
-    """Snapshots that fit the layout, at most `most`."""
+def usable(snapshots: Sequence[Snapshot], viewer: Viewer, most: int = MAX_FRAMES) -> list[Snapshot]:
+    """Snapshots whose size fits the layout, at most `most`, evenly spaced."""
     size = int(np.prod(viewer.grid))
     return spread_out([s for s in snapshots if s.decoded.size and s.decoded.size % size == 0], most)
 
 
 def error_top(viewer: Viewer, snapshots: Sequence[Snapshot], original: np.ndarray, index: int) -> float:
-    """Error that is the end of the colour scale, between the largest errors of the first and of the last snapshot, so that both are seen.
+    """Upper end of the colour scale of errors: the geometric mean of the largest errors of the first and the last snapshot.
 
-    The largest: all but a thousandth lie below it.
+    "Largest" is the quantile 0.999, so that single pixels do not decide it.
     """
     errors = [viewer.error(viewer.unit(s.decoded), original, index) for s in (snapshots[0], snapshots[-1])]
     tops = [max(float(np.nanquantile(error, 0.999)), 1 / 255) for error in errors if np.isfinite(error).any()]
@@ -41,12 +41,12 @@ def layers(
     """Name of a layer -> a picture of each snapshot.
 
     Args:
-        viewer: How to look at them.
-        snapshots: In order.
-        original: `[*grid, c]` in [0, 1]; without it there is no error.
-        top: End of the colour scale of errors.
-        index: The plane.
-        most: Longest side of a picture.
+        viewer: How the layout is drawn.
+        snapshots: Snapshots by step.
+        original: `[*grid, c]` in [0, 1]; None leaves out the error.
+        top: Upper end of the colour scale of errors.
+        index: Index of the plane.
+        most: Longest side of a picture in pixels.
     """
     found: dict[str, list[Picture]] = {}
     for snapshot in snapshots:
@@ -59,25 +59,25 @@ def layers(
 
 
 def captions(snapshots: Sequence[Snapshot], rows: Sequence[dict[str, Any]], metric: str | None) -> list[str]:
-    """ "step 60, 0.97 s, 20.0 % of the points, 18.09 dB" for each snapshot."""
+    """A caption for each snapshot, as in "step 60, 0.97 s, 20.0 % of the points, 18.09 dB"."""
     from nint.report.words import metric as metric_text
 
     quality = {row["step"]: row.get(metric) for row in rows if metric is not None}
     found = []
     for snapshot in snapshots:
         value = quality.get(snapshot.step)
-        share = len(snapshot.selected) / max(snapshot.pool, 1)
-        words = [f"step {snapshot.step:,}", f"{snapshot.training_seconds:.3g} s", f"{share:.1%} of the points"]
+        fraction = len(snapshot.selected) / max(snapshot.pool, 1)
+        words = [f"step {snapshot.step:,}", f"{snapshot.training_seconds:.3g} s", f"{fraction:.1%} of the points"]
         found.append(", ".join([*words, *([metric_text(metric, value)] if metric and value is not None else [])]))
     return found
 
 
 def note(viewer: Viewer, index: int, top: float | None) -> str:
-    """How to read the pictures."""
+    """The explanation below the pictures."""
     parts = [f"Shown is {viewer.plane_name} {index}."] if viewer.axis is not None else []
     if top is not None:
         parts.append(
-            f"Absolute error: mean over channels, black is 0, yellow {top:.2g} and more of the signal's range, on a square-root scale."
+            f"Absolute error: mean over channels; black is 0, yellow is {top:.2g} or more of the signal's range, on a square-root scale."
         )
     parts.append("Red marks the points of the batch of that step.")
     return " ".join(parts)
@@ -91,7 +91,7 @@ def step_frames(
     metric: str | None,
     most: int,
 ) -> Frames | None:
-    """The slider of one run, a panel for each layer; None without snapshots."""
+    """The slider of one run with a panel for each layer; None without snapshots."""
     chosen = usable(snapshots, viewer)
     if not chosen:
         return None
@@ -107,7 +107,7 @@ def plane_frames(viewer: Viewer, values: np.ndarray, original: np.ndarray | None
     """A slider through the frames of a video or the planes of a volume; None for a signal that is one plane."""
     if viewer.planes < 2:
         return None
-    indices = np.unique(np.linspace(0, viewer.planes - 1, min(viewer.planes, MOST_PLANES)).round().astype(int))
+    indices = np.unique(np.linspace(0, viewer.planes - 1, min(viewer.planes, MAX_PLANES)).round().astype(int))
     sources = {"Original": original, RECONSTRUCTION: values}
     panels = [
         Panel(name, {name: [picture(viewer.picture(source, int(i)), most) for i in indices]}, [""] * len(indices))

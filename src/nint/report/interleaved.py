@@ -12,16 +12,19 @@ from nint.report.curves import clean_rows
 from nint.report.frames import PIXELATED_SIDE, captions, error_top, layers, note, usable
 from nint.report.stills import original_values, viewer_for
 from nint.runs.snapshots import Snapshot, load_snapshots
+from nint.signals.base import Signal
 
-MOST_LANES, MOST_STEPS, SIDE = 10, 6, 288
+MOST_RUNS, MOST_STEPS, SIDE = 10, 6, 288
 
 
 @dataclass(frozen=True)
-class LanePictures:
-    """Attributes:
-    title: Which run.
-    place: Folder of its snapshots.
-    record: Its record.
+class RunPictures:
+    """Where the pictures of a run are.
+
+    Attributes:
+        title: Which run.
+        place: Folder of its snapshots.
+        record: Its record.
     """
 
     title: str
@@ -29,11 +32,11 @@ class LanePictures:
     record: dict[str, Any]
 
 
-def lane_frames(lanes: Sequence[LanePictures], signal: Any, metric: str | None, heading: str = "") -> Frames | None:
+def interleaved_frames(runs: Sequence[RunPictures], signal: Signal, metric: str | None, heading: str = "") -> Frames | None:
     """The slider through the snapshots of runs of one input; None where no run has pictures.
 
     Args:
-        lanes: The runs; the first `MOST_LANES` with snapshots are shown.
+        runs: The runs; the first `MOST_RUNS` with snapshots are shown.
         signal: What was fitted, which tells how to look at the snapshots.
         metric: Quality for the captions.
         heading: What the runs have in common.
@@ -41,8 +44,8 @@ def lane_frames(lanes: Sequence[LanePictures], signal: Any, metric: str | None, 
     viewer = viewer_for(signal.layout)
     if viewer is None:
         return None
-    found = [(lane, usable(load_snapshots(lane.place), viewer, MOST_STEPS)) for lane in lanes]
-    found = [(lane, snapshots) for lane, snapshots in found if snapshots][:MOST_LANES]
+    every = [(run, usable(load_snapshots(run.place), viewer, MOST_STEPS)) for run in runs]
+    found = [(run, snapshots) for run, snapshots in every if snapshots][:MOST_RUNS]
     if not found:
         return None
     index = viewer.planes // 2
@@ -51,11 +54,11 @@ def lane_frames(lanes: Sequence[LanePictures], signal: Any, metric: str | None, 
     top = None if original is None else max(error_top(viewer, snapshots, original, index) for _, snapshots in found)
     panels = [
         Panel(
-            lane.title,
+            run.title,
             layers(viewer, snapshots, original, top, index, SIDE),
-            captions(snapshots, clean_rows(lane.record.get("curve")), metric),
+            captions(snapshots, clean_rows(run.record.get("curve")), metric),
         )
-        for lane, snapshots in found
+        for run, snapshots in found
     ]
     first = next(iter(panels[0].layers.values()))[0]
     small = max(first.width, first.height) < PIXELATED_SIDE

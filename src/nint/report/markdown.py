@@ -1,4 +1,4 @@
-"""The Markdown that nint writes, as markup for a page."""
+"""Markdown written by nint -> HTML markup of a page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _UNDERLINE = (("&lt;u&gt;", "<u>"), ("&lt;/u&gt;", "</u>"))
 
 
 def markup(text: str, first_heading: int = 3) -> str:
-    """Headings, paragraphs, lists and tables; markup, links and pictures inside the text stay text.
+    """HTML of headings, paragraphs, lists and tables; HTML, links and pictures in the text are escaped.
 
     Args:
         text: Markdown.
-        first_heading: Level that its "##" gets; "#" is left out, for the page has a title of its own.
+        first_heading: Level of the HTML heading for "##"; "#" is left out, because the page has a title.
     """
     from markdown_it import MarkdownIt
 
@@ -29,8 +29,8 @@ def markup(text: str, first_heading: int = 3) -> str:
             token.tag = f"h{min(int(token.tag[1]) - 2 + first_heading, 6)}"
         if not hidden:
             kept.append(token)
-    found = reader.renderer.render(kept, reader.options, {})
-    # The tables' own mark for second best, which the reader has escaped with everything else.
+    found = str(reader.renderer.render(kept, reader.options, {}))
+    # Tables mark the second best value by <u>, which the parser has escaped with everything else.
     for escaped, tag in _UNDERLINE:
         found = found.replace(escaped, tag)
     opening = '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="sorts">'
@@ -43,7 +43,7 @@ def title_of(text: str) -> str:
 
 
 def read(path: Path) -> str | None:
-    """A Markdown file; None where there is none.
+    """The text of a Markdown file; None where it does not exist.
 
     Raises:
         UsageError: where it cannot be read.

@@ -1,4 +1,4 @@
-"""Meshes for a page, with no more faces than it can carry."""
+"""Meshes as blocks of a page, simplified to a limited number of faces."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from nint.mesh import Mesh
 from nint.report.blocks import Turnable
 from nint.report.encode import numbers
 
-MOST_FACES = 40_000
+MAX_FACES = 40_000
 RESOLUTIONS = (96, 72, 56, 40)
-"""Points a side of the grid on which a shape is decoded; the finest with few enough faces is shown."""
+"""Points per axis of the grid on which a shape is decoded; the finest that gives a surface is shown."""
 
 _FIRST_CELLS = 160
 
@@ -19,18 +19,18 @@ def turnable(title: str, mesh: Mesh, caption: str = "") -> Turnable | None:
     """A mesh as a block; None where it has no face.
 
     Args:
-        title: What it is.
-        mesh: The mesh; one with more than `MOST_FACES` faces is made coarser.
-        caption: Further words.
+        title: Heading.
+        mesh: The mesh; one with more than `MAX_FACES` faces is simplified.
+        caption: Text below the mesh.
     """
     vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     if len(faces) == 0:
         return None
     before = len(faces)
-    vertices, faces = coarser(vertices, faces, MOST_FACES)
+    vertices, faces = coarser(vertices, faces, MAX_FACES)
     if len(faces) == 0:
         return None
-    said = f"{len(faces):,} faces" + (f", made coarser from {before:,}" if len(faces) < before else "")
+    said = f"{len(faces):,} faces" + (f", simplified from {before:,}" if len(faces) < before else "")
     centre = (vertices.min(0) + vertices.max(0)) / 2
     placed = ((vertices - centre) / (float(np.ptp(vertices, axis=0).max()) or 1.0)).astype(np.float32)
     kind = np.uint16 if len(placed) <= 2**16 else np.int32
@@ -40,7 +40,15 @@ def turnable(title: str, mesh: Mesh, caption: str = "") -> Turnable | None:
 
 
 def coarser(vertices: np.ndarray, faces: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """A mesh of at most `most` faces: vertices in one cell of a grid become their mean, until the faces are few enough.
+    """Simplifies a mesh to at most `most` faces: the vertices in a grid cell become their mean, on coarser and coarser grids.
+
+    Args:
+        vertices: `[v, 3]`.
+        faces: `[f, 3]`, indices of vertices.
+        most: Largest number of faces.
+
+    Returns:
+        Vertices `[v', 3]` and faces `[f', 3]`.
 
     Source: vertex clustering, Rossignac and Borrel (1993).
     """

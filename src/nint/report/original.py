@@ -1,4 +1,4 @@
-"""Finds what a run was fitted to, so that a report can show it beside the reconstruction."""
+"""Finds the signal that a run was fitted to, so that a report can show it beside the reconstruction."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from nint.signals.base import Signal
 
 
 def find_original(record: dict[str, Any], given: str | Signal | None = None) -> tuple[Signal | None, str]:
-    """The signal of a run.
+    """The signal that a run was fitted to.
 
-    A sample is known by its name, a file by the path that the record holds or by the reader.
+    A sample is found by its name, a file by the path in the record unless another is given.
 
     Args:
-        record: Of the run.
-        given: The file, where the reader says where it is, or the signal itself.
+        record: Record of the run.
+        given: Path of the file, or the signal itself.
 
     Returns:
-        The signal, or None and a sentence that says why it is not there.
+        The signal and "", or None and a sentence that says why it is missing.
 
     Raises:
-        UsageError: where a given file cannot be read or is not what was fitted.
+        UsageError: where a given file cannot be read or holds another signal than the fitted one.
     """
     settings = part(record, "settings")
     name, options = str(settings.get("input", "")), part(settings, "options")
@@ -39,8 +39,8 @@ def find_original(record: dict[str, Any], given: str | Signal | None = None) -> 
             signal = _open(place, options)
             if _same(signal, settings):
                 return signal, ""
-    what = name or "what was fitted"
-    return None, f"The original ({what}) is not at hand, so nothing is compared with it here; name it with --input FILE."
+    what = name or "the fitted signal"
+    return None, f"The original ({what}) was not found, so nothing is compared with it here; give it with --input FILE."
 
 
 def _open(source: str, options: dict[str, Any]) -> Signal:

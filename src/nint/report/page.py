@@ -1,4 +1,4 @@
-"""Recognises a folder and writes its report: one file, everything inside, nothing fetched."""
+"""Recognises the contents of a folder and writes its report, one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -23,35 +23,39 @@ def write_report(folder: Path, out: Path | None = None, original: str | Signal |
     """Writes one self-contained HTML page about a fit, a comparison or a benchmark.
 
     Args:
-        folder: Of the run or runs.
-        out: The file; None is report.html in the folder. Only a report of nint's is overwritten.
-        original: What was fitted, or its file, where the records do not tell where it lies.
+        folder: Folder of the run or runs.
+        out: The file to write; None is report.html in the folder. Only a report of nint's is overwritten.
+        original: The fitted signal, or its file, where the records do not hold its path.
 
     Returns:
         The file written.
 
     Raises:
-        UsageError: for a folder that is none of these, a record that cannot be read, or a place that cannot be written.
+        UsageError: for a folder of another kind, a record that cannot be read, or a location that cannot be written.
 
-    Cost: for a fit one forward a point; for a shape a decoded mesh.
+    Cost: for a fit one forward over all points; for a shape a decoded mesh.
     """
     folder = Path(folder)
     kind = kind_of(folder)
     target = check_target(folder, out)
     text = render(page_of(folder, kind, original))
-    write_atomically(target, lambda path: path.write_text(text, encoding="utf-8") and None)
+
+    def write(path: Path) -> None:
+        path.write_text(text, encoding="utf-8")
+
+    write_atomically(target, write)
     return target
 
 
 def kind_of(folder: Path) -> str:
-    """What a folder holds: "fit", "comparison" or "bench".
+    """Kind of the results in a folder: "fit", "comparison" or "bench".
 
     Raises:
-        UsageError: for anything else.
+        UsageError: for a folder that holds none of these.
     """
     if not folder.is_dir():
         raise UsageError(
-            f"'{folder}' is {'not a folder' if folder.exists() else 'not there'}; give the folder of a fit, comparison or bench."
+            f"'{folder}' {'is not a folder' if folder.exists() else 'does not exist'}; give the folder of a fit, comparison or benchmark."
         )
     if (folder / "run.json").exists() or (folder / "checkpoint.safetensors").exists():
         return "fit"
@@ -59,11 +63,15 @@ def kind_of(folder: Path) -> str:
         return _kind_of_lines(folder / "runs.jsonl") or ("comparison" if (folder / "table.md").exists() else "bench")
     if any(re.fullmatch(r"table\d+\.md|fig\d+\.png", path.name) for path in folder.iterdir()):
         return "bench"
-    raise UsageError(f"'{folder}' holds no fit (run.json), comparison or benchmark (runs.jsonl) that could be reported on.")
+    raise UsageError(f"'{folder}' holds no fit (run.json), comparison or benchmark (runs.jsonl) to report on.")
 
 
 def _kind_of_lines(path: Path) -> str | None:
-    """What the first readable line says."""
+    """The kind that the first readable line of a runs.jsonl belongs to; None where no line is readable.
+
+    Raises:
+        UsageError: where the file cannot be read.
+    """
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             for _, line in zip(range(_LINES_READ), file, strict=False):
@@ -71,20 +79,29 @@ def _kind_of_lines(path: Path) -> str | None:
                     entry = json.loads(line)
                 except ValueError:
                     continue
-                if isinstance(entry, dict) and ("spec" in entry or "record" in entry):
-                    return "bench" if "spec" in entry else "comparison"
+                if isinstance(entry, dict) and ("spec" in entry or "record" in entry):  # the latter up to version 0.1.0
+                    return "comparison" if "spec" not in entry or entry.get("experiment") == "compare" else "bench"
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror or error}.") from error
     return None
 
 
 def page_of(folder: Path, kind: str, original: str | Signal | None = None) -> Page:
-    """The content of a report."""
+    """The contents of a report.
+
+    Args:
+        folder: Folder of the run or runs.
+        kind: From `kind_of`.
+        original: As for `write_report`.
+
+    Raises:
+        UsageError: for a record that cannot be read, or `original` with a benchmark.
+    """
     if kind == "bench":
         from nint.report.bench import bench_page
 
         if original is not None:
-            raise UsageError("--input is for the report of a fit or a comparison; a benchmark knows its inputs.")
+            raise UsageError("--input applies to the report of a fit or a comparison; a benchmark records its inputs.")
         return bench_page(folder)
     if kind == "comparison":
         from nint.report.comparison import comparison_page
@@ -96,7 +113,11 @@ def page_of(folder: Path, kind: str, original: str | Signal | None = None) -> Pa
 
 
 def render(page: Page) -> str:
-    """A page as HTML; every text from a record is escaped."""
+    """A page as HTML, in which every text from a record is escaped.
+
+    Raises:
+        UsageError: where plotly is needed and missing.
+    """
     import jinja2
 
     assets = files("nint.report") / "assets"
@@ -112,20 +133,24 @@ def render(page: Page) -> str:
         "script": (assets / "page.js").read_text(encoding="utf-8"),
         "plotly": _plotly() if page.plots else "",
     }
-    return templates.get_template("page.html").render(**values)
+    return str(templates.get_template("page.html").render(**values))
 
 
 def _with_code(text: str) -> Any:
-    """A sentence, escaped; what stands between backticks as code."""
+    """A sentence, escaped, with the text between backticks as code."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _plotly() -> str:
-    """The script of plotly, from the installed package."""
+    """The source of plotly's script, from the installed package.
+
+    Raises:
+        UsageError: where the package is missing.
+    """
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
         raise UsageError("The HTML report needs the package plotly; pip install 'nint[report]'.") from error
-    return get_plotlyjs()
+    return str(get_plotlyjs())

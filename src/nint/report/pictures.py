@@ -1,4 +1,4 @@
-"""Pictures of one run: reconstruction, error, selected points over time, and the curve."""
+"""Pictures of one run: reconstruction, error, selected points during training, and the curve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from nint.plots.style import (
     LARGE,
     NORMAL,
     SMALL,
-    as_unit,
     label_of,
     lines_for,
     new_figure,
@@ -27,7 +26,7 @@ from nint.runs.model import Fit
 from nint.runs.snapshots import load_snapshots, spread_out
 from nint.signals.base import Signal
 
-_MOST_PANELS = 6
+_MAX_PANELS = 6
 
 
 def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
@@ -36,14 +35,14 @@ def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
     An image gives reconstruction.png, error.png, selection.png (where the folder has snapshots) and curve.png; other kinds curve.png.
 
     Args:
-        folder: The run's folder; snapshots are read from its `snapshots`.
-        signal: What was fitted.
-        fit: The result; its record holds the curve.
+        folder: Folder of the run; snapshots are read from its `snapshots`.
+        signal: The fitted signal.
+        fit: The result, whose record holds the curve.
 
     Returns:
         The files written.
 
-    Cost: one forward a pixel.
+    Cost: one forward over all pixels.
     """
     written = []
     if signal.layout.kind == "image":
@@ -59,13 +58,13 @@ def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
 def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Path:
     from nint.metrics import psnr
 
-    whole = getattr(signal, "inner", signal)  # with unobserved or held-out points: the image behind
-    difference = np.abs(as_unit(decoded) - as_unit(whole.array).reshape(decoded.shape))
+    whole = getattr(signal, "inner", signal)  # unobserved and held-out points wrap the image
+    difference = np.abs(whole.layout.as_unit(decoded) - whole.layout.as_unit(whole.array).reshape(decoded.shape))
     error = difference.mean(axis=-1) if difference.ndim == 3 else difference
     if whole.observed is not None:
         error = np.where(whole.observed.numpy().reshape(error.shape), error, np.nan)
-    quality = fit.metrics.get("psnr") or psnr(as_unit(decoded), as_unit(whole.array).reshape(decoded.shape))
-    # A handful of extreme pixels would leave the rest black.
+    quality = fit.metrics.get("psnr") or psnr(whole.layout.as_unit(decoded), whole.layout.as_unit(whole.array).reshape(decoded.shape))
+    # Without the quantile, a few extreme pixels would leave the rest black.
     top = max(float(np.nanquantile(error, 0.999)), 1 / 255)
 
     height, width = error.shape
@@ -74,7 +73,7 @@ def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Pa
     axes = figure.subplots()
     shown = show_image(axes, error, cmap="inferno", vmin=0, vmax=top)
     axes.set_title(f"Absolute error, PSNR {quality:.2f} dB", fontsize=LARGE, color=INK, loc="left")
-    place = {"location": "bottom", "aspect": 50} if flat else {"location": "right", "fraction": 0.05}
+    place: dict[str, Any] = {"location": "bottom", "aspect": 50} if flat else {"location": "right", "fraction": 0.05}
     bar = figure.colorbar(shown, ax=axes, extend="max" if np.nanmax(error) > top else "neither", pad=0.02, **place)
     bar.set_label("mean over channels; 1 is black to white", fontsize=SMALL, color=INK)
     bar.ax.tick_params(labelsize=SMALL, colors=INK)
@@ -83,7 +82,7 @@ def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Pa
 
 
 def _selection_picture(path: Path, snapshots: Path, signal: Any) -> list[Path]:
-    chosen = spread_out(load_snapshots(snapshots), _MOST_PANELS)
+    chosen = spread_out(load_snapshots(snapshots), _MAX_PANELS)
     points = signal.layout.height * signal.layout.width
     chosen = [s for s in chosen if s.selected.size and s.selected.max() < points]
     if not chosen:
@@ -92,12 +91,12 @@ def _selection_picture(path: Path, snapshots: Path, signal: Any) -> list[Path]:
     columns = 3 if len(chosen) > 3 else len(chosen)
     rows = math.ceil(len(chosen) / columns)
     figure = new_figure(columns * panel_width, rows * (panel_height + 0.22) + 0.35)
-    figure.suptitle("Selected points (red, share of all) over the reconstruction", fontsize=LARGE, color=INK, x=0.01, ha="left")
+    figure.suptitle("Selected points (red, fraction of all) over the reconstruction", fontsize=LARGE, color=INK, x=0.01, ha="left")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
     for axes, snapshot in zip(grid.flat, chosen, strict=False):
-        show_image(axes, with_points(snapshot.decoded, snapshot.selected))
+        show_image(axes, with_points(signal.layout.as_unit(snapshot.decoded), snapshot.selected))
         axes.set_title(f"step {snapshot.step:,}, {len(snapshot.selected) / snapshot.pool:.1%}", fontsize=SMALL, color=INK)
     return [save(figure, path)]
 
@@ -124,6 +123,6 @@ def _series(rows: Sequence[dict[str, Any]], x: str, y: str) -> tuple[list[float]
 
 
 def _panel_size(height: int, width: int, longest: float, extra_width: float = 0.0, extra_height: float = 0.0) -> tuple[float, float]:
-    """Inches of a picture whose longer side is `longest`; a very narrow one is not made narrower than a caption needs."""
+    """Size in inches of a picture whose longer side is `longest`; the shorter side leaves room for a caption."""
     scale = longest / max(height, width)
     return max(width * scale, 0.75 * longest) + extra_width, max(height * scale, 0.2 * longest) + extra_height

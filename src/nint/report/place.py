@@ -1,4 +1,4 @@
-"""Where a report goes: only a page of ours is ever overwritten."""
+"""The location of a report; only a report of nint's is overwritten."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _PACKAGES = {"jinja2": "jinja2", "markdown_it": "markdown-it-py", "plotly": "plo
 
 
 def check_target(folder: Path, out: Path | None = None) -> Path:
-    """Where the report about a folder goes.
+    """The file to which the report about a folder is written.
 
     Args:
-        folder: What the report is about.
+        folder: Folder that the report is about.
         out: The file; None is report.html in the folder.
 
     Raises:
-        UsageError: for a folder, a file that is no report of nint's, a place that cannot be written, or a package that is missing.
+        UsageError: for a folder, a file that is not a report of nint's, a location that cannot be written, or a missing package.
     """
     for module, package in _PACKAGES.items():
         if find_spec(module) is None:

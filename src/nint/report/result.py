@@ -1,4 +1,4 @@
-"""What a fit has become, in the form that its kind is looked at or listened to."""
+"""The reconstruction of a fit as pictures, sounds or meshes, beside the original."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from nint.runs.snapshots import Snapshot
 from nint.signals.base import MEASURE_UP_TO, Layout, Signal
 
 PANEL = 420
-"""Longest side of a picture that stands beside others."""
+"""Longest side in pixels of a picture that stands beside others."""
 
 _LARGE = 960
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a folder holds of a fit."""
+    """The contents of the folder of a fit; None for what is missing."""
 
     record: dict[str, Any]
     layout: Layout | None
@@ -36,38 +36,45 @@ class Found:
 
 
 def result(found: Found, missing: list[str]) -> Section:
-    """The section about the reconstruction; `missing` are sentences about what is not there."""
-    kind = None if found.layout is None else found.layout.kind
+    """The section about the reconstruction.
+
+    Args:
+        found: The contents of the folder.
+        missing: Sentences about what is missing.
+    """
+    layout = found.layout
     blocks: list[Block] = []
-    if kind == "audio":
-        blocks = _sounds(found)
-    elif kind == "shape":
-        blocks = _meshes(found)
-    elif found.layout is not None and (viewer := viewer_for(found.layout)) is not None:
-        blocks = _pictures(found, viewer)
-    elif kind is not None:
-        missing = [*missing, f"Signals of kind {kind} with {found.layout.in_features} coordinates have no picture here."]  # type: ignore[union-attr]
+    if layout is not None:
+        viewer = viewer_for(layout)
+        if layout.kind == "audio":
+            blocks = _sounds(found, layout)
+        elif layout.kind == "shape":
+            blocks = _meshes(found)
+        elif viewer is not None:
+            blocks = _pictures(found, viewer)
+        else:
+            missing = [*missing, f"Signals of kind {layout.kind} with {layout.in_features} coordinates have no picture here."]
     said = [*missing, *(found.signal.report() if found.signal is not None else ())]
     return Section("Result", [*blocks, *([Notes(said)] if said else [])])
 
 
-def _decoded(found: Found, **options: Any) -> Any:
-    """The reconstruction at the end: the last snapshot, or what the model gives; None where there is neither."""
+def _decoded(found: Found, layout: Layout) -> Any:
+    """The reconstruction at the end: the last snapshot, or the output of the model; None where there is neither."""
     last = found.snapshots[-1] if found.snapshots else None
-    if last is not None and last.step == found.record.get("steps", last.step) and not options:
+    if last is not None and last.step == found.record.get("steps", last.step):
         return last.decoded
-    if found.fit is None or (found.layout.samples or 0) > MEASURE_UP_TO:  # type: ignore[union-attr]
+    if found.fit is None or (layout.samples or 0) > MEASURE_UP_TO:
         return None if last is None else last.decoded
     try:
-        return np.asarray(found.fit.decode(**options))
+        return np.asarray(found.fit.decode())
     except NintError:
         return None
 
 
 def _pictures(found: Found, viewer: Viewer) -> list[Block]:
-    decoded = _decoded(found)
+    decoded = _decoded(found, viewer.layout)
     if decoded is None or decoded.size % int(np.prod(viewer.grid)):
-        return [Notes([f"With more than {MEASURE_UP_TO:,} points the reconstruction is too large for this page; see nint decode."])]
+        return [Notes([f"With more than {MEASURE_UP_TO:,} points the reconstruction is too large for this page; use nint decode."])]
     values = viewer.unit(decoded)
     original = None if found.signal is None else original_values(found.signal, viewer)
     planes = plane_frames(viewer, values, original, PANEL)
@@ -81,13 +88,12 @@ def _pictures(found: Found, viewer: Viewer) -> list[Block]:
     return [Split(there, here, "Original", "Reconstruction", small)]
 
 
-def _sounds(found: Found) -> list[Block]:
+def _sounds(found: Found, layout: Any) -> list[Block]:
     from nint.report.sound import sounds
 
-    layout: Any = found.layout
-    decoded = _decoded(found)
+    decoded = _decoded(found, layout)
     if decoded is None:
-        return [Notes(["The reconstruction is too long for this page; see nint decode."])]
+        return [Notes(["The reconstruction is too long for this page; use nint decode."])]
     whole: Any = getattr(found.signal, "inner", found.signal)
     pairs = [] if whole is None else [("Original", whole.samples)]
     return sounds([*pairs, ("Reconstruction", decoded.reshape(-1, layout.channels))], layout.sample_rate_hz)
@@ -96,17 +102,18 @@ def _sounds(found: Found) -> list[Block]:
 def _meshes(found: Found) -> list[Block]:
     blocks: list[Block] = []
     problem = "Without its model a shape cannot be shown."
-    for resolution in RESOLUTIONS if found.fit is not None else ():
-        try:
-            mesh = found.fit.decode(resolution=resolution)  # type: ignore[union-attr]
-        except NintError as error:
-            problem = str(error)
-            continue
-        block = turnable("Reconstruction", mesh, f"Decoded on a grid of {resolution} points a side.")
-        if block is not None:
-            blocks.append(block)
-            break
-    truth = getattr(getattr(found.signal, "inner", found.signal), "placed", None)
-    if isinstance(truth, Mesh) and (block := turnable("Original", truth)) is not None:
+    if found.fit is not None:
+        for resolution in RESOLUTIONS:
+            try:
+                mesh = found.fit.decode(resolution=resolution)
+            except NintError as error:
+                problem = str(error)
+                continue
+            block = turnable("Reconstruction", mesh, f"Decoded on a grid of {resolution} points per axis.")
+            if block is not None:
+                blocks.append(block)
+                break
+    original = getattr(getattr(found.signal, "inner", found.signal), "placed", None)
+    if isinstance(original, Mesh) and (block := turnable("Original", original)) is not None:
         blocks.insert(0, block)
     return blocks if blocks else [Notes([problem])]

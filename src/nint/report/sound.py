@@ -1,4 +1,4 @@
-"""Sounds for a page: players and spectrograms."""
+"""Sounds as blocks of a page: players and spectrograms."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from nint.report.blocks import Block, Notes, Sound
 from nint.report.encode import numbers
 from nint.report.encode import sound as wav
 
-MOST_BYTES = 1_500_000
-"""Of one sound; a longer one is cut."""
+MAX_BYTES = 1_500_000
+"""Size of one sound; a longer one is cut."""
 
 _COLUMNS, _ROWS = 360, 160
 
@@ -22,16 +22,16 @@ def sounds(pairs: list[tuple[str, np.ndarray]], sample_rate_hz: int) -> list[Blo
 
     Args:
         pairs: Titles and samples `[n, channels]` in [-1, 1]; the first is the original where there is one.
-        sample_rate_hz: Samples a second.
+        sample_rate_hz: Sample rate in Hz.
     """
     channels = pairs[0][1].shape[1]
-    most = max(MOST_BYTES // (2 * channels), 2)
+    most = max(MAX_BYTES // (2 * channels), 2)
     loudest = max(float(_power(samples[:most], sample_rate_hz)[2].max()) for _, samples in pairs[:1]) or 1.0
     found: list[Block] = [
         Sound(title, wav(samples[:most], sample_rate_hz), _levels(samples[:most], sample_rate_hz, loudest)) for title, samples in pairs
     ]
     if len(pairs[0][1]) > most:
-        found.append(Notes([f"The players hold the first {most / sample_rate_hz:.1f} s, so that the page stays small."]))
+        found.append(Notes([f"The players hold the first {most / sample_rate_hz:.1f} s, to keep the page small."]))
     return found
 
 
@@ -40,7 +40,7 @@ def _power(samples: np.ndarray, sample_rate_hz: int) -> tuple[np.ndarray, np.nda
 
 
 def _levels(samples: np.ndarray, sample_rate_hz: int, loudest: float) -> dict[str, Any]:
-    """Decibels relative to the loudest, means of the power where there is more than a plot can show."""
+    """Decibels relative to the loudest cell, with the power averaged down to the size of the plot."""
     frequencies, times, power = _power(samples, sample_rate_hz)
     power = _pooled(_pooled(power, 0, _ROWS), 1, _COLUMNS)
     decibels = 10 * np.log10(np.maximum(power / loudest, 10 ** (FLOOR_DB / 10)))
@@ -55,7 +55,7 @@ def _levels(samples: np.ndarray, sample_rate_hz: int, loudest: float) -> dict[st
 
 
 def _pooled(values: np.ndarray, axis: int, most: int) -> np.ndarray:
-    """Means of runs of neighbours along an axis, so that at most `most` are left."""
+    """Means of neighbours along an axis, reduced to at most `most` values."""
     length = values.shape[axis]
     if length <= most:
         return values

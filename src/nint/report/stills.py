@@ -1,4 +1,4 @@
-"""Signals on a grid as pictures: an image as it is, a video or volume one plane at a time."""
+"""Signals on a grid as pictures: an image as a whole, a video or volume one plane at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.plots.style import RED, as_rgb, as_unit
+from nint.plots.style import RED, as_rgb
 from nint.signals.base import MEASURE_UP_TO
 
 _PLANAR = ("image", "video", "volume", "array")
@@ -19,9 +19,9 @@ class Viewer:
 
     Attributes:
         layout: The layout.
-        grid: Points an axis.
-        axis: The axis that a plane is taken from; None where the signal is a plane itself.
-        turned: Whether rows and columns of a plane change places, and the last row is on top (NIfTI: x, y, z).
+        grid: Points per axis.
+        axis: Axis along which planes are indexed; None where the signal is one plane.
+        turned: Whether a plane is transposed and flipped, so that its last row is on top (NIfTI: x, y, z).
     """
 
     layout: Any
@@ -31,21 +31,23 @@ class Viewer:
 
     @property
     def planes(self) -> int:
+        """Number of planes."""
         return 1 if self.axis is None else self.grid[self.axis]
 
     @property
     def plane_name(self) -> str:
-        """What a plane is called: "frame", "plane z"."""
+        """Name of a plane: "frame", "plane z"."""
         return "frame" if self.layout.kind == "video" else f"plane {getattr(self.layout, 'axes', '012')[self.axis or 0]}"
 
     def unit(self, decoded: np.ndarray) -> np.ndarray:
         """A decoded signal as `[*grid, c]` float32 in [0, 1]."""
         if self.layout.kind == "image":
-            values = as_unit(decoded)
+            values = self.layout.as_unit(decoded)
         else:
             low, high = self.layout.limits
             values = ((np.asarray(decoded, np.float64) - low) / (high - low)).astype(np.float32)
-        return values.reshape(*self.grid, -1)
+        shaped: np.ndarray = values.reshape(*self.grid, -1)
+        return shaped
 
     def plane(self, values: np.ndarray, index: int) -> np.ndarray:
         """One plane `[h, w, ...]` of `[*grid, ...]`."""
@@ -61,19 +63,20 @@ class Viewer:
 
     def error(self, values: np.ndarray, original: np.ndarray, index: int) -> np.ndarray:
         """Absolute difference on a plane, mean over channels, `[h, w]`; NaN where the original has no value."""
-        return np.abs(self.plane(values, index) - self.plane(original, index)).mean(axis=-1)
+        difference: np.ndarray = np.abs(self.plane(values, index) - self.plane(original, index)).mean(axis=-1)
+        return difference
 
     def selected(self, values: np.ndarray, rows: np.ndarray, index: int) -> np.ndarray:
-        """Selected points of a plane in red over its dimmed grey picture, `[h, w, 3]`."""
+        """Selected points of a plane in red over its dimmed luma, `[h, w, 3]`."""
         mask = np.zeros(int(np.prod(self.grid)), bool)
         mask[rows[(rows >= 0) & (rows < len(mask))]] = True
-        grey = 0.58 + 0.4 * self.picture(values, index).mean(axis=-1, keepdims=True)
+        luma = 0.58 + 0.4 * self.picture(values, index).mean(axis=-1, keepdims=True)
         where = self.plane(mask.reshape(self.grid), index)[..., None]
-        return np.where(where, 0.2 * grey + 0.8 * np.asarray(RED, np.float32), np.repeat(grey, 3, axis=-1))
+        return np.where(where, 0.2 * luma + 0.8 * np.asarray(RED, np.float32), np.repeat(luma, 3, axis=-1))
 
 
 def viewer_for(layout: Any) -> Viewer | None:
-    """How a layout is looked at; None for a kind that has no pictures here."""
+    """The viewer of a layout; None for a kind that has no pictures."""
     if layout.kind not in _PLANAR:
         return None
     if layout.kind == "image":
@@ -87,12 +90,12 @@ def viewer_for(layout: Any) -> Viewer | None:
 
 
 def original_values(signal: Any, viewer: Viewer) -> np.ndarray | None:
-    """The signal itself as `[*grid, c]` in [0, 1], NaN where it was not observed; None where it is too large to look at."""
-    whole = getattr(signal, "inner", signal)  # with unobserved or held-out points: the signal behind
+    """The signal as `[*grid, c]` in [0, 1], NaN where it was not observed; None where it has more than `MEASURE_UP_TO` points."""
+    whole = getattr(signal, "inner", signal)  # unobserved and held-out points wrap the signal
     if int(np.prod(viewer.grid)) > MEASURE_UP_TO:
         return None
     if viewer.layout.kind == "image":
-        values = as_unit(whole.array).reshape(*viewer.grid, -1).copy()
+        values: np.ndarray = viewer.layout.as_unit(whole.array).reshape(*viewer.grid, -1).copy()
     else:
         values = whole.pool("cpu").values[:].numpy().reshape(*viewer.grid, -1).copy()
     if whole.observed is not None:
@@ -101,10 +104,10 @@ def original_values(signal: Any, viewer: Viewer) -> np.ndarray | None:
 
 
 def heat(error: np.ndarray, top: float) -> np.ndarray:
-    """An error map in colours, black 0, pale yellow `top` and more, on a square-root scale; NaN stays NaN. `[h, w, 3]`."""
+    """An error map in colours, `[h, w, 3]`: black is 0, pale yellow is `top` or more, on a square-root scale; NaN stays NaN."""
     from matplotlib import colormaps
 
-    share = np.sqrt(np.clip(error / top, 0, 1))
-    colours = colormaps["inferno"](np.nan_to_num(share))[..., :3].astype(np.float32)
-    colours[~np.isfinite(share)] = np.nan
+    level = np.sqrt(np.clip(error / top, 0, 1))
+    colours: np.ndarray = np.asarray(colormaps["inferno"](np.nan_to_num(level)))[..., :3].astype(np.float32)
+    colours[~np.isfinite(level)] = np.nan
     return colours

@@ -1,4 +1,4 @@
-"""Snapshots of a sound as pictures: waveform, error, and where in time the selected samples lie."""
+"""Snapshots of a sound as pictures: waveform, error, and the density of the selected samples over time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from nint.plots.style import RED
 from nint.report.blocks import Frames, Panel
 from nint.report.encode import Picture, picture
-from nint.report.frames import MOST_FRAMES, RECONSTRUCTION, SELECTED, captions
+from nint.report.frames import MAX_FRAMES, RECONSTRUCTION, SELECTED, captions
 from nint.runs.snapshots import Snapshot, spread_out
 
 _HEIGHT, _WIDTH = 120, 480
@@ -24,13 +24,13 @@ def wave_frames(
     """The slider of a fitted sound; None without snapshots.
 
     Args:
-        snapshots: By step.
-        frames: Samples of a channel.
-        original: `[frames, channels]`; without it there is no error.
-        rows: The curve.
-        metric: Quality for the captions.
+        snapshots: Snapshots by step.
+        frames: Number of samples per channel.
+        original: `[frames, channels]`; None leaves out the error.
+        rows: Rows of the curve.
+        metric: Name of the metric in the captions.
     """
-    chosen = spread_out([s for s in snapshots if s.decoded.size and s.decoded.size % frames == 0], MOST_FRAMES)
+    chosen = spread_out([s for s in snapshots if s.decoded.size and s.decoded.size % frames == 0], MAX_FRAMES)
     if not chosen:
         return None
     sounds = [snapshot.decoded.reshape(frames, -1) for snapshot in chosen]
@@ -41,9 +41,7 @@ def wave_frames(
     found[SELECTED] = [_density(snapshot, frames) for snapshot in chosen]
     said = captions(chosen, rows, metric)
     panels = [Panel(name, {name: pictures}, [""] * len(chosen)) for name, pictures in found.items()]
-    note = (
-        f"Waveforms from {-top:.2g} to {top:.2g}, over the whole sound. Selected points: the redder, the larger their share at that time."
-    )
+    note = f"Waveforms from {-top:.2g} to {top:.2g}, over the whole sound. Red: the fraction of samples selected at that time."
     return Frames("Step", said, panels, note)
 
 
@@ -52,7 +50,7 @@ def _drawn(samples: np.ndarray, top: float, ink: np.ndarray) -> Picture:
     starts = _starts(len(samples))
     low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
     heights = np.linspace(1.02 * top, -1.02 * top, _HEIGHT)[:, None]
-    half = 1.02 * top / _HEIGHT  # of a row, so that a flat line is seen
+    half = 1.02 * top / _HEIGHT  # half a row, so that a flat line is visible
     filled = (heights <= high + half) & (heights >= low - half)
     return picture(np.where(filled[..., None], ink, np.float32(1)), _WIDTH)
 
@@ -62,8 +60,8 @@ def _density(snapshot: Snapshot, frames: int) -> Picture:
     starts = _starts(frames)
     mask = np.zeros(frames)
     mask[snapshot.selected[(snapshot.selected >= 0) & (snapshot.selected < frames)]] = 1
-    share = np.add.reduceat(mask, starts) / np.diff([*starts, frames])
-    row = 1 - share[:, None] * (1 - np.asarray(RED, np.float32))
+    fraction = np.add.reduceat(mask, starts) / np.diff([*starts, frames])
+    row = 1 - fraction[:, None] * (1 - np.asarray(RED, np.float32))
     return picture(np.repeat(row[None], _HEIGHT, axis=0), _WIDTH)
 
 

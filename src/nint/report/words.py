@@ -1,4 +1,4 @@
-"""Numbers and settings as a person reads them."""
+"""Numbers and settings as text for a reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nint.settings import value_text
 
 
 def duration(seconds: float) -> str:
-    """ "0.023 s", "4.1 s", "12 s", "3 min 20 s", "2 h 5 min"."""
+    """Seconds as text: "0.023 s", "4.1 s", "12 s", "3 min 20 s", "2 h 5 min"."""
     if seconds < 0.095:
         return f"{seconds:.2g} s"
     if seconds < 9.95:
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def memory(size: float) -> str:
-    """ "512 B", "37 KiB", "412 MiB", "1.2 GiB"."""
+    """Bytes as text: "512 B", "37 KiB", "412 MiB", "1.2 GiB"."""
     for unit in ("B", "KiB", "MiB"):
         if size < 1000:
             return f"{size:.0f} {unit}"
@@ -33,14 +33,14 @@ def memory(size: float) -> str:
 
 
 def metric(name: str, value: float | None) -> str:
-    """ "31.42 dB", "0.9123"."""
+    """The value of a metric as text: "31.42 dB", "0.9123"."""
     if value is None or not math.isfinite(value):
         return "infinite" if value == math.inf else "-"
     return f"{value:.2f} dB" if name.startswith(("psnr", "si_snr")) else f"{value:.4f}"
 
 
 def metric_label(name: str) -> str:
-    """ "PSNR", "SI-SNR", "IoU", "PSNR held out"."""
+    """The name of a metric as text: "PSNR", "SI-SNR", "IoU", "PSNR held out"."""
     kept = name.removesuffix("_held_out")
     label = {"iou": "IoU", "chamfer": "Chamfer"}.get(kept, kept.upper().replace("_", "-"))
     return label + (" held out" if kept != name else "")

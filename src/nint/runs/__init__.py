@@ -1,1 +1,1 @@
-"""What decides a run and what is kept of it: job, recipes, record, checkpoint, folder, model."""
+"""A run from its settings to its files: options, job, recipes, record, checkpoint, folder, model."""

@@ -1,4 +1,4 @@
-"""How many points a sampler takes, where the user has not said it."""
+"""The number of points in a batch, where the user has not named it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ def with_batch(sampler: Sampler, batch_share: float | None, batch_size: int | No
     Raises:
         UsageError: where both are given, or the sampler has no batch share.
     """
-    given = {key: value for key, value in (("batch_share", batch_share), ("batch_size", batch_size)) if value is not None}
-    if not given:
+    if batch_share is None and batch_size is None:
         return sampler
-    if len(given) == 2:
+    if batch_share is not None and batch_size is not None:
         raise UsageError("--batch-share and --batch-size both set the batch; give one of them.")
     if not isinstance(sampler, BatchSampler):
-        flag = "--" + next(iter(given)).replace("_", "-")
+        flag = "--batch-size" if batch_share is None else "--batch-share"
         raise UsageError(f"Sampler '{SAMPLERS.name_of(sampler)}' has no batch share; leave {flag} out or choose another sampler.")
-    return dataclasses.replace(sampler, **given)
+    if batch_share is None:
+        return dataclasses.replace(sampler, batch_size=batch_size)
+    return dataclasses.replace(sampler, batch_share=batch_share)
 
 
 def named_settings(sampler: Any) -> set[str]:
-    """Settings that the user has chosen: those in the text; of a ready sampler, all."""
+    """Names of the settings that the user has chosen: those in the text; of a ready sampler, all."""
     if isinstance(sampler, str):
         return set(split_text(sampler)[1])
     return {field.name for field in dataclasses.fields(sampler)} if isinstance(sampler, Sampler) else set()
@@ -50,7 +51,7 @@ def sized(sampler: Sampler, named: set[str], signal: Signal, share: float, bound
         sampler: Of any kind; those without a batch stay as they are.
         named: Settings that the user has chosen.
         signal: Whose points.
-        share: Share of the points that is wanted.
+        share: Fraction of the points that is wanted.
         bounded: Take at least `SMALL_BATCH` points, or all, and at most `LARGE_BATCH`.
     """
     if not isinstance(sampler, BatchSampler):
@@ -61,8 +62,8 @@ def sized(sampler: Sampler, named: set[str], signal: Signal, share: float, bound
         batch = sampler.count(0, 1, points) if chosen else LARGE_BATCH
         candidates = max(LARGE_CANDIDATES, 2 * batch)
         note = f"{points:,} points are many: each batch of {batch:,} is chosen among {candidates:,} random ones (candidates)."
-        size = {} if chosen else {"batch_size": batch}
-        return dataclasses.replace(sampler, candidates=candidates, **size), (note,)
+        wide = dataclasses.replace(sampler, candidates=candidates)
+        return (wide if chosen else dataclasses.replace(wide, batch_size=batch)), (note,)
     if chosen or "candidates" in named:
         return sampler, ()
     least, most = min(SMALL_BATCH, points), LARGE_BATCH

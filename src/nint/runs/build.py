@@ -30,6 +30,9 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         budget: When to stop.
         init: A model whose weights to start from.
         interrupted: Asked after each step; true stops the run.
+
+    Raises:
+        UsageError: for a PSNR budget on a signal without PSNR, or an `init` that does not fit.
     """
     if budget.psnr is not None and "psnr" not in job.signal.metrics:
         measured = ", ".join(job.signal.metrics)
@@ -56,7 +59,8 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
     if job.compile:
         check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
-    clock, restarts = Clock(job.device), []
+    clock = Clock(job.device)
+    restarts: list[dict[str, Any]] = []
     return Run(
         field=field,
         teacher=teacher,
@@ -73,10 +77,10 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
 
 
 def _rate(job: Job, budget: Budget, clock: Clock, restarts: list[dict[str, Any]]) -> Callable[[int], float]:
-    """Step -> learning rate: over total_steps, or over the seconds of the budget where the job goes by the clock.
+    """Step -> learning rate: over total_steps, or over the seconds of the budget where the job follows the clock.
 
-    Where both limits are given, the one that is nearer its end counts. After a restart the seconds that are left are what it is laid
-    out over.
+    Where both limits are given, the one that is nearer its end counts. After a restart the schedule is laid out over the seconds that
+    are left.
     """
 
     def rate(step: int) -> float:

@@ -1,4 +1,4 @@
-"""Saving a run so that it goes on bit by bit as if it had never stopped."""
+"""Checkpoints from which a run continues bit by bit as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from nint.errors import UsageError
 from nint.files import load_tensors, save_tensors
 from nint.probe.cost import Cost
 from nint.runs.model import Fit
+from nint.runs.older import with_current_names
 from nint.runs.tree import flatten, unflatten
 from nint.settings import current_names
 from nint.training.engine import Run
@@ -28,6 +29,9 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
         run: The run, between two steps.
         fit: The model around the run's field.
         settings: What a resume must match.
+
+    Raises:
+        UsageError: where it cannot be written, or a state holds what a checkpoint cannot keep.
     """
     tensors = {f"field/{name}": value for name, value in fit.state_dict().items()}
     tensors["rng"] = run.teacher.rng.get_state()
@@ -57,7 +61,7 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     """Puts a freshly built run into the state of a checkpoint.
 
     Returns:
-        Sentences on what keeps the result from being bit-identical to an uninterrupted run's; none where it will be.
+        Sentences on why the result will not be bit-identical to that of an uninterrupted run; none where it will be.
 
     Raises:
         UsageError: if the settings differ from the checkpoint's, or the file is damaged.
@@ -105,7 +109,7 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]
     run.cost = Cost(**saved["cost"])
     vars(run.teacher.cost).update(saved["selection_cost"])
-    run.curve[:] = saved["curve"]
+    run.curve[:] = [with_current_names(row) for row in saved["curve"]]
     run.restarts[:] = saved.get("restarts", [])
     run.first_loss = saved["first_loss"]
     run.loss = saved["loss"] if saved["loss"] is not None else math.nan

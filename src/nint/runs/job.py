@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
@@ -16,10 +16,10 @@ from nint.machine.devices import resolve_device
 from nint.machine.precision import check_precision
 from nint.probe.objectives import make_loss
 from nint.runs import recipes
-from nint.runs.batches import batch_of, named_settings, sized, with_batch
+from nint.runs.options import FitKeywords, FitSettings
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
-from nint.settings import current_names, split_text
+from nint.settings import current_names
 from nint.signals.base import Signal
 from nint.signals.kinds import PREFIX
 from nint.signals.open import open_signal
@@ -40,19 +40,19 @@ class Job:
         lr: Learning rate; None is the field's own default.
         lr_schedule: "constant", "cosine" or "exponential", over total_steps.
         loss: Name of the point loss.
-        total_steps: What schedules read.
+        total_steps: The run length that schedules are laid out for.
         seed: Of the start weights and, apart from them, of the sampler.
         device: Where.
         chunk_size: Points at a time; None chooses for the device.
         signal_options: How the signal was read.
         notes: What was chosen for the user, in sentences.
         recipe: Which recipe chose what the user has not named.
-        warm_up: Share of the run in which the learning rate rises, in [0, 1).
-        by_clock: Under a budget of seconds, whether the learning rate follows the share of them that is used, so that it ends with them.
+        warm_up: Fraction of the run in which the learning rate rises, in [0, 1).
+        by_clock: Under a budget of seconds, whether the learning rate follows the fraction of them that is used, so that it ends with them.
         chosen: What the recipe chose, by name, where the user has named nothing.
         score_precision: Of forwards that only score points: "float32" or "bf16" (`nint.machine.precision`).
         compile: Whether to compile the network (`nint.machine.compiled`).
-        source: Where the signal came from, for a later look at it: an absolute path or "sample:NAME"; "" for what is no file.
+        source: Where the signal came from, to find it again: an absolute path or "sample:NAME"; "" for what is no file.
     """
 
     signal: Signal
@@ -101,7 +101,7 @@ class Job:
 
     @property
     def rate_source(self) -> str:
-        """Who chose the learning rate."""
+        """Source of the learning rate."""
         if self.lr is None:
             return "its own default" if isinstance(self.field, FieldSpec) else "the default of modules"
         return "the recipe's" if "lr" in self.chosen else "as given"
@@ -136,106 +136,61 @@ class Job:
         }
 
 
-def make_job(
-    source: Any,
-    *,
-    recipe: str = "paper",
-    budget: Budget | int | None = None,
-    field: str | FieldSpec | type[FieldSpec] | nn.Module | None = None,
-    sampler: str | Sampler | type[Sampler] | None = None,
-    batch_share: float | None = None,
-    batch_size: int | None = None,
-    optimizer: str | None = None,
-    lr: float | None = None,
-    lr_schedule: str | None = None,
-    warm_up: float | None = None,
-    loss: str = "l2",
-    total_steps: int | None = None,
-    seed: int = 0,
-    device: str | torch.device = "auto",
-    chunk_size: int | None = None,
-    score_precision: str = "float32",
-    compile: bool = False,
-    **signal_options: Any,
-) -> Job:
+def make_job(source: Any, *, recipe: str = "paper", budget: Budget | int | None = None, **settings: Unpack[FitKeywords]) -> Job:
     """Reads the source and checks every setting; nothing is written and nothing is trained.
-
-    What is not said is chosen by the recipe, and what that leaves open by the kind of signal (`Signal.defaults`).
 
     Args:
         source: As for `nint.fit`.
         recipe: "default" or "paper".
-        budget: What the run will have, or a number of steps; the default recipe's learning rate decays to its end.
-        field: Text form, spec, class or module.
-        sampler: Text form, class or sampler.
-        batch_share: Short for the sampler's setting.
-        batch_size: Short for the sampler's setting.
-        optimizer: Text form.
-        lr: Learning rate.
-        lr_schedule: "constant", "cosine" or "exponential".
-        warm_up: Share of the run in which the learning rate rises, in [0, 1).
-        loss: "l2", "l1" or "huber".
-        total_steps: What schedules read.
-        seed: Seed.
-        device: "auto", "cpu", "cuda" or "mps".
-        chunk_size: Points at a time.
-        score_precision: Of forwards that only score points: "float32", or "bf16" for their large products.
-        compile: Compile the network with `torch.compile`, off the training clock; needs a C++ compiler (on CUDA: triton).
-        **signal_options: `kind`, `hold_out` and the options of the kind's loader (images: max_side).
+        budget: What the run will have, or a number of steps.
+        **settings: Those of `FitSettings`, and the options of the signal's kind.
 
     Raises:
         UsageError: says what is wrong and what would be right.
     """
-    # Settings are checked before the file is read: they are quicker to be wrong.
-    recipes.check_recipe(recipe)
-    check_precision(score_precision)
-    budget = Budget(steps=budget) if isinstance(budget, int) else budget
-    picked = None if sampler is None else with_batch(SAMPLERS.parse(sampler), batch_share, batch_size)
-    network = FIELDS.parse(field) if isinstance(field, (str, type)) else field
-    resolved = resolve_device(device) if isinstance(device, str) else device
-    signal = open_signal(source, **signal_options)
+    asked = FitSettings.of(settings, recipe=recipe, caller="make_job", others=("recipe", "budget"))
+    return read_job(source, asked, Budget(steps=budget) if isinstance(budget, int) else budget)
 
-    choice = recipes.choose(recipe, signal, network, optimizer)
-    theirs = choice.recipe
-    field_form, sampler_form = (theirs.field if field is None else field), (theirs.sampler if sampler is None else sampler)
-    picked = with_batch(SAMPLERS.parse(sampler_form), batch_share, batch_size) if picked is None else picked
-    named = named_settings(sampler_form) | {k for k, v in (("batch_share", batch_share), ("batch_size", batch_size)) if v is not None}
-    share = recipes.share_of(theirs, SAMPLERS.name_of(picked), signal)
-    picked, sizing = sized(picked, named, signal, share, bounded=recipe != "paper")
-    wishes = {"omega_0": signal.defaults.omega_0, "first_bias": signal.defaults.first_bias, "weight_scale": theirs.weight_scale}
-    network, granted = _with_wishes(FIELDS.parse(field_form) if network is None else network, field_form, wishes)
-    given = {"optimizer": optimizer, "lr": lr, "lr_schedule": lr_schedule, "warm_up": warm_up, "total_steps": total_steps}
-    steps = recipes.steps_of(recipe, theirs, signal, budget)
-    filled = {key: steps if key == "total_steps" else getattr(theirs, key) for key, value in given.items() if value is None}
-    parts = {"field": theirs.field if field is None else None, "sampler": theirs.sampler if sampler is None else None}
+
+def read_job(source: Any, asked: FitSettings, budget: Budget | None = None) -> Job:
+    """Reads the source and chooses what the settings leave out.
+
+    Args:
+        source: As for `nint.fit`.
+        asked: What the user has named.
+        budget: What the run will have.
+
+    Raises:
+        UsageError: says what is wrong and what would be right.
+    """
+    # Settings are checked before the file is read, which takes longer.
+    recipes.check_recipe(asked.recipe)
+    asked.check()
+    device = resolve_device(asked.device) if isinstance(asked.device, str) else asked.device
+    signal = open_signal(source, **asked.signal)
+    chosen = recipes.complete(asked, signal, budget)
     return Job(
         signal=signal,
-        field=network,
-        sampler=picked,
-        loss=loss,
-        seed=seed,
-        device=resolved,
-        chunk_size=chunk_size,
-        score_precision=score_precision,
-        compile=compile,
+        field=chosen.field,
+        sampler=chosen.sampler,
+        optimizer=chosen.optimizer,
+        lr=chosen.lr,
+        lr_schedule=chosen.lr_schedule,
+        loss=asked.loss,
+        total_steps=chosen.total_steps,
+        seed=asked.seed,
+        device=device,
+        chunk_size=asked.chunk_size,
+        signal_options={key: value for key, value in current_names(asked.signal).items() if value is not None},
+        notes=chosen.notes,
+        recipe=asked.recipe,
+        warm_up=chosen.warm_up,
+        by_clock=asked.recipe != "paper" and asked.total_steps is None,
+        chosen=chosen.chosen,
+        score_precision=asked.score_precision,
+        compile=asked.compile,
         source=_whereabouts(source),
-        signal_options={key: value for key, value in current_names(signal_options).items() if value is not None},
-        notes=(*choice.notes, *sizing),
-        recipe=recipe,
-        by_clock=recipe != "paper" and total_steps is None,
-        chosen={key: value for key, value in (parts | granted | batch_of(picked, named) | filled).items() if value is not None},
-        **given | filled,
     )
-
-
-def _with_wishes(network: FieldSpec | nn.Module, given: Any, wishes: dict[str, Any]) -> tuple[FieldSpec | nn.Module, dict[str, Any]]:
-    """The network with the settings that recipe and kind wish for, where it has them and the user has not chosen them; and those."""
-    if not isinstance(given, (str, type)) or not isinstance(network, FieldSpec):
-        return network, {}
-    named = split_text(given)[1] if isinstance(given, str) else {}
-    has = {field.name for field in dataclasses.fields(network)}
-    granted = {key: value for key, value in wishes.items() if value is not None and key in has and key not in named}
-    return dataclasses.replace(network, **granted), granted
 
 
 def _whereabouts(source: Any) -> str:

@@ -46,6 +46,7 @@ class Fit:
 
     @property
     def device(self) -> torch.device:
+        """Where the network is."""
         return next(self.field.parameters()).device
 
     def __call__(self, coords: Any) -> Tensor:
@@ -148,7 +149,17 @@ class Fit:
 
     @classmethod
     def from_parts(cls, tensors: dict[str, Tensor], header: dict[str, Any], name: str, field: nn.Module | None = None) -> Fit:
-        """Rebuilds a fit from what a file holds; `name` is for messages."""
+        """Rebuilds a fit from the contents of a file.
+
+        Args:
+            tensors: By name; those of the network start with "field/".
+            header: As of `header`.
+            name: The file, for messages.
+            field: As for `load`.
+
+        Raises:
+            UsageError: for contents that are damaged, of a newer version, or that need `field`.
+        """
         from nint.signals.open import layout_from_json
 
         try:
@@ -196,4 +207,5 @@ class _OnDevice:
         return len(self._coords)
 
     def __getitem__(self, rows: slice) -> Tensor:
-        return self._coords[rows].to(self._device)
+        moved: Tensor = self._coords[rows].to(self._device)
+        return moved

@@ -39,7 +39,7 @@ def record_of(job: Job, run: Run, settings: dict[str, Any], reason: str) -> dict
         "points_forwarded": run.cost.forward + chosen.forward,
         "points_backwarded": run.cost.backward + chosen.backward,
         "points_in_jvps": run.cost.jvp + chosen.jvp,
-        "units": run.units,
+        "forward_equivalents": run.forward_equivalents,
         "peak_memory_bytes": peak_memory_bytes(job.device),
         "curve": run.curve,
     }

@@ -1,4 +1,4 @@
-"""Starting again at half the rate when training has diverged, which the default recipe does and the paper's does not."""
+"""Restarts at half the learning rate when training has diverged; only under the default recipe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def restarted(
 ) -> Run:
     """A run at step 0 in the place of one that has diverged, with the same seed and weights, and half its learning rate.
 
-    The seconds and the work of the failed try stay on its account, and a budget of seconds counts them.
+    The seconds and the work of the failed try are added to its own, and count against a budget of seconds.
 
     Args:
         job: What runs.
@@ -57,7 +57,7 @@ def restarted(
 
 
 def sentence(restart: dict[str, Any]) -> str:
-    """What a person is told."""
+    """The message about a restart."""
     return (
         f"Training diverged at step {restart['step']:,} ({restart['reason']}), "
         f"so it starts again from step 0 at half the learning rate, {restart['lr']:g}."

@@ -1,4 +1,4 @@
-"""Reading what `nint.monitors.snapshots` wrote."""
+"""Reads the files of `nint.monitors.snapshots`."""
 
 from __future__ import annotations
 

@@ -20,6 +20,9 @@ def flatten(value: Any, prefix: str, tensors: dict[str, Tensor]) -> Any:
         value: Tensors, plain values, lists, tuples, dicts with string or integer keys, and dataclasses of these.
         prefix: Name of this value.
         tensors: Filled with contiguous CPU copies.
+
+    Raises:
+        UsageError: for a value of another type.
     """
     if isinstance(value, Tensor):
         while prefix in tensors:  # the keys 1 and "1", or "a.0" beside the first item of "a"
@@ -47,7 +50,10 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
         value: The JSON.
         tensors: By name.
         hint: The type that is expected; dataclasses are only ever built from it, never from the file.
-        like: A value of the same make, whose type serves where the hint does not say enough.
+        like: A value of the same structure, whose type serves where the hint does not say enough.
+
+    Raises:
+        UsageError: for the fields of another dataclass.
     """
     if isinstance(value, dict) and "@tensor" in value:
         return tensors[value["@tensor"]]
@@ -57,7 +63,7 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
         return {key: unflatten(item, tensors) for key, item in value["@items"]}
     if isinstance(value, dict) and "@fields" in value:
         cls = _dataclass_of(hint) or (type(like) if dataclasses.is_dataclass(like) else None)
-        if cls is None or set(value["@fields"]) != {f.name for f in dataclasses.fields(cls)}:
+        if cls is None or not _fits(cls, set(value["@fields"])):
             raise UsageError("The checkpoint holds a state that does not fit this version's sampler; it cannot be resumed.")
         hints = typing.get_type_hints(cls)
         return cls(**{name: unflatten(item, tensors, hints[name], getattr(like, name, None)) for name, item in value["@fields"].items()})
@@ -65,6 +71,15 @@ def unflatten(value: Any, tensors: dict[str, Tensor], hint: Any = None, like: An
         items = [unflatten(item, tensors, _item_hint(hint)) for item in value]
         return tuple(items) if typing.get_origin(hint) is tuple else items
     return value
+
+
+def _fits(cls: type, names: set[str]) -> bool:
+    """Whether a dataclass can be built from values of these names; fields that came later have defaults that mean what was before."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    none = dataclasses.MISSING
+    return names <= set(fields) and all(
+        name in names or field.default is not none or field.default_factory is not none for name, field in fields.items()
+    )
 
 
 def _options(hint: Any) -> tuple[Any, ...]:

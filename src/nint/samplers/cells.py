@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nint.probe.probe import Probe
+from nint.samplers.curve import curve_rank
 
 MOST_SORTED = 2**22
 """Above this many points the boxes are ranges of rows, so that no list as long as the pool is kept."""
@@ -30,11 +31,14 @@ class Boxes:
         low: Smallest coordinate on each axis, `[d_in]`.
         high: Largest.
         bins: Boxes along each axis; 1 where all points share the coordinate.
+        rank: Number of each box in row-major order, `[count]`: its place on a space-filling curve, along which batches are spread. None
+            numbers them row by row (as before version 0.2).
     """
 
     low: Tensor
     high: Tensor
     bins: tuple[int, ...]
+    rank: Tensor | None = None
 
     @property
     def count(self) -> int:
@@ -47,7 +51,7 @@ class Boxes:
         for axis, bins in enumerate(self.bins):
             place = (coords[:, axis] - self.low[axis]) / extent[axis] * bins
             number = number * bins + place.nan_to_num(0.0).clamp(0, bins - 1).long()
-        return number
+        return number if self.rank is None else self.rank.take(number)
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def cut(probe: Probe, points_per_cell: int) -> Boxes | None:
     bins = max(round((len(probe) / points_per_cell) ** (1 / axes)), 1)
     if bins**axes > len(probe):  # along many axes rounding up makes more boxes than points
         bins -= 1
-    return Boxes(low, high, tuple(bins if along else 1 for along in spread))
+    along = tuple(bins if extended else 1 for extended in spread)
+    return Boxes(low, high, along, curve_rank(along).to(probe.device))
 
 
 def sort_into(boxes: Boxes | None, probe: Probe, rng: torch.Generator) -> Cells:

@@ -10,12 +10,15 @@ from nint.errors import UsageError
 
 @dataclass(frozen=True)
 class Budget:
-    """Stops at whichever limit comes first; with no limit, at the run's `total_steps`.
+    """When a run stops: at whichever limit comes first; with no limit, at the run's `total_steps`.
 
     Attributes:
         steps: Training steps in all, those before a resume included.
         seconds: Seconds of training (evaluation and files not counted).
-        psnr: Target in decibels, looked at when the run is evaluated.
+        psnr: Target in decibels, checked at each evaluation.
+
+    Raises:
+        UsageError: for a limit that is not above 0.
     """
 
     steps: int | None = None

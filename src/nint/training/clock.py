@@ -1,4 +1,4 @@
-"""The training clock: it runs for selection, training and nothing else."""
+"""The training clock: it counts selection and training only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ class Clock:
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Time in this block counts as training."""
+        """Time in this block counts as training.
+
+        Yields:
+            Nothing.
+        """
         start = self._now()
         try:
             yield
@@ -41,7 +45,11 @@ class Clock:
 
     @contextmanager
     def selecting(self) -> Iterator[None]:
-        """Time in this block counts as selection; use it inside `training`."""
+        """Time in this block counts as selection; use it inside `training`.
+
+        Yields:
+            Nothing.
+        """
         start = self._now()
         try:
             yield

@@ -20,6 +20,7 @@ from nint.teacher import Teacher
 from nint.training.budgets import Budget
 from nint.training.clock import Clock
 from nint.training.gradient import accumulate_gradient
+from nint.training.updates import Optimizer
 
 _EXPLODED = 1e3
 
@@ -43,13 +44,13 @@ class Run:
         loss: Loss of the last batch, before its update.
         selection: The last batch.
         interrupted: Asked after each step; true stops the run.
-        restarts: What became of earlier tries that diverged, see `nint.runs.restarts`.
-        compiled: Whether the network's forward and backward are compiled (`nint.machine.compiled`), off the clock.
+        restarts: Earlier tries that diverged, see `nint.runs.restarts`.
+        compiled: Whether the network's forward and backward are compiled (`nint.machine.compiled`), excluded from the timing.
     """
 
     field: nn.Module
     teacher: Teacher
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     rate: Callable[[int], float]
     signal: Signal
     budget: Budget
@@ -70,8 +71,12 @@ class Run:
         return self.teacher.step
 
     @property
-    def units(self) -> float:
-        """Work so far in forwards over the whole pool, selection included."""
+    def forward_equivalents(self) -> float:
+        """Work so far in forward equivalents, selection included.
+
+        One forward equivalent is the cost of forwarding every point of the pool once; a backward over a point counts as two forwards of it,
+        a forward-mode pass as three.
+        """
         return (self.cost + self.teacher.cost).units(len(self.teacher.probe))
 
     def latest(self, metric: str) -> float | None:
@@ -89,9 +94,14 @@ class Run:
 class Monitor(Protocol):
     """Watches a run with the training clock stopped."""
 
-    def start(self, run: Run) -> None: ...
-    def after_step(self, run: Run) -> None: ...
-    def finish(self, run: Run, reason: str) -> None: ...
+    def start(self, run: Run) -> None:
+        """Before the first step of this process (`run.step` may be later than 0 after a resume)."""
+
+    def after_step(self, run: Run) -> None:
+        """After each step; `run.step` counts finished steps."""
+
+    def finish(self, run: Run, reason: str) -> None:
+        """After the last step; `reason` says why it was the last."""
 
 
 def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
@@ -117,14 +127,14 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
 
 
 def warm_up(field: nn.Module, coords: Any) -> None:
-    """Forward, backward and forward mode once on one point, so that what torch loads at first use stays off the clock."""
+    """Forward, backward and forward mode once on one point, so that what torch loads at first use is excluded from the timing."""
     point = coords[:1]
     tangent = vjp_rows(field, point, lambda prediction, _: torch.ones_like(prediction), 1)
     jvp_rows(field, point, tangent, 1)
 
 
 def train_step(run: Run) -> None:
-    """One step. Redrawing points is data preparation and stays off the clock, and so does compiling."""
+    """One step. Redrawing points is data preparation and excluded from the timing, and so is compiling."""
     teacher = run.teacher
     pool = run.signal.redraw(teacher.probe.pool, teacher.step, run.seed)
     if pool is not teacher.probe.pool:

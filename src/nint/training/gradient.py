@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.fields.passes import Rows, SinePasses, chunks_of, written_out
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
 from nint.ntk.products import forward_rows, row_chunks
@@ -66,8 +67,17 @@ def accumulate_gradient(
 
 
 def _inputs(coords: Any, rows: Tensor, want_coord_gradient: bool) -> Tensor:
-    x = coords[rows]
+    x: Tensor = coords[rows]
     return x.detach().requires_grad_(True) if want_coord_gradient else x
+
+
+def _backward(output: Tensor, cotangent: Tensor | None = None) -> None:
+    torch.autograd.backward([output], None if cotangent is None else [cotangent])
+
+
+def _gradient_of(leaf: Tensor) -> Tensor:
+    """The gradient of a leaf; zero where the output does not depend on it."""
+    return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
 
 
 def _joined(parts: list[Tensor]) -> Tensor:
@@ -78,18 +88,47 @@ def _separable(
     forward: Forward, coords: Any, values: Any, indices: Tensor, objective: PointLoss, loss: PointLoss, chunk_size: int, want: bool
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     total = len(indices)
+    if (passes := written_out(forward)) is not None:
+        return _written_out(passes, forward, coords, values, indices, objective, loss, chunk_size, want)
     predictions, losses, slopes = [], [], []
     for part in row_chunks(total, chunk_size):
         rows = indices[part]
         x, y = _inputs(coords, rows, want), values[rows]
         prediction = forward(x)
         point_loss = objective.point_loss(prediction, y)
-        (point_loss.sum() / total).backward()
+        _backward(point_loss.sum() / total)
         predictions.append(prediction.detach())
         losses.append(point_loss.detach() if objective is loss else loss.point_loss(prediction.detach(), y))
         if want:
-            slopes.append(x.grad)
+            slopes.append(_gradient_of(x))
     return _joined(predictions), _joined(losses), slopes
+
+
+def _written_out(
+    passes: SinePasses,
+    field: Any,
+    coords: Any,
+    values: Any,
+    indices: Tensor,
+    objective: PointLoss,
+    loss: PointLoss,
+    chunk_size: int,
+    want: bool,
+) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """As `_separable`, by the network's written-out passes."""
+    total = len(indices)
+    predictions, losses = torch.empty(total, passes.out_features), torch.empty(total)
+    targets = Rows(values, indices)
+
+    def cotangent(prediction: Tensor, part: slice) -> Tensor:
+        y = targets[part]
+        predictions[part], losses[part] = prediction, loss.point_loss(prediction, y)
+        return objective.point_gradient(prediction, y).div_(total)
+
+    gradient, slopes = passes.gradient(Rows(coords, indices), chunks_of(total, chunk_size), cotangent, want)
+    for name, parameter in field.named_parameters():
+        parameter.grad = gradient[name] if parameter.grad is None else parameter.grad.add_(gradient[name])
+    return predictions, losses, [slope for slope in slopes if slope is not None]
 
 
 def _joint(
@@ -106,28 +145,33 @@ def _joint(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     parts = list(row_chunks(len(indices), chunk_size))
     keep = len(indices) * graph_bytes_per_point <= _KEPT_GRAPH_BYTES
-    inputs, graphs = [], []
+    inputs: list[Tensor] = []
+    graphs: list[Tensor | None] = []
     if keep:
+        outputs = []
         for part in parts:
             inputs.append(_inputs(coords, indices[part], want))
-            graphs.append(forward(inputs[-1]))
-        prediction = _joined([graph.detach() for graph in graphs])
+            outputs.append(forward(inputs[-1]))
+        prediction = _joined([output.detach() for output in outputs])
+        graphs += outputs
+        del outputs
     else:
         prediction = forward_rows(forward, RowSubset(coords, indices), chunk_size)
         cost.forward += len(indices)
     y = values[indices]
     leaf = prediction.requires_grad_(True)
-    objective(leaf, y, indices).backward()
-    cotangent = leaf.grad
+    _backward(objective(leaf, y, indices))
+    cotangent = _gradient_of(leaf)
     slopes = []
     for number, part in enumerate(parts):
         x = inputs[number] if keep else _inputs(coords, indices[part], want)
-        graph = graphs[number] if keep else forward(x)
-        graph.backward(cotangent[part])
+        graph = graphs[number] if keep else None
+        _backward(forward(x) if graph is None else graph, cotangent[part])
         if keep:
-            graphs[number] = None
+            graphs[number] = None  # frees the chunk's activations before the next backward
+        del graph
         if want:
-            slopes.append(x.grad)
+            slopes.append(_gradient_of(x))
     prediction = leaf.detach()
     return prediction, loss.point_loss(prediction, y), slopes
 

@@ -1,18 +1,18 @@
-"""Optimizers by text form, `adam:beta2=0.99`. Each is a frozen spec that builds a torch optimizer."""
+"""Optimizers by text form, `adam:beta2=0.99`. Each is a frozen spec that builds an optimizer."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nint.errors import UsageError
 from nint.registry import Registry
 from nint.settings import check, setting
+from nint.training.updates import AdamUpdates, MuonUpdates, Optimizer
 
 _LEAST_SIDE = 16
 
@@ -25,8 +25,8 @@ class OptimizerSpec(ABC):
         check(self, type(self).__name__.lower())
 
     @abstractmethod
-    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-        """A torch optimizer whose learning rate the engine sets before each step."""
+    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+        """An optimizer whose learning rate the engine sets before each step."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Adam(OptimizerSpec):
     beta2: float = setting(0.999, "decay of the squared-gradient average", at_least=0, at_most=0.9999999)
     eps: float = setting(1e-8, "added to the denominator", above=0)
 
-    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-        return _adam(list(parameters), lr, (self.beta1, self.beta2), self.eps)
+    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+        """As for every optimizer."""
+        return AdamUpdates(parameters, lr, betas=(self.beta1, self.beta2), eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Sgd(OptimizerSpec):
 
     momentum: float = setting(0.0, "momentum", at_least=0, at_most=0.9999)
 
-    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+        """As for every optimizer."""
         return torch.optim.SGD(parameters, lr=lr, momentum=self.momentum)
 
 
@@ -67,7 +69,7 @@ class Muon(OptimizerSpec):
         beta1: Of Adam, likewise beta2 and eps.
 
     Cost: ns_steps times three products of a hidden matrix with itself, whatever the batch.
-    Source: torch.optim.Muon (torch 2.9 and later), without weight decay; its products are in bfloat16.
+    Source: Jordan 2024; settings as of torch.optim.Muon (torch 2.9), without weight decay.
     """
 
     momentum: float = setting(0.95, "decay of the gradient average of hidden matrices", at_least=0, at_most=0.99999)
@@ -79,35 +81,21 @@ class Muon(OptimizerSpec):
     beta2: float = setting(0.999, "decay of Adam's squared-gradient average", at_least=0, at_most=0.9999999)
     eps: float = setting(1e-8, "added to Adam's denominator", above=0)
 
-    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-        """As for every optimizer; parameters that are hidden matrices (`is_hidden_matrix`) go to Muon.
-
-        Raises:
-            UsageError: where torch has no Muon.
-        """
-        if not has_muon():
-            raise UsageError(f"torch {torch.__version__} has no Muon, which came with torch 2.9; update torch or use the optimizer adam.")
+    def build(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
+        """As for every optimizer; parameters that are hidden matrices (`is_hidden_matrix`) go to Muon."""
         parameters = list(parameters)
         hidden = [p for p in parameters if is_hidden_matrix(p)]
         rest = [p for p in parameters if not is_hidden_matrix(p)]
-        parts: list[tuple[torch.optim.Optimizer, float]] = []
+        parts: list[tuple[Optimizer, float]] = []
         if hidden:
-            muon = torch.optim.Muon(
-                hidden,
-                lr=lr * self.ratio,
-                weight_decay=0.0,
-                momentum=self.momentum,
-                nesterov=self.nesterov,
-                ns_steps=self.ns_steps,
-                adjust_lr_fn=self.adjust,
-            )
-            parts.append((muon, self.ratio))
+            settings = {"momentum": self.momentum, "nesterov": self.nesterov, "ns_steps": self.ns_steps, "adjust": self.adjust}
+            parts.append((MuonUpdates(hidden, lr * self.ratio, **settings), self.ratio))
         if rest:
-            parts.append((_adam(rest, lr, (self.beta1, self.beta2), self.eps), 1.0))
+            parts.append((AdamUpdates(rest, lr, betas=(self.beta1, self.beta2), eps=self.eps), 1.0))
         return Joined(parts, lr)
 
 
-class Joined(torch.optim.Optimizer):
+class Joined:
     """Several optimizers, each for parameters of its own, that step as one.
 
     `param_groups` has one group a part; its "lr" is the common rate and its "ratio" what the part multiplies it by.
@@ -117,23 +105,23 @@ class Joined(torch.optim.Optimizer):
         lr: The common learning rate.
     """
 
-    def __init__(self, parts: list[tuple[torch.optim.Optimizer, float]], lr: float) -> None:
+    def __init__(self, parts: list[tuple[Optimizer, float]], lr: float) -> None:
         self.parts = [part for part, _ in parts]
-        groups = [{"params": [p for g in part.param_groups for p in g["params"]], "ratio": ratio} for part, ratio in parts]
-        super().__init__(groups, {"lr": lr})
+        self.param_groups: list[dict[str, Any]] = [
+            {"params": [p for g in part.param_groups for p in g["params"]], "ratio": ratio, "lr": lr} for part, ratio in parts
+        ]
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+    def step(self) -> None:
         """One step of every part at the rates that stand in `param_groups`."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
         for part, group in zip(self.parts, self.param_groups, strict=True):
             for own in part.param_groups:
                 own["lr"] = group["lr"] * group["ratio"]
             part.step()
-        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops the gradients of every part."""
+        for part in self.parts:
+            part.zero_grad(set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values: the common rates and the state of each part."""
@@ -151,17 +139,6 @@ class Joined(torch.optim.Optimizer):
         for group, part, rate, state in zip(self.param_groups, self.parts, rates, states, strict=True):
             group["lr"] = rate
             part.load_state_dict(state)
-
-
-def _adam(parameters: list[nn.Parameter], lr: float, betas: tuple[float, float], eps: float) -> torch.optim.Adam:
-    """Adam as one kernel where torch has it: a third of the time of its loop, which counts where a step takes milliseconds."""
-    fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
-    return torch.optim.Adam(parameters, lr=lr, betas=betas, eps=eps, fused=fused or None)
-
-
-def has_muon() -> bool:
-    """Whether this torch has Muon (2.9 and later)."""
-    return hasattr(torch.optim, "Muon")
 
 
 def is_hidden_matrix(parameter: Tensor) -> bool:

@@ -76,7 +76,7 @@ KERNEL_AND_FIGURES = (
         "Sec. 3.2",
         "INT is NINT with the identity for the kernel: it selects the same points.",
         own.at_least("int", "same_points", 1),
-        measured="int: same_points, share of its batch that scoring by |g| selects",
+        measured="int: same_points, fraction of its batch that scoring by |g| selects",
         unprinted=_NO_NUMBER,
     ),
     Claim(

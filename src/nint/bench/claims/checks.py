@@ -202,7 +202,7 @@ def chamfer_is_squared(rows: Rows, printed: bool) -> Verdict:
 
 
 def scoring_time(rows: Rows, printed: bool) -> Verdict:
-    """Milliseconds of one scoring and its share of the selection."""
+    """Milliseconds of one scoring and its part of the selection."""
     ms, share = cell(rows, "scoring", "milliseconds"), cell(rows, "scoring", "share_of_selection_percent")
     reason = f"{ms:.3g} ms, {share:.2f} % of the selection; 3.2 ms and 3.6 % stated."
     return Verdict(ms <= 3.2 and share <= 3.6, reason, {"milliseconds": ms, "share": share}, partly=share <= 3.6)

@@ -1,5 +1,7 @@
-"""What the published tables must have in common, so that a number typed wrong does not pass: cells that two tables share, seconds that go
-with iterations, and quality that grows along a row. Where the paper itself breaks a rule, that is listed here with the numbers.
+"""What the published tables must have in common, so that a number typed wrong does not pass.
+
+Cells that two tables share, seconds that go with iterations, and quality that grows along a row. Where the paper itself breaks a rule, that
+is listed here with the numbers.
 """
 
 from __future__ import annotations

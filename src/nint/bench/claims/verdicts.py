@@ -131,8 +131,8 @@ def sampler_of(row: str) -> str:
 
 def gain_percent(rows: Rows, row: str, column: str, than: str) -> float:
     """How much better a row is than another in percent of the other: higher where more is better, lower where less is."""
-    ours, theirs = cell(rows, row, column), cell(rows, than, column)
-    return 100 * (1 - ours / theirs if lower_is_better(column) else ours / theirs - 1)
+    ours, other = cell(rows, row, column), cell(rows, than, column)
+    return 100 * (1 - ours / other if lower_is_better(column) else ours / other - 1)
 
 
 def compared(figures: dict[str, float], stated: float, printed: bool, tolerance: float, what: str) -> Verdict:
@@ -146,7 +146,7 @@ def compared(figures: dict[str, float], stated: float, printed: bool, tolerance:
 
 
 def gain(row: str, column: str, stated: float, what: str, tolerance: float = 0.005, than: str = STANDARD) -> Check:
-    """One row is better than another by a stated share, in percent (published: to the printed digits)."""
+    """One row is better than another by a stated percentage (published: to the printed digits)."""
 
     def check(rows: Rows, printed: bool) -> Verdict:
         return compared({f"{row}, {column}": gain_percent(rows, row, column, than)}, stated, printed, tolerance, what)
@@ -155,7 +155,7 @@ def gain(row: str, column: str, stated: float, what: str, tolerance: float = 0.0
 
 
 def largest_gain(columns: Sequence[str], stated: float, what: str, tolerance: float = 0.005) -> Check:
-    """ "Up to": the largest gain of NINT over Stand. in any pair of rows with the same network."""
+    """The largest gain ("up to") of NINT over Stand. in any pair of rows with the same network."""
 
     def check(rows: Rows, printed: bool) -> Verdict:
         found = {
@@ -206,23 +206,20 @@ def leads(columns: Sequence[str], need: float = 1.0) -> Check:
 
     Args:
         columns: Where.
-        need: Share of the columns in which it must lead: 1 all, 0.5 more than half.
+        need: Fraction of the columns in which it must lead: 1 all, 0.5 more than half.
     """
 
     def check(rows: Rows, printed: bool) -> Verdict:
         lost, seen = [], 0
         for column in columns:
-            ours = [(row, value[column]) for row, value in rows.items() if sampler_of(row) == "nint" and value.get(column) is not None]
+            known = [(row, value) for row, values in rows.items() if (value := values.get(column)) is not None]
+            ours = [(row, value) for row, value in known if sampler_of(row) == "nint"]
             # Our own variants of NINT in a measured table are no rivals of it.
-            theirs = [
-                (row, value[column])
-                for row, value in rows.items()
-                if not sampler_of(row).startswith("nint") and value.get(column) is not None
-            ]
-            if not ours or not theirs:
+            rivals = [(row, value) for row, value in known if not sampler_of(row).startswith("nint")]
+            if not ours or not rivals:
                 continue
             seen += 1
-            (_, ours_best), (rival, best) = (best_of(group, column) for group in (ours, theirs))
+            (_, ours_best), (rival, best) = (best_of(group, column) for group in (ours, rivals))
             if is_better(best, ours_best, column):
                 lost.append(f"{column} to {rival} ({best:g} against {ours_best:g})")
         if not seen:

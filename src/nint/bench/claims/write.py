@@ -10,7 +10,7 @@ from typing import Any
 from nint.bench.claims.claims import CLAIMS
 from nint.bench.claims.verdicts import Claim, Verdict
 from nint.bench.published import Rows
-from nint.files import write_atomically
+from nint.files import write_text
 
 CLAIMS_FILE = "claims.md"
 
@@ -58,7 +58,7 @@ def write_claims(tables: Mapping[str, Rows], out: Path, about: str) -> Path:
     lines = ["# The paper's claims", "", about, "", "| claim | where | the paper's own numbers | measured here |", "|---|---|---|---|"]
     lines += [_line(claim, tables, figures) for claim in CLAIMS]
     path = out / CLAIMS_FILE
-    write_atomically(path, lambda place: place.write_text("\n".join([*lines, ""]), encoding="utf-8"))
+    write_text(path, "\n".join([*lines, ""]))
     return path
 
 

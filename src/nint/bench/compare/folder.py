@@ -7,16 +7,21 @@ import shutil
 import zlib
 from pathlib import Path
 
+from nint.bench.store import RECORDS, RUNS, Store
 from nint.errors import UsageError
-from nint.runs.folder import TENSORBOARD, check_writable, holds_run
+from nint.runs.folder import TENSORBOARD, check_writable, holds_run, remove_stale
 
-RECORDS = "runs.jsonl"
-TABLE = "table.md"
-RUNS = "runs"
+NAME = "table"
+TABLE = f"{NAME}.md"
 PICTURES = ("curves-*.png", "reconstructions-*.png", "selection-*.png")
 
 
-def claim(out: Path, *, resume: bool, force: bool) -> None:
+def holds_comparison(out: Path) -> bool:
+    """Whether a folder has the table or the runs of a comparison."""
+    return (out / TABLE).exists() or Store(out).experiment == "compare"
+
+
+def claim(out: Path, *, resume: bool, force: bool) -> Store:
     """Makes a folder ready for a comparison, or refuses before anything is touched.
 
     Args:
@@ -24,8 +29,12 @@ def claim(out: Path, *, resume: bool, force: bool) -> None:
         resume: Go on with the comparison in it.
         force: Remove the comparison in it (only files that a comparison writes) and start afresh.
 
+    Returns:
+        The store of its runs.
+
     Raises:
-        UsageError: for a file, a folder that cannot be written, one that holds a fit or another comparison, or nothing to resume.
+        UsageError: for a file, a folder that cannot be written, one that holds a fit, a benchmark or another comparison, or nothing to
+            resume.
     """
     check_writable(out)
     if resume and force:
@@ -35,38 +44,33 @@ def claim(out: Path, *, resume: bool, force: bool) -> None:
     there = (out / RECORDS).exists()
     if resume and not there:
         raise UsageError(f"There is no comparison to resume in {out}: it has no {RECORDS}.")
-    if there and not resume:
-        if not force:
-            raise UsageError(
-                f"{out} holds another comparison; choose another --out, or add --resume to go on with it or --force to replace it."
-            )
-        from nint.runs.folder import remove_stale
-
-        remove_stale(out)
-        for name in (RECORDS, TABLE, *PICTURES):
-            for path in out.glob(name):
-                path.unlink()
-        for name in (RUNS, TENSORBOARD):
-            shutil.rmtree(out / name, ignore_errors=True)
-
-
-def snapshots(out: Path, field: str, sampler: str) -> Path:
-    """Where the snapshots of a pairing lie (those of seed 0)."""
-    return out / RUNS / slug(field) / slug(sampler)
-
-
-def log(out: Path, field: str, sampler: str, seed: int) -> Path:
-    """Where the TensorBoard log of a run lies."""
-    return out / TENSORBOARD / slug(field) / slug(sampler) / f"seed-{seed}"
-
-
-def clear(place: Path) -> None:
-    """Removes the snapshots of an earlier try."""
-    for path in place.glob("step-*.npz"):
-        path.unlink()
+    if not there:
+        return Store(out)
+    store = Store(out)
+    if store.experiment == "bench":
+        raise UsageError(f"{out} holds the runs of nint bench; choose another --out.")
+    if resume and store.older:
+        raise UsageError(
+            f"{out} holds a comparison in the form of nint 0.1.0, which nint report still shows but --resume cannot go on with; choose "
+            "another --out, or --force to replace it."
+        )
+    if resume:
+        return store
+    if not force:
+        raise UsageError(
+            f"{out} holds another comparison; choose another --out, or add --resume to go on with it or --force to replace it."
+        )
+    remove_stale(out)
+    for name in (RECORDS, TABLE, *PICTURES):
+        for path in out.glob(name):
+            path.unlink()
+    for name in (RUNS, TENSORBOARD):
+        shutil.rmtree(out / name, ignore_errors=True)
+    return Store(out)
 
 
 def slug(text: str) -> str:
     """A text form as a file name; a long one is cut and made unique by a checksum."""
     name = re.sub(r"[^A-Za-z0-9.=_-]+", "_", text)
+    name = name if name.strip(".") else f"_{name}"
     return name if len(name) <= 80 else f"{name[:70]}-{zlib.crc32(text.encode()):08x}"

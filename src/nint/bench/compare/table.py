@@ -1,130 +1,127 @@
-"""The tables of a comparison on the terminal and as Markdown, with what a reader must know to trust them."""
+"""A comparison as a table that is made on the fly: every pairing of a sampler, a network, an input and a seed under one budget."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Sequence
+from pathlib import PurePath
 
-from nint.bench.compare.numbers import Cell, TableData, tables
-from nint.bench.compare.run import Comparison
-from nint.bench.interleaved import BLOCK_STEPS
-from nint.files import write_atomically
+import torch
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from nint.bench.compare.asked import Comparison, baseline_of, budget_of, checkpoints_of, fields_of, first_of_one_kind, samplers_of
+from nint.bench.compare.folder import NAME, slug
+from nint.bench.inputs import read_signal
+from nint.bench.runs import RunSpec
+from nint.bench.tables.base import Table
+from nint.bench.tables.columns import COST, ITERATIONS, SECONDS, VALUE, WORK, Column
+from nint.bench.tables.rows import Row
+from nint.machine.devices import resolve_device
+from nint.ntk.products import resolve_chunk_size
+from nint.runs.folder import TENSORBOARD
+from nint.signals.base import Signal
 
-
-def markdown(comparison: Comparison) -> str:
-    """The whole report."""
-    plan = comparison.plan
-    parts = [f"# {plan.signal.name}, {plan.signal.layout.describe()}"]
-    for table in tables(comparison):
-        parts.append(f"## {table.title}\n\n{_markdown_table(table)}")
-    if comparison.failed():
-        parts.append("## Failed runs\n\n" + "\n".join(f"- {line}" for line in failures(comparison)))
-    parts.append("## How it was measured\n\n" + "\n".join(f"- {line}" for line in notes(comparison)))
-    return "\n\n".join(parts) + "\n"
-
-
-def write_markdown(comparison: Comparison, path: Path) -> Path:
-    """Writes the report, atomically; returns the path."""
-    text = markdown(comparison)
-    write_atomically(path, lambda target: target.write_text(text, encoding="utf-8") and None)
-    return path
+PSNR_TARGETS = (25.0, 28.0, 30.0, 35.0)
+_EVALUATIONS = 100
+_COSTS = ("steps", "training_seconds", "step_ms", "selecting", "forward_equivalents")
 
 
-def rich_tables(comparison: Comparison) -> list[Table]:
-    """The tables for a terminal."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def comparison_table(asked: Comparison) -> Table:
+    """Reads the inputs and checks every setting; nothing is written and nothing is trained.
 
-    styles = {0: "", 1: "bold", 2: "underline"}
-    found = []
-    for data in tables(comparison):
-        table = Table(title=data.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-        for number, column in enumerate(data.columns):
-            table.add_column(column, justify="left" if number < data.words else "right", no_wrap=number < data.words)
-        for number, row in enumerate(data.rows):
-            if number in data.breaks and number > 0:
-                table.add_section()
-            table.add_row(*(Text.assemble((cell.text, styles[cell.place])) for cell in row))
-        found.append(table)
-    return found
+    What decides a run is in its spec, also what a launch or a machine would else choose: threads, chunk size and device, and the content
+    of its input. A run that was made with others is therefore another run, and is not taken for it on a resume.
 
-
-def failures(comparison: Comparison) -> list[str]:
-    """A line for each run that failed."""
-    return [f"{r.sampler} on {r.field}, seed {r.seed}: {r.error}" for r in comparison.failed()]
-
-
-def notes(comparison: Comparison) -> list[str]:
-    """What a reader must know to trust the tables."""
-    plan, good = comparison.plan, [result for result in comparison.results if result.error is None]
-    seeds = "1 seed" if plan.seeds == 1 else f"{plan.seeds} seeds, mean ± sample standard deviation"
-    budget = f"{plan.budget.seconds:g} training seconds" if plan.in_seconds else f"{plan.budget.steps:,} steps"
-    found = [
-        f"Budget {budget}; {seeds}; all samplers of a field and seed start from the same weights. "
-        f"Schedules read {plan.total_steps:,} total steps.",
-        f"Learning rate, {plan.lr_schedule}: " + "; ".join(_rates(comparison)) + ".",
-        "Bold is best and underlined second best of a field's samplers; the marks do not ask whether a difference exceeds the spread "
-        "over seeds.",
-        f"Quality is that of the parameters after the update, {_evaluations(comparison)}; nothing is interpolated, so a target is found "
-        "late by at most that much.",
-        "Training seconds include selection and exclude evaluation, pictures and setting up; the samplers of a field and seed run in "
-        f"turn, {BLOCK_STEPS} steps at a time, after a warm-up that is thrown away.",
-        "Units are forwards over all points, selection included; a backward counts 2, a forward-mode pass 3. Selecting is the share of "
-        "training seconds spent on choosing points.",
-    ]
-    if "ssim" in plan.signal.metrics:
-        found.append("SSIM has scikit-image's default 7x7 uniform window.")
-    if any("lpips" in result.record for result in good):
-        found.append("LPIPS is version 0.1 on AlexNet, of values mapped to [-1, 1]; smaller is better.")
-    launches = {result.record.get("launch") for result in good}
-    if len(launches) > 1:
-        found.append(f"The runs come from {len(launches)} launches, whose seconds need not be comparable.")
-    for line in sorted({_place(result.record) for result in good}):
-        found.append(f"Measured on {line}.")
-    for command in sorted({result.record.get("command") for result in good if result.record.get("command")}):
-        found.append(f"Command: `{command}`")
-    return [*found, *comparison.problems]
+    Raises:
+        UsageError: says what is wrong and what would be right.
+    """
+    budget = budget_of(asked)
+    options = tuple(asked.signal_options.items())
+    inputs = tuple(dict.fromkeys(asked.inputs))
+    signals = {source: read_signal(source, None, options) for source in inputs}
+    first = first_of_one_kind(signals)
+    contents = {source: signal.fingerprint() for source, signal in signals.items()}
+    samplers = samplers_of(asked, [signal.pool(torch.device("cpu")) for signal in signals.values()])
+    fields = fields_of(asked)
+    checkpoints = checkpoints_of(asked.checkpoints, budget)
+    runs: dict[Row, tuple[RunSpec, ...]] = {}
+    for field in fields:
+        for sampler in samplers:
+            row = Row(f"{sampler} field={field}" if len(fields) > 1 else sampler, "")
+            runs[row] = tuple(
+                _spec(asked, source, contents[source], field, sampler, seed, checkpoints)
+                for seed in range(asked.seeds)
+                for source in inputs
+            )
+            for spec in runs[row][: len(inputs)]:
+                spec.job()  # a setting that cannot be is refused here, not after an hour
+    table = Table(
+        name=NAME,
+        title=", ".join(dict.fromkeys(signal.name for signal in signals.values())),
+        caption="",
+        columns=_columns(asked, first, checkpoints),
+        runs=runs,
+        baseline=baseline_of(asked, samplers),
+        by_field=len(fields) > 1,
+        by_metric=True,
+        protocol=_protocol([runs[row][0] for row in runs if row.sampler == samplers[0]]),
+    )
+    if len(inputs) == 1:
+        return dataclasses.replace(table, title=f"{first.name}, {first.layout.describe()}")
+    return table
 
 
-def _rates(comparison: Comparison) -> list[str]:
-    plan = comparison.plan
-    if plan.lr is not None:
-        return [f"{plan.lr:g} for every field"]
-    return [f"{text} {rate}" for text, rate in plan.rates().items()]
-
-
-def _evaluations(comparison: Comparison) -> str:
-    plan = comparison.plan
-    return (
-        f"every {plan.every_seconds:g} training seconds"
-        if plan.every is None
-        else f"every {plan.every:,} steps"
-        if plan.every > 1
-        else "every step"
+def _spec(asked: Comparison, source: str, content: str, field: str, sampler: str, seed: int, checkpoints: tuple[float, ...]) -> RunSpec:
+    device = resolve_device(asked.device)
+    settings = {name: value for name, value in asked.settings.items() if value is not None}
+    settings["chunk_size"] = resolve_chunk_size(settings.get("chunk_size"), device)
+    settings["device"] = device.type if asked.device == "auto" else asked.device
+    every: float = asked.eval_every or max((asked.steps or 0) // _EVALUATIONS, 1)
+    if asked.seconds is not None:
+        every = asked.seconds / _EVALUATIONS
+    several = len(set(asked.inputs)) > 1
+    log = [TENSORBOARD, *(["/".join(PurePath(source).parts[-2:])] if several else []), field, sampler, f"seed-{seed}"]
+    return RunSpec(
+        input=source,
+        field=field,
+        sampler=sampler,
+        recipe=asked.recipe,
+        seed=seed,
+        steps=asked.steps,
+        seconds=asked.seconds,
+        evaluate_at=tuple(point for point in checkpoints if abs(point / every - round(point / every)) > 1e-9),
+        eval_every=every,
+        options=tuple(asked.signal_options.items()),
+        settings=tuple(sorted(settings.items())),
+        keep=seed == 0,
+        group=f"{source}/{field}/{seed}",
+        threads=torch.get_num_threads(),
+        content=content,
+        snapshots_at=checkpoints,
+        log="/".join(map(slug, log)) if asked.tensorboard else "",
     )
 
 
-def _place(record: dict) -> str:
-    machine, versions, threads = record["machine"], record["versions"], record["threads"]
+def _columns(asked: Comparison, signal: Signal, checkpoints: Sequence[float]) -> tuple[Column, ...]:
+    leading = signal.metrics[0]
+    targets = sorted(set(asked.targets)) or (PSNR_TARGETS if leading == "psnr" else ())
     return (
-        f"{machine['name']} ({machine['device']}), {machine['system']}, {threads} thread{'s' if threads > 1 else ''}, chunks of "
-        f"{record['chunk_size']:,} points, nint {versions['nint']}, torch {versions['torch']}, Python {versions['python']}"
+        *(Column(VALUE, metric, point, asked.seconds is not None) for metric in signal.metrics for point in checkpoints),
+        *(Column(what, leading, target) for what in (ITERATIONS, SECONDS, WORK) for target in targets),
+        *(Column(COST, name) for name in _COSTS),
     )
 
 
-def _markdown_table(table: TableData) -> str:
-    lines = [
-        "| " + " | ".join(table.columns) + " |",
-        "|" + "".join("---|" if i < table.words else "---:|" for i in range(len(table.columns))),
-    ]
-    lines += ["| " + " | ".join(_markdown_cell(cell) for cell in row) + " |" for row in table.rows]
-    return "\n".join(lines)
-
-
-def _markdown_cell(cell: Cell) -> str:
-    text = cell.text.replace("|", "\\|")
-    return {0: text, 1: f"**{text}**", 2: f"<u>{text}</u>"}[cell.place]
+def _protocol(specs: Sequence[RunSpec]) -> tuple[str, ...]:
+    """How the runs are made, by one of each network."""
+    jobs = [spec.job() for spec in specs]
+    spec = specs[0]
+    budget = f"{spec.steps:,} steps" if spec.steps is not None else f"{spec.seconds:g} training seconds"
+    rates = "; ".join(f"{spec.field} {job.rate:g} ({job.rate_source})" for spec, job in zip(specs, jobs, strict=True))
+    if spec.steps is None:
+        every = f"every {spec.eval_every:g} training seconds"
+    else:
+        every = "every step" if spec.eval_every == 1 else f"every {spec.eval_every:,} steps"
+    return (
+        f"Every run has {budget} and is evaluated {every}. Schedules read {jobs[0].total_steps:,} total steps.",
+        f"Recipe {spec.recipe}. Learning rate, {jobs[0].lr_schedule}: {rates}.",
+    )

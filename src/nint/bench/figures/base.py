@@ -56,7 +56,9 @@ class Kept:
 
     @property
     def curve(self) -> list[dict[str, Any]]:
-        return self.record["curve"]
+        """Its evaluations, in the order of their steps."""
+        rows: list[dict[str, Any]] = self.record["curve"]
+        return rows
 
     @property
     def last(self) -> dict[str, Any]:
@@ -75,7 +77,7 @@ class Kept:
 
     def cost(self) -> dict[str, Any]:
         """What the run took, for the figure's numbers."""
-        return {name: self.last.get(name) for name in ("step", "training_seconds", "units", "flops")}
+        return {name: self.last.get(name) for name in ("step", "training_seconds", "forward_equivalents", "flops")}
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Figure(ABC):
         """
 
     def estimated_seconds(self, scale: Scale, inputs: Inputs, seeds: int) -> float:
-        """About how long its runs take, those that a table shares included; a part of that where nobody has measured all of it."""
+        """About how long its runs take, those shared with a table included; a part of that where not all of it was measured."""
         tasks = [task for field in dataclasses.fields(scale) if isinstance(task := getattr(scale, field.name), Task)]
         seconds = 0.0
         for spec in self.specs(scale, inputs, seeds):
@@ -192,7 +194,7 @@ def decibels(value: float | None) -> str:
 
 
 def quality_and_seconds(run: Kept) -> str:
-    """ "31.25 dB, 12 s"."""
+    """The quality at the end and what it took: "31.25 dB, 12 s"."""
     parts = [decibels(run.last.get("psnr")), seconds_text(run.last["training_seconds"])]
     return ", ".join(part for part in parts if part)
 

@@ -19,15 +19,19 @@ MOMENTS = (0.0, 5.0, 20.0, 60.0)
 
 @dataclass(frozen=True)
 class Moments(Figure):
+    """One run at several moments."""
+
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """A run with a budget of time, kept at each of the moments."""
         return [timed(scale, inputs.image("kodim04"), "nint", moments=MOMENTS, group=self.name)]
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
         from nint.plots.moments import Moment, write_moments
 
         run = runs[0]
-        chosen = {paper: _nearest(run.snapshots, paper_seconds(scale, paper)) for paper in MOMENTS}
-        chosen = {paper: snapshot for paper, snapshot in chosen.items() if snapshot is not None}
+        nearest = {paper: _nearest(run.snapshots, paper_seconds(scale, paper)) for paper in MOMENTS}
+        chosen = {paper: snapshot for paper, snapshot in nearest.items() if snapshot is not None}
         if not chosen:
             return {"rows": {}, "note": "The run's snapshots are not there."}
         quality = {paper: run.psnr_at(snapshot.step) for paper, snapshot in chosen.items()}

@@ -15,7 +15,7 @@ from torch import nn
 from nint.bench.figures import kernel_checks as checks
 from nint.bench.figures.base import Figure, Kept
 from nint.bench.figures.scoring import scoring_cost, scoring_specs
-from nint.bench.inputs import Inputs
+from nint.bench.inputs import Inputs, pixels_of
 from nint.bench.runs import RunSpec
 from nint.bench.scales.sizes import Scale
 from nint.bench.tables.rows import Row
@@ -38,7 +38,10 @@ _SMALL_STEP = 1e-4
 
 @dataclass(frozen=True)
 class Kernel(Figure):
+    """The tangent kernel before and after a run."""
+
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """A kept run, and those between which the cost of a scoring is measured."""
         run = dataclasses.replace(Row("nint").spec(scale.images, inputs.image("div2k/02"), 0, self.name), keep=True)
         return [run, *scoring_specs(run, f"{self.name} scoring")]
 
@@ -50,11 +53,12 @@ class Kernel(Figure):
         return [*written, out / "scoring.json"]
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
         from nint.plots.kernel import KernelView, write_kernel
 
         run = next((run for run in runs if run.spec.keep), None)
         trained = None if run is None else run.model
-        if trained is None or trained.spec is None:
+        if run is None or trained is None or trained.spec is None:
             return {"rows": {}, "note": "The run's model is not there."}
         signal = run.signal
         start = trained.spec.build(
@@ -66,8 +70,9 @@ class Kernel(Figure):
             found, patches, diagonal = _looked_at(field, signal)
             views.append(KernelView(title, patches, diagonal))
             numbers[name] = found
-        centres = _centres(signal.layout.height, signal.layout.width)
-        write_kernel(signal.array, centres, views, f"Tangent kernel of the channels' sum, {signal.name}, {run.spec.field}", path)
+        pixels = pixels_of(signal)
+        centres = _centres(*pixels.shape[:2])
+        write_kernel(pixels, centres, views, f"Tangent kernel of the channels' sum, {signal.name}, {run.spec.field}", path)
         after = numbers["trained"]
         return {
             "kernel": numbers,
@@ -104,9 +109,9 @@ def _looked_at(field: nn.Module, signal: Any) -> tuple[dict[str, Any], list[np.n
     rows = torch.arange(height * width).view(height, width)
     coarse = rows[::every, ::every]
     diagonal = checks.leverage(field, pool.coords[coarse.reshape(-1)]).double().numpy()
-    grey = grey_8bit(pool)
-    edges = canny(grey, *CANNY)[::every, ::every].reshape(-1)
-    slope = sobel_magnitude(grey)[::every, ::every].reshape(-1)
+    luma = grey_8bit(pool)
+    edges = canny(luma, *CANNY)[::every, ::every].reshape(-1)
+    slope = sobel_magnitude(luma)[::every, ::every].reshape(-1)
 
     regions = [rows[r - 1 : r + 2, c - 1 : c + 2].reshape(-1) for r, c in _centres(height, width)]
     patches = [_kernel(field, pool.coords[region]) for region in regions]

@@ -16,11 +16,15 @@ from nint.bench.scales.sizes import Scale
 
 @dataclass(frozen=True)
 class Strategies(Figure):
+    """The last reconstructions of every strategy on one photo."""
+
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """A run of every strategy with a budget of time."""
         photo = inputs.image("kodim15")
         return [timed(scale, photo, sampler, group=self.name) for sampler in STRATEGIES]
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
         title = f"{runs[0].signal.name} after {seconds_text(scale.minute_s)} of training each, {runs[0].spec.field}"
         return gallery([("", runs)], title, path, "psnr@60s", columns=5)
 

@@ -20,11 +20,16 @@ _MOMENTS = (5, 10, 20, 30, 40, 50, 60)
 
 @dataclass(frozen=True)
 class Trends(Figure):
+    """Curves of every strategy."""
+
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """The runs of Table 1."""
         return of_table("table1", STRATEGIES, scale, inputs, seeds)
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
-        from nint.plots.trends import write_trends
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
+        from nint.plots.trends import Cost, write_trends
+        from nint.plots.trends import Trends as Rows
 
         curves: dict[str, list[list[dict[str, Any]]]] = {}
         for run in runs:
@@ -35,19 +40,20 @@ class Trends(Figure):
         if metrics:
             most = _flops_at(curves, scale.minute_s)
             power, unit = next((p, name) for p, name in ((12, "TFLOP"), (9, "GFLOP"), (6, "MFLOP")) if p == 6 or (most or 0) >= 10**p)
-            costs = {
-                "training_seconds": ("training seconds", 1.0, scale.minute_s),
-                "flops": (f"{unit}, selection included", 10.0**power, most),
-            }
-            write_trends(curves, metrics, costs, title, path)
+            costs = (
+                Cost("training_seconds", "training seconds", 1.0, scale.minute_s),
+                Cost("flops", f"{unit}, selection included", 10.0**power, most),
+            )
+            write_trends([Rows(metric, curves) for metric in metrics], costs, title, path)
         rows: dict[str, dict[str, float]] = {}
         for sampler, several in curves.items():
             for moment in _MOMENTS:
                 for metric in metrics:
-                    values = [value_at(curve, metric, seconds=paper_seconds(scale, moment)) for curve in several]
+                    reached = [value_at(curve, metric, seconds=paper_seconds(scale, moment)) for curve in several]
+                    values = [value for value in reached if value is not None]
                     # A run that ended before the moment has nothing to say of it.
                     ended = [curve[-1]["training_seconds"] < paper_seconds(scale, moment) for curve in several]
-                    if None not in values and not any(ended):
+                    if len(values) == len(several) and not any(ended):
                         rows.setdefault(sampler, {})[f"{metric}@{moment}s"] = statistics.fmean(values)
         return {"rows": rows, "minute_s": scale.minute_s, "images": images}
 

@@ -20,7 +20,10 @@ _TINY = ("1x16", "2x16")  # where the task itself is no larger
 
 @dataclass(frozen=True)
 class Sizes(Figure):
+    """The last reconstructions of networks of several sizes."""
+
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """Full training and NINT with each network, with a budget of time."""
         photo = inputs.image("div2k/07")
         return [
             timed(scale, photo, f"{sampler} field=siren:size={size}", seconds=SECONDS, task=scale.sizes, group=f"{self.name} {size}")
@@ -29,6 +32,7 @@ class Sizes(Figure):
         ]
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
         rows = [(sampler, [run for run in runs if run.spec.sampler == sampler]) for sampler in ("full", "nint")]
         title = f"{runs[0].signal.name} after {seconds_text(paper_seconds(scale, SECONDS))} of training each"
         return gallery(

@@ -1,4 +1,4 @@
-"""Fig. 7: the Armadillo as decoded after training, beside the truth."""
+"""Fig. 7: the Armadillo as decoded after training, beside the ground truth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nint.bench.inputs import Inputs
 from nint.bench.runs import RunSpec
 from nint.bench.scales.sizes import Scale
 from nint.mesh import Mesh
+from nint.signals.shape.signal import ShapeSignal
 
 _AZIMUTH = 205.0  # the Armadillo's face
 _FINER = 2  # the decoding grid against that of the IoU
@@ -21,16 +22,22 @@ _FINER = 2  # the decoding grid against that of the IoU
 
 @dataclass(frozen=True)
 class Shapes(Figure):
+    """The last reconstructions of a shape."""
+
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """Runs of Table 7 on its first mesh."""
         return kept(of_table("table7", ("full", "nint"), scale, inputs, 1), most_inputs=1)
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
         from nint.errors import UsageError
         from nint.plots.solids import Solid, write_solids
 
         signal = runs[0].signal
+        if not isinstance(signal, ShapeSignal):
+            return {"rows": {}, "note": f"{signal.name} is no shape."}
         layout, placed = signal.layout, signal.placed
-        solids = [Solid("truth", placed.vertices, placed.faces)] if isinstance(placed, Mesh) else []
+        solids = [Solid("ground truth", placed.vertices, placed.faces)] if isinstance(placed, Mesh) else []
         rows: dict[str, Any] = {}
         for run in runs:
             fit = run.model
@@ -55,4 +62,6 @@ class Shapes(Figure):
         return {"rows": rows}
 
 
-FIGURE = Shapes("fig7", "The Armadillo after the same steps of full training and of NINT, beside the truth (the paper: after 10 minutes).")
+FIGURE = Shapes(
+    "fig7", "The Armadillo after the same steps of full training and of NINT, beside the ground truth (the paper: after 10 minutes)."
+)

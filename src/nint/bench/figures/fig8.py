@@ -19,11 +19,15 @@ _IMAGES = 3
 
 @dataclass(frozen=True)
 class MoreImages(Figure):
+    """The last reconstructions of several strategies on several photos."""
+
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """A run of every strategy on each image, with a budget of time."""
         images = inputs.images("div2k", 1 if scale.name == "smoke" else _IMAGES)
         return [timed(scale, image, sampler, group=f"{self.name} {image}") for image in images for sampler in STRATEGIES]
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
         rows: dict[str, list[Kept]] = {}
         for run in runs:
             rows.setdefault(run.spec.input, []).append(run)

@@ -27,9 +27,11 @@ class FinalImages(Figure):
     what: str
 
     def specs(self, scale: Scale, inputs: Inputs, seeds: int) -> list[RunSpec]:
+        """Runs of the table on its first image."""
         return kept(of_table(self.table, ("full", "int", "evos", "nint"), scale, inputs, 1), most_inputs=1)
 
     def draw(self, runs: list[Kept], scale: Scale, path: Path) -> dict[str, Any]:
+        """Writes the picture and returns its numbers, see `Figure.draw`."""
         title = f"{self.what}: {runs[0].signal.name} after {runs[0].last['step']:,} steps each, {runs[0].spec.field}"
         return gallery([("", runs)], title, path, "psnr@1000", captioned=quality_and_seconds)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nint.bench.figures.base import Kept, decibels
-from nint.fields import FIELDS
+from nint.bench.inputs import pixels_of
+from nint.bench.tables.rows import network_size
 from nint.plots.gallery import Row, Tile, best_of, write_gallery
 from nint.plots.zoom import choose_crop
 
@@ -20,7 +21,7 @@ def by_sampler(run: Kept) -> str:
 
 def by_size(run: Kept) -> str:
     """A tile's title where columns are networks: "5x256"."""
-    return FIELDS.parse(run.spec.field).size
+    return network_size(run.spec.field)
 
 
 def gallery(
@@ -49,14 +50,15 @@ def gallery(
     Returns:
         rows: mean PSNR of the runs of a name; images: PSNR and name of each tile; crops: (top, left, side) of the enlarged parts.
     """
-    drawn, shown, found = [], [], {}
+    drawn, shown = [], []
+    found: dict[str, list[float]] = {}
     decoded = [(label, [(run, picture) for run in runs if (picture := run.picture) is not None]) for label, runs in rows]
     for label, pictures in decoded:
         if not pictures:
             continue
         values = [run.last.get("psnr") for run, _ in pictures]
         best = best_of(values) if titled is by_sampler else [False] * len(values)
-        target = pixels_of(pictures[0][0])
+        target = pixels_of(pictures[0][0].signal)
         tiles = [Tile("original", target)]
         tiles += [Tile(titled(run), picture, captioned(run), first) for (run, picture), first in zip(pictures, best, strict=True)]
         # Rows of one image are compared with each other, so the same part of it is enlarged.
@@ -72,8 +74,3 @@ def gallery(
         return {"rows": {}, "note": "The models of the runs are not there."}
     crops = write_gallery(drawn, title, path, columns)
     return {"rows": {name: {column: statistics.fmean(values)} for name, values in found.items()}, "images": shown, "crops": crops}
-
-
-def pixels_of(run: Kept) -> Any:
-    """The image that a run is measured on, `[h, w]` or `[h, w, c]`."""
-    return run.signal.array

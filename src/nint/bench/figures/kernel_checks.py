@@ -37,13 +37,15 @@ def leverage(field: nn.Module, coords: Tensor) -> Tensor:
     parameters = {name: p.detach() for name, p in field.named_parameters()}
 
     def summed(weights: dict[str, Tensor], point: Tensor) -> Tensor:
-        return torch.func.functional_call(field, weights, (point[None],)).sum()
+        prediction: Tensor = torch.func.functional_call(field, weights, (point[None],))
+        return prediction.sum()
 
     gradients = torch.func.vmap(torch.func.grad(summed), (None, 0))
     chunk = max(_ENTRIES // max(sum(p.numel() for p in parameters.values()), 1), 1)
     rows = []
-    for part in coords.split(chunk):
-        rows.append(sum(g.flatten(1).square().sum(1) for g in gradients(parameters, part).values()))
+    for start in range(0, len(coords), chunk):
+        squares = [g.flatten(1).square().sum(1) for g in gradients(parameters, coords[start : start + chunk]).values()]
+        rows.append(torch.stack(squares).sum(0))
     return torch.cat(rows)
 
 
@@ -95,7 +97,7 @@ def coupling_of(matrix: np.ndarray) -> dict[str, float]:
 
     Returns:
         mean_cosine, median_cosine and p95_cosine of |K_ij| / sqrt(K_ii K_jj) over pairs; row_sum_over_diagonal: the sum of |K_ij| over
-        all other points j, over K_ii, mean over i; off_diagonal_energy: their share of the squared Frobenius norm.
+        all other points j, over K_ii, mean over i; off_diagonal_energy: their fraction of the squared Frobenius norm.
     """
     diagonal = np.diag(matrix)
     off = ~np.eye(len(matrix), dtype=bool)
@@ -114,7 +116,7 @@ def as_identity(probe: Probe, share: float) -> dict[str, float | bool]:
 
     Args:
         probe: The network on its pool.
-        share: Share of the pool that is chosen.
+        share: Fraction of the pool that is chosen.
 
     Returns:
         identity_equals_error: whether the largest ||K g|| with K = I are exactly those of the largest ||g||; overlap_int: their share
@@ -125,7 +127,8 @@ def as_identity(probe: Probe, share: float) -> dict[str, float | bool]:
     n = len(gradient)
     # K = I written out as a sum over j, point by point in blocks: K_ij = [i = j].
     augmented = torch.zeros_like(gradient)
-    for rows in torch.arange(n).split(256):
+    for start in range(0, n, 256):
+        rows = torch.arange(start, min(start + 256, n))
         kernel = (rows[:, None] == torch.arange(n)).to(gradient)
         augmented[rows] = kernel @ gradient
     chosen = [_top(scores, count) for scores in (augmented.norm(dim=1), gradient_norm(probe), residual_l1(probe), ntk_gradient_norm(probe))]

@@ -22,7 +22,7 @@ def scoring_specs(run: RunSpec, group: str) -> list[RunSpec]:
 
 
 def scoring_cost(specs: list[RunSpec], records: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Milliseconds of a scoring, K g = J (J^T g) over the whole pool with its forward, and its share of the selection of a default run.
+    """Milliseconds of a scoring, K g = J (J^T g) over the whole pool with its forward, and its part of the selection of a default run.
 
     Scorings are counted by the points pushed through forward-mode passes, which nothing else needs.
 
@@ -34,8 +34,8 @@ def scoring_cost(specs: list[RunSpec], records: dict[str, dict[str, Any]]) -> di
         "rows" as the claims take them: scoring -> milliseconds, share_of_selection_percent; and what they are made from. Empty rows where
         a run is missing or the two do not differ.
     """
-    runs = [records.get(spec.key) for spec in specs]
-    if any(run is None or run.get("error") or "selection_seconds" not in run for run in runs):
+    runs = [record for spec in specs if (record := records.get(spec.key)) and not record.get("error") and "selection_seconds" in record]
+    if len(runs) < len(specs):
         return {"rows": {}, "note": "Not all of the runs are there."}
     default, often, rarely = runs
     counts = [run["points_in_jvps"] / run["points"] for run in runs]

@@ -24,7 +24,7 @@ class Task:
         evaluations: How often quality is measured, the checkpoints aside.
         side: Images: side of the square that each is cut and resized to.
         options: Options of the input's kind, as (name, value) pairs.
-        full_ms: For estimates: milliseconds of a step on all points with a SIREN of `size`; 0 where nobody has measured it.
+        full_ms: For estimates: milliseconds of a step on all points with a SIREN of `size`; 0 where it was not measured.
         chosen_ms: Likewise of a step of the paper's method.
         evaluation_ms: Likewise of an evaluation, redrawing of points between two of them included.
     """
@@ -52,7 +52,8 @@ class Task:
         """When quality is measured: ever farther apart as in `spread`, and at the checkpoints."""
         if self.steps is not None:
             return tuple(sorted({int(point) for point in self.checkpoints} | set(spread(self.steps, self.evaluations))))
-        points = {round(self.seconds * (k / self.evaluations) ** 2, 4) for k in range(1, self.evaluations + 1)}
+        whole = self.seconds or 0.0
+        points = {round(whole * (k / self.evaluations) ** 2, 4) for k in range(1, self.evaluations + 1)}
         return tuple(sorted({float(point) for point in self.checkpoints} | points))
 
     def targets_of(self, metric: str) -> tuple[float, ...]:
@@ -60,14 +61,14 @@ class Task:
         return dict(self.targets).get(metric, ())
 
     def run_seconds(self, chosen: bool, size: str = "") -> float:
-        """About how long a run takes, evaluations included, on the machine that the scale is for; 0 where nobody has measured it.
+        """About how long a run takes, evaluations included, on the machine that the scale is for; 0 where it was not measured.
 
         Args:
             chosen: Whether it trains on chosen points rather than on all.
             size: Of its network, where that is not the task's.
         """
         step = (self.chosen_ms if chosen else self.full_ms) * _weights(size or self.size) / _weights(self.size)
-        training = self.seconds if self.seconds is not None else self.steps * step / 1000
+        training = self.seconds if self.seconds is not None else (self.steps or 0) * step / 1000
         return training + len(self.evaluate_at) * self.evaluation_ms / 1000 if step else 0.0
 
 

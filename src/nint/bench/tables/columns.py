@@ -1,21 +1,28 @@
-"""Columns of our tables: those of the paper at our own points, FLOPs beside every time, further targets, and what a run cost in all."""
+"""A column of a table: what it reads from the record of a run, its heading, and how many decimals it shows."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nint.bench.published import published
-from nint.bench.scales.sizes import Task
 from nint.bench.statistics import best, effort, value_from
 from nint.metrics import LOWER_IS_BETTER
 
-VALUE, ITERATIONS, SECONDS, FLOPS, COST = "value", "iterations", "seconds", "flops", "cost"
-EFFORTS = (ITERATIONS, SECONDS, FLOPS)
+VALUE, ITERATIONS, SECONDS, FLOPS, WORK, COST = "value", "iterations", "seconds", "flops", "forward_equivalents", "cost"
+EFFORTS = (ITERATIONS, SECONDS, FLOPS, WORK)
+"""What a target took."""
 
-_COSTS = {"training_seconds": "training s", "selecting": "selecting %", "flops": "FLOPs"}
+_COSTS = {
+    "steps": "steps",
+    "training_seconds": "training s",
+    "step_ms": "ms / step",
+    "selecting": "selecting %",
+    "flops": "FLOPs",
+    "forward_equivalents": "forward equivalents",
+}
+_DIGITS = {"psnr": 2, "si_snr": 2, "ssim": 4, "lpips": 4, "iou": 4, "stoi": 3, "pesq": 3, "chamfer": 3}
+_SHORT = {"psnr": 1, "ssim": 2, "lpips": 2}
 _UNITS = {"chamfer": 1000.0}
 """Metric -> factor to the unit that the paper prints."""
 
@@ -25,8 +32,8 @@ class Column:
     """One column.
 
     Attributes:
-        what: VALUE (a metric at a checkpoint), ITERATIONS, SECONDS or FLOPS (to a target), or COST (of the whole run).
-        metric: The metric; of a cost "training_seconds", "selecting" or "flops".
+        what: VALUE (a metric at a checkpoint), ITERATIONS, SECONDS, FLOPS or WORK (to a target), or COST (of the whole run).
+        metric: The metric; of a cost "steps", "training_seconds", "step_ms", "selecting", "flops" or "forward_equivalents".
         point: The checkpoint in steps or seconds, or the target.
         seconds: Of a value: whether the checkpoint is in seconds.
         paper: The paper's column that this one stands for; "" where it has none.
@@ -49,12 +56,13 @@ class Column:
 
     @property
     def lower_is_better(self) -> bool:
+        """Whether a smaller value is better: errors, and what anything took."""
         return self.what != VALUE or self.metric in LOWER_IS_BETTER
 
     @property
     def compared(self) -> bool:
         """Whether its ratio to full training says anything."""
-        return self.metric != "selecting"
+        return self.metric not in ("selecting", "steps", "step_ms")
 
     def of(self, record: dict[str, Any]) -> float | None:
         """The column's value in a run that ended, in the unit that the paper prints; None where there is none."""
@@ -65,33 +73,14 @@ class Column:
             value = value_from(curve, self.metric, self.point, seconds=self.seconds)
             return None if value is None else value * _UNITS.get(self.metric, 1.0)
         found = effort(curve, self.metric, self.point)
-        return None if found is None else getattr(found, self.what)
+        if found is None:
+            return None
+        values: dict[str, float | None] = found._asdict()
+        return values[self.what]
 
     def nearest(self, record: dict[str, Any]) -> float | None:
         """The best value that a run had, where it did not reach the target."""
         return best(record["curve"], self.metric)
-
-
-def columns_of(table: str, task: Task) -> tuple[Column, ...]:
-    """The columns of a table at a scale.
-
-    The paper's k-th checkpoint is the task's k-th. Its targets are kept; those that the task adds for the same metric stand beside them.
-    """
-    names = published(table).columns
-    values = [name for name in names if name.partition("@")[0] not in EFFORTS]
-    points = list(dict.fromkeys(name.partition("@")[2] for name in values))
-    found = [
-        Column(VALUE, name.partition("@")[0], task.checkpoints[points.index(name.partition("@")[2])], task.seconds is not None, name)
-        for name in values
-    ]
-    metrics = list(dict.fromkeys(_target(name)[0] for name in names if name not in values))
-    for what in EFFORTS if metrics else ():
-        for metric in metrics:
-            printed = {point: name for name in names if name.startswith(f"{what}@") for of, point in [_target(name)] if of == metric}
-            asked = {point for name in names if name not in values for of, point in [_target(name)] if of == metric}
-            for point in sorted(asked | set(task.targets_of(metric)), reverse=metric in LOWER_IS_BETTER):
-                found.append(Column(what, metric, point, paper=printed.get(point, "")))
-    return (*found, *(Column(COST, name) for name in _COSTS))
 
 
 def title_of(column: Column, factor: str = "") -> str:
@@ -105,7 +94,7 @@ def title_of(column: Column, factor: str = "") -> str:
 
 
 def metric_title(metric: str) -> str:
-    """ "PSNR", "SI-SNR", "IoU", "Chamfer e-3"."""
+    """The name of a metric: "PSNR", "SI-SNR", "IoU", "Chamfer e-3"."""
     return {"iou": "IoU", "chamfer": "Chamfer e-3"}.get(metric, metric.upper().replace("_", "-"))
 
 
@@ -114,15 +103,31 @@ def metrics_of(columns: Sequence[Column]) -> list[str]:
     return list(dict.fromkeys(column.metric for column in columns if column.what != COST))
 
 
-def _target(name: str) -> tuple[str, float]:
-    """ "seconds@ssim0.9" -> ("ssim", 0.9); a bare number is one of PSNR."""
-    metric, point = re.fullmatch(r"\w+@([a-z_]*)([\d.]+)", name).groups()
-    return metric or "psnr", float(point)
+def digits(metric: str, short: bool = False) -> int:
+    """Decimals of a metric; fewer where it is only mentioned."""
+    return _SHORT.get(metric, 3) if short else _DIGITS.get(metric, 3)
+
+
+def decimals(column: Column, size: float) -> int:
+    """Decimals of a column whose values are about of a size."""
+    if column.what == VALUE:
+        return digits(column.metric)
+    if column.what in (ITERATIONS, WORK) or column.metric in ("steps", "forward_equivalents"):
+        return 0
+    if column.what == FLOPS or column.metric == "flops":
+        return 1 if size >= 10 else 2
+    return 1 if column.metric == "selecting" else 2 if size >= 1 else 3
 
 
 def _cost(record: dict[str, Any], name: str) -> float | None:
     row = record["curve"][-1] if record["curve"] else {}
+    seconds, steps = row.get("training_seconds"), row.get("step")
+    if name == "steps":
+        return steps
+    if name == "step_ms":
+        return 1000 * seconds / steps if seconds is not None and steps else None
     if name == "selecting":
-        whole, part = row.get("training_seconds"), row.get("selection_seconds")
-        return 100 * part / whole if whole and part is not None else None
-    return row.get(name)
+        part = row.get("selection_seconds")
+        return 100 * part / seconds if seconds and part is not None else None
+    value: float | None = row.get(name)
+    return value

@@ -1,10 +1,11 @@
-"""A table of the paper in LaTeX, for the packages booktabs and graphicx."""
+"""A table in LaTeX, for the packages booktabs and graphicx."""
 
 from __future__ import annotations
 
 import re
 
-from nint.bench.tables.data import TableData
+from nint.bench.tables.cells import TableData
+from nint.bench.tables.notes import differences, notes
 from nint.bench.tables.panels import Panel, panels
 
 _SPECIAL = {
@@ -36,15 +37,15 @@ def escape(text: str) -> str:
 
 def latex(data: TableData) -> str:
     """One float with a tabular a panel; best is bold, second best underlined, rules part the blocks."""
-    number = data.name.removeprefix("table")
-    notes = [sentence for name, sentences in data.notes.items() for sentence in (name, *sentences)]
+    table = data.table
+    said = [sentence for name, sentences in notes(data).items() for sentence in (name, *sentences)]
     lines = [
-        f"% Table {number} of the paper, remade by nint bench. Needs \\usepackage{{booktabs,graphicx}}.",
-        *(f"% {' '.join(sentence.split())}" for sentence in (*notes, *data.differences)),
+        f"% {table.title}, made by nint. Needs \\usepackage{{booktabs,graphicx}}.",
+        *(f"% {' '.join(sentence.split())}" for sentence in (*said, *differences(data))),
         r"\begin{table*}",
         r"\centering",
-        f"\\caption{{{escape(data.caption)} Bold: best, underlined: second best.}}",
-        f"\\label{{tab:nint-{data.name}}}",
+        f"\\caption{{{escape(table.caption or table.title)} Bold: best, underlined: second best.}}",
+        f"\\label{{tab:nint-{table.name}}}",
     ]
     for panel in panels(data):
         lines += [r"\medskip", f"\\textit{{{escape(panel.title)}}}", r"\par\smallskip", *_tabular(panel)]

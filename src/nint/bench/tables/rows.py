@@ -1,4 +1,4 @@
-"""Rows of our tables, named like those of the paper: the text form of a sampler, then settings of the run, such as field=..."""
+"""Rows of tables, named like those of the paper: the text form of a sampler, then settings of the run, such as field=..."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAPER_LR = 1e-4
 """Learning rate of every network and sampler in the paper."""
 
 PAPER, AUTHORS, OURS = "paper", "authors", "ours"
-"""Blocks: rows as the paper has them, rivals with their own authors' settings, and what the paper does not have."""
+"""Blocks: rows as the paper has them, rivals with their own authors' settings, and what the paper does not have. Elsewhere ""."""
 
 _SETTINGS = {"lr": float, "lr_schedule": str, "optimizer": str, "loss": str}
 
@@ -30,7 +30,7 @@ class Row:
 
     Attributes:
         text: A sampler (none: the recipe's), then, separated by spaces, `field=`, `recipe=`, `lr=`, `lr_schedule=` or others.
-        block: PAPER, AUTHORS or OURS.
+        block: PAPER, AUTHORS or OURS; "" in a table that has no blocks.
         note: What a reader must know of it, as a sentence.
         options: Further options of the input's kind, as (name, value) pairs.
         printed_in: The table of the paper that has the row, where that is not the table itself.
@@ -66,12 +66,17 @@ class Row:
 
     @property
     def recipe(self) -> str:
+        """The recipe that the row names, else the paper's."""
         return self.tokens.get("recipe", "paper")
 
     @property
     def full(self) -> str:
         """The row of full training that this one is measured by: with the same settings of the run."""
-        return " ".join(["full", *(f"{key}={value}" for key, value in self.tokens.items() if key != "recipe")])
+        return self.beside("full")
+
+    def beside(self, sampler: str) -> str:
+        """The row of another sampler with the same settings of the run."""
+        return " ".join([sampler, *(f"{key}={value}" for key, value in self.tokens.items() if key != "recipe")])
 
     def spec(self, task: Task, source: str, seed: int, group: str) -> RunSpec:
         """The run on one input with one seed.
@@ -124,7 +129,8 @@ def sized(field: str, size: str) -> str:
 
 def network_size(field: str) -> str:
     """The size of a network, "5x64"."""
-    return FIELDS.parse(field).size
+    size: str = FIELDS.parse(field).size
+    return size
 
 
 def paper_rows(table: str, notes: dict[str, str] | None = None, options: dict[str, dict[str, Any]] | None = None) -> tuple[Row, ...]:
@@ -153,10 +159,10 @@ AUTHORS_OWN = (
     Row(
         "int:schedule=step,interval=incremental lr=0.001 lr_schedule=cosine",
         AUTHORS,
-        "INT's own recipe: a growing share, ever fewer scorings, and SIREN at 1e-3 with cosine decay.",
+        "INT's own recipe: a growing batch, ever fewer scorings, and SIREN at 1e-3 with cosine decay.",
     ),
     Row("evos:batch_share=0.5", AUTHORS, "EVOS as published: half of the points in a batch, at 1e-4."),
-    Row("evos:schedule=step", AUTHORS, "EVOS's other published setting: a share of 0.2 that grows in ten stages."),
+    Row("evos:schedule=step", AUTHORS, "EVOS's other published setting: a batch share of 0.2 that grows in ten stages."),
     Row("soft-mining:longest_step=none", AUTHORS, "Soft Mining as published: no limit on a walker's step (the limit is ours)."),
     Row("nint-reference", AUTHORS, "NINT as its authors' code has it, which the published numbers come from."),
 )

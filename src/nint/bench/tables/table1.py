@@ -1,9 +1,9 @@
 """Table 1: images after a fixed number of iterations."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import AUTHORS_OWN, ours, paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table1",
     caption="Images: quality after a fixed number of iterations, for every sampling strategy.",
     task="images",

@@ -1,9 +1,9 @@
 """Table 10: a large image."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import ours, paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table10",
     caption="Large images: quality after a fixed number of iterations, and what 30 dB takes.",
     task="large",

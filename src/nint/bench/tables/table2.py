@@ -1,9 +1,9 @@
 """Table 2: what a PSNR takes on images."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import AUTHORS_OWN, ours, paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table2",
     caption="Images: iterations, seconds and FLOPs to a PSNR, for every sampling strategy.",
     task="images",

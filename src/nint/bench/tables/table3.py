@@ -1,9 +1,9 @@
 """Table 3: networks of several sizes."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table3",
     caption="Network sizes: PSNR after a fixed number of iterations, and what 25 dB takes, with full training and with NINT.",
     task="sizes",

@@ -1,9 +1,9 @@
 """Table 4: network structures."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table4",
     caption="Network structures: PSNR after a fixed time, and what 25 dB takes, with full training and with NINT.",
     task="structures",

@@ -1,9 +1,9 @@
 """Table 5: hyper-parameters of NINT."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import Row, paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table5",
     caption="Hyper-parameters of NINT on images (alpha: refresh_interval, xi: random_share, lambda: decay_rate): what a quality takes.",
     task="images",

@@ -1,9 +1,9 @@
 """Table 6: audio after a fixed time."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import ours, paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table6",
     caption="Speech: quality after a fixed time; schedule=step is INT's growing batch.",
     task="audio",

@@ -1,12 +1,12 @@
 """Table 7: shapes after a fixed number of iterations."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import ours, paper_rows
 
 _KEPT = {"redraw_every": 50}
 _WHY = "its points are kept for 50 steps: it ranks points, and redrawn at every step it would train on all of them at every step."
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table7",
     caption="Shapes: quality after a fixed number of iterations; schedule=step is INT's growing batch.",
     task="shapes",

@@ -1,9 +1,9 @@
 """Table 8: batch share, scoring interval and batch schedule of NINT."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table8",
     caption="Batch share, scoring interval and batch schedule of NINT on images: what a quality takes.",
     task="images",

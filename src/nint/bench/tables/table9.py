@@ -1,9 +1,9 @@
 """Table 9: super-resolution."""
 
-from nint.bench.tables.base import Table
+from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import ours, paper_rows
 
-TABLE = Table(
+TABLE = PaperTable(
     name="table9",
     caption="Super-resolution by 2: fitted to the downsampled image, measured on the image itself.",
     task="super_resolution",

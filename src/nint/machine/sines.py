@@ -1,0 +1,159 @@
+"""Sines with their derivatives in one pass over memory: native code where it was built, else PyTorch.
+
+The native code (`_native.c`) is compiled when nint is installed, or comes in its wheel; nothing is compiled at run time. `NINT_NATIVE=off`
+switches it off.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nint.errors import UsageError
+
+_VARIABLE = "NINT_NATIVE"
+_DATA = (Tensor, torch.nn.Parameter)
+
+
+@functools.cache
+def native() -> ModuleType | None:
+    """The compiled module, or None where it was not built or is switched off.
+
+    Raises:
+        UsageError: for another value of NINT_NATIVE than on or off.
+    """
+    wanted = os.environ.get(_VARIABLE, "on")
+    if wanted not in ("on", "off"):
+        raise UsageError(f"{_VARIABLE}={wanted} is not known; use on or off.")
+    if wanted == "off":
+        return None
+    try:
+        return importlib.import_module("nint.machine._native")
+    except ImportError:
+        return None
+
+
+def fits(*tensors: Tensor) -> bool:
+    """Whether the native code takes these tensors: contiguous float32 on the CPU, and nothing but data."""
+    return all(
+        type(t) in (Tensor, torch.nn.Parameter) and t.dtype == torch.float32 and t.device.type == "cpu" and t.is_contiguous()
+        for t in tensors
+    )
+
+
+@dataclass(frozen=True)
+class SineKernel:
+    """sin(phase(z)), elementwise and in place, for tensors without a graph.
+
+    The phase is z itself (SIREN, omega_0 folded into the weights), or omega_0 (|z| + 1) z with the factor a constant to every derivative
+    (FINER).
+
+    Args:
+        omega_0: Of FINER's phase; None for z itself.
+    """
+
+    omega_0: float | None = None
+
+    def value_(self, z: Tensor, bias: Tensor) -> Tensor:
+        """Replaces z `[m, w]` by the sine at z + bias `[w]`."""
+        compiled = native()
+        if compiled is not None and fits(z, bias):
+            compiled.value(z.data_ptr(), bias.data_ptr(), z.data_ptr(), *z.shape, self.omega_0 or 0.0)
+            return z
+        z += bias
+        factor = self._factor(z)
+        return (z if factor is None else z.mul_(factor)).sin_()
+
+    def slope_(self, z: Tensor, bias: Tensor, slope: Tensor) -> Tensor:
+        """Replaces z `[m, w]` by the sine at z + bias and fills `slope` with its derivative."""
+        compiled = native()
+        if compiled is not None and fits(z, bias, slope):
+            compiled.slope(z.data_ptr(), bias.data_ptr(), z.data_ptr(), slope.data_ptr(), *z.shape, self.omega_0 or 0.0)
+            return z
+        z += bias
+        factor = self._factor(z)
+        if factor is not None:
+            z.mul_(factor)
+        torch.cos(z, out=slope)
+        if factor is not None:
+            slope.mul_(factor)
+        return z.sin_()
+
+    def tangent_(self, z: Tensor, bias: Tensor, tangent: Tensor) -> Tensor:
+        """Replaces z `[m, w]` by the sine at z + bias and multiplies `tangent` by its derivative."""
+        compiled = native()
+        if compiled is not None and fits(z, bias, tangent):
+            compiled.tangent(z.data_ptr(), bias.data_ptr(), z.data_ptr(), tangent.data_ptr(), *z.shape, self.omega_0 or 0.0)
+            return z
+        slope = torch.empty_like(z)
+        self.slope_(z, bias, slope)
+        tangent.mul_(slope)
+        return z
+
+    def _factor(self, z: Tensor) -> Tensor | None:
+        return None if self.omega_0 is None else z.abs().add_(1).mul_(self.omega_0)
+
+
+def chain_(cotangent: Tensor, slope: Tensor, sums: Tensor) -> None:
+    """Multiplies `cotangent` `[m, w]` by `slope` and adds its column sums to `sums` `[w]`, in one pass."""
+    compiled = native()
+    if compiled is not None and fits(cotangent, slope, sums):
+        compiled.chain(cotangent.data_ptr(), slope.data_ptr(), sums.data_ptr(), *cotangent.shape)
+        return
+    sums += cotangent.mul_(slope).sum(0)
+
+
+class _SineWithCosine(torch.autograd.Function):
+    """z -> (sin z, cos z); each is the other's derivative up to sign, so derivatives of every order and mode need no further sine."""
+
+    @staticmethod
+    def forward(z: Tensor) -> tuple[Tensor, Tensor]:
+        value, slope = torch.empty_like(z), torch.empty_like(z)
+        compiled = native()
+        if compiled is None:
+            return torch.sin(z, out=value), torch.cos(z, out=slope)
+        columns = z.shape[-1] if z.ndim else 1
+        none = torch.zeros(columns)
+        rows = z.numel() // max(columns, 1)
+        compiled.slope(z.data_ptr(), none.data_ptr(), value.data_ptr(), slope.data_ptr(), rows, columns, 0.0)
+        return value, slope
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*output)
+        ctx.save_for_forward(*output)
+
+    @staticmethod
+    def backward(ctx: Any, of_sine: Tensor | None, of_cosine: Tensor | None) -> Tensor | None:
+        sine, cosine = ctx.saved_tensors
+        if of_cosine is None:
+            return None if of_sine is None else of_sine * cosine
+        part = of_cosine * sine
+        return -part if of_sine is None else torch.addcmul(-part, of_sine, cosine)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        if tangent is None:
+            return None, None
+        sine, cosine = ctx.saved_tensors
+        return tangent * cosine, -(tangent * sine)
+
+
+def sine(z: Tensor) -> Tensor:
+    """Sin z with every derivative: one native pass computes the cosine that backward needs; elsewhere `torch.sin`."""
+    if torch.compiler.is_compiling():  # which writes such a pass itself
+        return torch.sin(z)
+    if not (z.requires_grad and torch.is_grad_enabled() and native() is not None and fits(z)):
+        return torch.sin(z)
+    if torch._C._functorch.maybe_current_level() is not None or torch.autograd.forward_ad._current_level >= 0:
+        return torch.sin(z)  # inside a transform or under forward mode, where the plain rule costs less
+    value: Tensor = _SineWithCosine.apply(z)[0]  # type: ignore[no-untyped-call]
+    return value

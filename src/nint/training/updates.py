@@ -1,0 +1,213 @@
+"""Adam and Muon as plain loops over PyTorch's own kernels.
+
+`torch.optim` loads PyTorch's compiler with the first optimizer, a second of processor time at the start of every run. State and settings
+are laid out as there, so that the state of one loads into the other.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from nint.machine.matmul import fast_matmul
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+"""Coefficients of Muon's quintic polynomial (Jordan 2024)."""
+
+_LEAST_NORM = 1e-7
+
+
+class Optimizer(Protocol):
+    """What the engine asks of an optimizer; those of `torch.optim` have it."""
+
+    param_groups: list[dict[str, Any]]
+
+    def step(self) -> Any:
+        """One update from the gradients that the parameters have."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Undoes `state_dict`."""
+
+
+class Updates(ABC):
+    """An optimizer of one group of parameters.
+
+    Args:
+        parameters: At least one.
+        lr: Learning rate; the engine sets it before each step.
+        **settings: Kept beside it.
+
+    Raises:
+        ValueError: without parameters.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, **settings: Any) -> None:
+        self.param_groups: list[dict[str, Any]] = [{"params": list(parameters), "lr": lr, **settings}]
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
+        if not self.param_groups[0]["params"]:
+            raise ValueError("an optimizer needs parameters")
+
+    def step(self) -> None:
+        """One update of every parameter that has a gradient."""
+        group = self.param_groups[0]
+        parameters = [p for p in group["params"] if p.grad is not None]
+        with torch.no_grad():
+            for p in parameters:
+                if p not in self.state:
+                    self.state[p] = self.start(p)
+            if parameters:
+                self.update(parameters, [p.grad for p in parameters], [self.state[p] for p in parameters], group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops the gradients, or makes them 0."""
+        for p in self.param_groups[0]["params"]:
+            if set_to_none or p.grad is None:
+                p.grad = None
+            else:
+                p.grad.detach_().zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As of `torch.optim`: the state by the parameter's number, and the settings."""
+        group = self.param_groups[0]
+        numbers = {p: number for number, p in enumerate(group["params"])}
+        return {
+            "state": {numbers[p]: dict(state) for p, state in self.state.items()},
+            "param_groups": [{**{key: value for key, value in group.items() if key != "params"}, "params": list(numbers.values())}],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Undoes `state_dict`; also takes that of the optimizer of `torch.optim` with the same name.
+
+        Raises:
+            ValueError: for the state of other parameters.
+        """
+        parameters = self.param_groups[0]["params"]
+        groups, state = state_dict["param_groups"], state_dict["state"]
+        if len(groups) != 1 or len(groups[0]["params"]) != len(parameters):
+            raise ValueError(f"the optimizer has {len(parameters)} parameters, its saved state {sum(len(g['params']) for g in groups)}")
+        self.param_groups[0]["lr"] = groups[0]["lr"]
+        self.state = {}
+        for number, values in state.items():
+            p = parameters[int(number)]
+            wanted = self.start(p)
+            if set(wanted) != set(values) or any(wanted[name].shape != values[name].shape for name in wanted):
+                raise ValueError(f"the saved state of parameter {number} does not fit it")
+            self.state[p] = {name: values[name].to(wanted[name].device, wanted[name].dtype).clone() for name in wanted}
+
+    @abstractmethod
+    def start(self, parameter: Tensor) -> dict[str, Tensor]:
+        """The state of a parameter before its first step."""
+
+    @abstractmethod
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], states: list[dict[str, Tensor]], settings: dict[str, Any]) -> None:
+        """Changes parameters and states in place."""
+
+
+class AdamUpdates(Updates):
+    """Adam (Kingma and Ba 2015) without weight decay, one kernel for all parameters where PyTorch has it.
+
+    Settings: betas, eps.
+    """
+
+    def start(self, parameter: Tensor) -> dict[str, Tensor]:
+        """Number of steps, and the averages of the gradient and of its square."""
+        return {
+            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], states: list[dict[str, Tensor]], settings: dict[str, Any]) -> None:
+        """One step of Adam."""
+        first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        (beta1, beta2), lr, eps = settings["betas"], settings["lr"], settings["eps"]
+        torch._foreach_add_(steps, 1)
+        if hasattr(torch, "_fused_adam_") and all(p.device.type in ("cpu", "cuda") for p in parameters):
+            torch._fused_adam_(
+                parameters, gradients, first, second, [], steps,
+                amsgrad=False, lr=lr, beta1=beta1, beta2=beta2, weight_decay=0.0, eps=eps, maximize=False,
+            )  # fmt: skip
+            return
+        torch._foreach_lerp_(first, gradients, 1 - beta1)
+        torch._foreach_mul_(second, beta2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
+        for p, average, square, step in zip(parameters, first, second, steps, strict=True):
+            done = float(step)
+            scale = (square.sqrt() / math.sqrt(1 - beta2**done)).add_(eps)
+            p.addcdiv_(average, scale, value=-lr / (1 - beta1**done))
+
+
+class MuonUpdates(Updates):
+    """Muon (Jordan 2024) without weight decay, the matrices of one shape through Newton-Schulz as one batched product.
+
+    Settings: momentum, nesterov, ns_steps, adjust (`nint.training.optimizers.Muon`). The products are in bfloat16 where the processor
+    multiplies it in hardware, else in float32, which is exact and faster there.
+    """
+
+    def start(self, parameter: Tensor) -> dict[str, Tensor]:
+        """The average of the gradient."""
+        return {"momentum_buffer": torch.zeros_like(parameter)}
+
+    @fast_matmul
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], states: list[dict[str, Tensor]], settings: dict[str, Any]) -> None:
+        """One step of Muon."""
+        averages, momentum = [state["momentum_buffer"] for state in states], settings["momentum"]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        moved: Sequence[Tensor] = torch._foreach_lerp(gradients, averages, momentum) if settings["nesterov"] else averages
+        by_shape: dict[torch.Size, list[int]] = {}
+        for number, p in enumerate(parameters):
+            by_shape.setdefault(p.shape, []).append(number)
+        for shape, numbers in by_shape.items():
+            stacked = torch.stack([moved[number] for number in numbers]).to(_fastest_type(parameters[0].device.type))
+            update = orthogonalised(stacked, settings["ns_steps"]).to(parameters[numbers[0]].dtype)
+            rate = settings["lr"] * _adjusted(shape, settings["adjust"])
+            torch._foreach_add_([parameters[number] for number in numbers], list(update), alpha=-rate)
+
+
+def orthogonalised(matrices: Tensor, steps: int) -> Tensor:
+    """Each matrix with its singular values near 1, by Newton-Schulz iteration.
+
+    Args:
+        matrices: `[k, a, b]`.
+        steps: Iterations.
+
+    Returns:
+        `[k, a, b]` in the type of `matrices`.
+
+    Cost: for each matrix and step two products [s, s] x [s, l] and one [s, s] x [s, s], s the shorter side, l the longer.
+    Source: Jordan 2024 (Muon).
+    """
+    a, b, c = NEWTON_SCHULZ
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=_LEAST_NORM)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+def _adjusted(shape: torch.Size, rule: str) -> float:
+    """Factor on the rate of a matrix `[a, b]`."""
+    return 0.2 * math.sqrt(max(shape)) if rule == "match_rms_adamw" else math.sqrt(max(1.0, shape[0] / shape[1]))
+
+
+@functools.cache
+def _fastest_type(device: str) -> torch.dtype:
+    """Type of Muon's products: bfloat16 where it is multiplied in hardware."""
+    if device != "cpu":
+        return torch.bfloat16
+    asked = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return torch.bfloat16 if any(ask is not None and ask() for ask in asked) else torch.float32

@@ -1,0 +1,122 @@
+"""The passes of sine networks written out, against autograd in float64; the same bits for any number of workers."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.func import functional_call, jvp
+
+from nint.fields.finer import Finer
+from nint.fields.passes import GROUPS, LEAST, Rows, chunks_of, written_out
+from nint.fields.siren import Siren
+from nint.machine.workers import workers
+
+SPECS = [Siren(size="1x7"), Siren(size="3x16", omega_0=10.0), Finer(size="2x9", first_bias=1.0)]
+
+
+def build(spec):
+    return spec.build(2, 3, torch.Generator().manual_seed(1))
+
+
+def inputs(n, columns=2, seed=2):
+    return torch.rand(n, columns, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def close(found, expected):
+    scale = expected.abs().max()
+    return (found.double() - expected).abs().max() <= 2e-5 * scale
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize(("n", "chunk"), [(1, 4096), (37, 10), (1500, 100)])
+def test_forward_gradient_and_tangent_equal_autograd_in_float64(spec, n, chunk):
+    field = build(spec)
+    wide = copy.deepcopy(field).double()
+    coords, u = inputs(n), inputs(n, 3, 5)
+    passes = written_out(field)
+    chunks = [slice(start, min(start + chunk, n)) for start in range(0, n, chunk)]
+    x = coords.double().requires_grad_()
+    expected = wide(x)
+    found = torch.empty(n, 3)
+    passes.forward(coords, chunks, found)
+    assert close(found, expected.detach())
+    leaves = dict(wide.named_parameters())
+    grads = torch.autograd.grad(expected, [*leaves.values(), x], u.double())
+    gradient, slopes = passes.gradient(coords, chunks, lambda prediction, rows: u[rows].clone(), want_slope=True)
+    assert set(gradient) == set(leaves)
+    for (name, _), grad in zip(leaves.items(), grads, strict=False):
+        assert close(gradient[name], grad), name
+    assert close(torch.cat(slopes), grads[-1])
+    tangent = {name: grad.float() for name, grad in zip(leaves, grads, strict=False)}
+    start = {name: p.detach() for name, p in leaves.items()}
+    move = {name: t.double() for name, t in tangent.items()}
+    _, change = jvp(lambda p: functional_call(wide, p, (coords.double(),)), (start,), (move,))
+    out = torch.empty(n, 3)
+    passes.tangent(coords, chunks, tangent, out)
+    assert close(out, change.detach())
+
+
+@pytest.mark.parametrize("spec", SPECS[1:], ids=str)
+def test_the_same_bits_for_any_number_of_workers(spec):
+    field, n = build(spec), 9000
+    coords, u = inputs(n), inputs(n, 3, 5)
+    chunks = chunks_of(n, 700)
+    assert len(chunks) > GROUPS
+    results = []
+    for number in (1, 2, 3):
+        with workers(number):
+            passes = written_out(field)
+            prediction, change = torch.empty(n, 3), torch.empty(n, 3)
+            passes.forward(coords, chunks, prediction)
+            gradient, _ = passes.gradient(coords, chunks, lambda _, rows: u[rows].clone())
+            passes.tangent(coords, chunks, gradient, change)
+            results.append([prediction, change, *gradient.values()])
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_they_apply_to_sine_networks_as_built_and_to_nothing_else():
+    field = build(Siren(size="2x8"))
+    assert written_out(field) is not None
+    assert written_out(copy.deepcopy(field).double()) is None
+    assert written_out(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))) is None
+    assert written_out(lambda x: x) is None
+    mixed = nn.Sequential(field[0], build(Finer(size="2x8"))[1], field[2])
+    assert written_out(mixed) is None
+    other = nn.Sequential(field[0], build(Siren(size="2x8", omega_0=7.0))[1], field[2])
+    assert written_out(other) is None
+    frozen = copy.deepcopy(field)
+    frozen[0].linear.bias.requires_grad_(False)
+    assert written_out(frozen) is None
+    hooked = copy.deepcopy(field)
+    hooked[1].register_forward_hook(lambda module, x, y: None)
+    assert written_out(hooked) is None
+    parametrised = copy.deepcopy(field)
+    nn.utils.parametrizations.weight_norm(parametrised[0].linear)
+    assert written_out(parametrised) is None
+
+
+@pytest.mark.parametrize("n", [1, LEAST, LEAST + 1, 1700, 4096, 50_000])
+@pytest.mark.parametrize("chunk_size", [1, 100, 4096])
+def test_chunks_cover_the_rows(n, chunk_size):
+    chunks = chunks_of(n, chunk_size)
+    assert [row for rows in chunks[:50] for row in range(rows.start, rows.stop)] == list(range(chunks[:50][-1].stop))
+    assert chunks[-1].stop == n and all(rows.stop - rows.start <= chunk_size for rows in chunks)
+    assert len(chunks) <= GROUPS or chunks[0].stop in (chunk_size, LEAST)
+
+
+def test_rows_of_a_file_are_read_by_one_thread_at_a_time():
+    class Reader:
+        inside = 0
+
+        def __getitem__(self, rows):
+            self.inside += 1
+            assert self.inside == 1
+            found = torch.arange(100)[rows]
+            self.inside -= 1
+            return found
+
+    rows = Rows(Reader(), torch.tensor([5, 3, 8]))
+    assert rows[1:3].tolist() == [3, 8]
+    assert Rows(torch.arange(10))[2:4].tolist() == [2, 3]
