@@ -61,12 +61,22 @@ class Soundness:
 
 def soundness(faces: np.ndarray) -> Soundness:
     """Counts the edges of faces `[f, 3]` that keep the mesh from being watertight."""
+    _, along, counts = edge_uses(faces)
+    return Soundness(len(counts), int((counts == 1).sum()), int((counts > 2).sum()), int(((counts == 2) & (along != 1)).sum()))
+
+
+def edge_uses(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The edges of faces `[f, 3]` without their directions.
+
+    Returns:
+        The edge of each side of each face `[3 f]`, face by face; of each edge `[e]`, how many sides run towards the higher vertex; and
+        of each edge `[e]`, how many sides it has.
+    """
     ends = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).astype(np.int64)
     forward = ends[:, 0] < ends[:, 1]
     keys = ends.min(1) * (int(faces.max()) + 1) + ends.max(1)
-    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    along = np.bincount(inverse, weights=forward)
-    return Soundness(len(counts), int((counts == 1).sum()), int((counts > 2).sum()), int(((counts == 2) & (along != 1)).sum()))
+    _, edges, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return edges, np.bincount(edges, weights=forward), counts
 
 
 def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
