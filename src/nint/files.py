@@ -18,6 +18,9 @@ from torch import Tensor
 
 from nint.errors import UsageError
 
+TEMPORARY = ".nint-tmp-"
+"""Start of the names of files that are being written; one that is there without its process was left by a kill."""
+
 _KEY = "nint"
 _LONGEST_REASON = 160
 _DIVERTED = threading.RLock()  # file descriptor 2 is one for all threads
@@ -31,7 +34,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise UsageError(f"Cannot write to {path.parent}: {error.strerror or error}.") from error
     os.close(handle)
@@ -161,6 +164,37 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(_finite(value), indent=1, allow_nan=False) + "\n")
 
 
+def loads(text: str, name: str) -> Any:
+    """What a JSON text holds.
+
+    Args:
+        text: The text.
+        name: Of the file, for messages.
+
+    Raises:
+        UsageError: for a text that is not JSON, or nested more deeply than can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise UsageError(f"{name} holds JSON that is nested too deeply to be read.") from None
+    except ValueError as error:
+        raise UsageError(f"{name} holds what is not JSON: {error}.") from error
+
+
+def read_json(path: Path, what: str = "a JSON file") -> Any:
+    """What a JSON file holds; refused as by `check_file` and `loads`.
+
+    Raises:
+        UsageError: for a file that cannot be read as JSON.
+    """
+    try:
+        text = read_bytes(path, what).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"'{path}' is not text in UTF-8.") from error
+    return loads(text, f"'{path}'")
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and value - value != 0:
         return None
@@ -205,8 +239,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()} if _KEY in metadata else {}  # noqa: SIM118
-        header = json.loads(metadata.get(_KEY, "null"))
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        header = loads(metadata.get(_KEY, "null"), str(path))
+    except (SafetensorError, OSError, ValueError) as error:
         raise UsageError(
             f"{path} is not a readable model or checkpoint (truncated, corrupt or another kind of file): {reason_of(error)}."
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,18 +16,18 @@ from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.snapshots import Snapshots
 from nint.runs.build import build_run
-from nint.runs.checkpoint import CHECKPOINT, MODEL, restore
-from nint.runs.folder import claim
+from nint.runs.checkpoint import restore
+from nint.runs.contents import CHECKPOINT, FIT, MODEL, RECORD, SNAPSHOT_FILES, SNAPSHOTS, of_fit
+from nint.runs.folder import OutputFolder
 from nint.runs.job import Job, read_job
 from nint.runs.model import Fit, round_to_half
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.record import record_of
 from nint.runs.restarts import restarted, start_weights
+from nint.runs.start import check_start
 from nint.training.budgets import Budget
 from nint.training.engine import Monitor, Run, train
 
-RECORD = "run.json"
-SNAPSHOTS = "snapshots"
 _OWN = ("recipe", "budget", "out", "resume", "force", "init", "eval_every", "snapshots", "half", "monitors")
 """Arguments of `fit` itself, one of which a misspelt setting may have meant."""
 
@@ -103,7 +103,7 @@ def run_job(
     job: Job,
     budget: Budget,
     *,
-    out: str | Path | None = None,
+    out: str | Path | OutputFolder | None = None,
     resume: bool = False,
     force: bool = False,
     init: str | Path | None = None,
@@ -119,7 +119,7 @@ def run_job(
     Args:
         job: What to run.
         budget: When to stop.
-        out: As for `fit`.
+        out: As for `fit`, or a folder that is open already.
         resume: As for `fit`.
         force: As for `fit`.
         init: As for `fit`.
@@ -134,44 +134,56 @@ def run_job(
         UsageError: for a folder that cannot be used, before anything is written.
         DivergedError: as `fit`.
     """
-    run = build_run(job, budget, None if resume else init, interrupted)
-    folder = None if out is None else Path(out)
-    settings, start = job.settings(), start_weights(run.field)
-    if folder is not None:
-        claim(folder, resume=resume, force=force)
-        if resume:
-            restore(folder / CHECKPOINT, run, settings)
-    elif resume:
+    if out is None and resume:
         raise UsageError("Resuming needs the folder of the run; give --out.")
-    spec = job.field if isinstance(job.field, FieldSpec) else None
-    while True:
-        result = Fit(run.field, spec, job.signal.layout)
-        watchers: list[Monitor] = [_evaluations(job, budget, eval_every)]
+    with contextlib.ExitStack() as stack:
+        folder = None if out is None else _opened(out, stack, job, init, snapshots)
+        resuming = folder is not None and check_start(folder, resume=resume, force=force)
+        run = build_run(job, budget, None if resuming else init, interrupted)
+        settings, start = job.settings(), start_weights(run.field)
+        if folder is not None and resuming:
+            restore(folder / CHECKPOINT, run, settings)
+        elif folder is not None:
+            folder.clear()  # now that the new run is ready to start
+        spec = job.field if isinstance(job.field, FieldSpec) else None
+        while True:
+            result = Fit(run.field, spec, job.signal.layout)
+            watchers: list[Monitor] = [_evaluations(job, budget, eval_every)]
+            if folder is not None:
+                watchers += [Snapshots(folder / SNAPSHOTS)] if snapshots else []
+                watchers.append(Checkpoint(folder / CHECKPOINT, result, settings))
+            run.field.train()
+            try:
+                reason = train(run, [*watchers, *monitors])
+                break
+            except DivergedError as error:
+                run = _again(job, run, error, start, init, folder)
+                restarting(run.restarts[-1])
+        run.field.eval()
+        result.metrics = {name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]}
+        said = {"init": None if init is None else str(init), "half": half, "restarts": run.restarts}
+        result.record = record_of(job, run, settings, reason) | said
+        if half:
+            round_to_half(run.field)
+            result.metrics = job.signal.evaluate(result.predict)
+            result.record |= result.metrics
         if folder is not None:
-            watchers += [Snapshots(folder / SNAPSHOTS)] if snapshots else []
-            watchers.append(Checkpoint(folder / CHECKPOINT, result, settings))
-        run.field.train()
-        try:
-            reason = train(run, [*watchers, *monitors])
-            break
-        except DivergedError as error:
-            run = _again(job, run, error, start, init, folder)
-            restarting(run.restarts[-1])
-    run.field.eval()
-    result.metrics = {name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]}
-    said = {"init": None if init is None else str(init), "half": half, "restarts": run.restarts}
-    result.record = record_of(job, run, settings, reason) | said
-    if half:
-        round_to_half(run.field)
-        result.metrics = job.signal.evaluate(result.predict)
-        result.record |= result.metrics
-    if folder is not None:
-        result.save(folder / MODEL, half=half)
-        write_json(folder / RECORD, result.record)
+            result.save(folder / MODEL, half=half)
+            write_json(folder / RECORD, result.record)
     return result
 
 
-def _again(job: Job, run: Run, error: DivergedError, start: dict[str, Tensor], init: str | Path | None, folder: Path | None) -> Run:
+def _opened(
+    out: str | Path | OutputFolder, stack: contextlib.ExitStack, job: Job, init: str | Path | None, snapshots: bool
+) -> OutputFolder:
+    """The output folder, open until the stack unwinds where it was not open before."""
+    if isinstance(out, OutputFolder):
+        return out
+    names = of_fit(pictures=False, report=False, log=False, snapshots=snapshots)
+    return stack.enter_context(OutputFolder(out, FIT, names, (job.source, init)))
+
+
+def _again(job: Job, run: Run, error: DivergedError, start: dict[str, Tensor], init: str | Path | None, folder: OutputFolder | None) -> Run:
     """The next try; the snapshots of the failed one are removed, its checkpoint is replaced by the first of the next.
 
     Raises:
@@ -183,5 +195,5 @@ def _again(job: Job, run: Run, error: DivergedError, start: dict[str, Tensor], i
         kept = folder / CHECKPOINT if folder is not None and (folder / CHECKPOINT).exists() else None
         raise DivergedError(last.step, last.reason, None if kept is None else str(kept)) from None
     if folder is not None:
-        shutil.rmtree(folder / SNAPSHOTS, ignore_errors=True)
+        folder.remove(SNAPSHOT_FILES)
     return again

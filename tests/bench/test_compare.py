@@ -12,13 +12,15 @@ from PIL import Image
 import nint
 from nint.bench import interleaved
 from nint.bench.compare.asked import Comparison
-from nint.bench.compare.folder import claim, holds_comparison
+from nint.bench.compare.folder import claim
 from nint.bench.compare.table import comparison_table
 from nint.bench.execute import missing, run_all
 from nint.bench.store import Store
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.runs.build import build_run
+from nint.runs.contents import COMPARE, of_comparison
+from nint.runs.folder import OutputFolder
 from nint.samplers import SAMPLERS, Sampler
 from nint.samplers.base import Selection
 
@@ -38,12 +40,18 @@ def table_of(**changes):
     return comparison_table(replace(TINY, settings=settings, **changes))
 
 
+def opened(out):
+    return OutputFolder(out, COMPARE, of_comparison(report=False, log=False))
+
+
 def run(out, *, resume=False, force=False, **changes):
     """A comparison from beginning to end: (records in the order of the table, how many were there before)."""
     how = {name: changes.pop(name) for name in ("command", "progress", "interrupted") if name in changes}
-    table, store = table_of(**changes), claim(out, resume=resume, force=force)
-    before = len(table.specs) - len(missing(table.specs, store))
-    run_all(table.specs, store, experiment="compare", **how)
+    table = table_of(**changes)
+    with opened(out) as folder:
+        store = claim(folder, resume=resume, force=force)
+        before = len(table.specs) - len(missing(table.specs, store))
+        run_all(table.specs, store, experiment="compare", **how)
     records = store.records()
     return [records[spec.key] for spec in table.specs if spec.key in records], before
 
@@ -334,14 +342,13 @@ def test_a_folder_with_something_in_it_is_refused(finished):
 def test_a_folder_without_a_comparison_cannot_be_resumed(tmp_path):
     with pytest.raises(UsageError, match="no comparison to resume"):
         run(tmp_path, resume=True)
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    nint.fit(np.eye(4, dtype=np.float32), budget=1, field="siren:size=1x4", device="cpu", out=tmp_path)
     with pytest.raises(UsageError, match="holds a run of nint fit"):
         run(tmp_path)
 
 
 def test_the_folder_of_a_benchmark_is_refused(tmp_path):
     run_all(table_of(samplers=("full",), seeds=1, steps=1).specs, Store(tmp_path))
-    assert not holds_comparison(tmp_path)
     for how in ({}, {"resume": True}, {"force": True}):
         with pytest.raises(UsageError, match="holds the runs of nint bench"):
             run(tmp_path, **how)
@@ -387,9 +394,10 @@ def test_lines_of_version_0_1_0_are_read_and_not_gone_on_with(tmp_path):
     assert store.place(first) == tmp_path / "runs" / "siren" / "nint_random_share=0.5"
     before = (tmp_path / "runs.jsonl").read_bytes()
     with pytest.raises(UsageError, match=r"in the form of nint 0\.1\.0, which nint report still shows but --resume cannot go on with"):
-        claim(tmp_path, resume=True, force=False)
+        run(tmp_path, resume=True)
     assert (tmp_path / "runs.jsonl").read_bytes() == before
-    assert claim(tmp_path, resume=False, force=True).records() == {}
+    with opened(tmp_path) as folder:
+        assert claim(folder, resume=False, force=True).records() == {}
 
 
 # ---------------------------------------------------------------- what is asked for

@@ -177,13 +177,15 @@ def test_a_json_file_of_somebody_else_is_kept(cli, tmp_path: Path):
     noise(tmp_path / "a.png")
     (tmp_path / "mine.json").write_text('{"precious": 1}')
     refused(cli("fit", "a.png", *QUICK, "--json", "mine.json"), "mine.json exists")
-    refused(cli("fit", "a.png", *QUICK, "--json", "a.png"), "a.png exists")
+    refused(cli("fit", "a.png", *QUICK, "--json", "a.png"), "a.png is also the input")
+    refused(cli("fit", "a.png", *QUICK, "--json", "a.png", "--force"), "a.png is also the input")
+    refused(cli("fit", "a.png", *QUICK, "--json", "mine.json", "--force"), "mine.json exists")
+    refused(cli("fit", "a.png", *QUICK, "--out", "o", "--json", "o/model.safetensors"), "the run writes itself")
     assert sorted(contents(tmp_path)) == ["a.png", "mine.json"]
     assert (tmp_path / "mine.json").read_text() == '{"precious": 1}'
-    assert cli("fit", "a.png", *QUICK, "--quiet", "--json", "mine.json", "--force").code == 0
-    assert json.loads((tmp_path / "mine.json").read_text())["steps"] == 2
-    # What is there now is a record of ours, and needs no --force.
-    assert cli("fit", "a.png", *QUICK, "--quiet", "--json", "mine.json", "--out", "second").code == 0
+    for out in ("first", "second"):  # what is there the second time is a record of ours
+        assert cli("fit", "a.png", *QUICK, "--quiet", "--json", "ours.json", "--out", out).code == 0
+        assert json.loads((tmp_path / "ours.json").read_text())["steps"] == 2
 
 
 def test_corrupt_and_foreign_models(cli, tmp_path: Path, fitted: Path):

@@ -26,6 +26,8 @@ from nint.monitors.plane import pictures, plane_of
 from nint.monitors.tensorboard import TensorBoard
 from nint.plots.style import with_points
 from nint.runs.build import build_run
+from nint.runs.contents import COMPARE, of_comparison
+from nint.runs.folder import OutputFolder
 from nint.runs.job import make_job
 from nint.signals.audio.signal import AudioSignal
 from nint.signals.grid.video import VideoSignal
@@ -265,8 +267,10 @@ def test_a_comparison_has_a_log_for_each_run(tmp_path):
     Image.fromarray(PIXELS).save(tmp_path / "p.png")
     samplers = ("full", "nint:random_share=0.5")
     asked = Comparison((str(tmp_path / "p.png"),), samplers, ("siren:size=1x8",), steps=4, seeds=2, device="cpu", tensorboard=True)
-    table, store = comparison_table(asked), claim(tmp_path / "c", resume=False, force=False)
-    run_all(table.specs, store, experiment="compare")
+    table, names = comparison_table(asked), of_comparison(report=False, log=True)
+    with OutputFolder(tmp_path / "c", COMPARE, names) as folder:
+        store = claim(folder, resume=False, force=False)
+        run_all(table.specs, store, experiment="compare")
     assert len(table.specs) == 4
     for spec in table.specs:
         record = store.records()[spec.key]
@@ -274,8 +278,11 @@ def test_a_comparison_has_a_log_for_each_run(tmp_path):
         assert [event.value for event in log.scalars["quality/psnr"]] == pytest.approx([row["psnr"] for row in record["curve"]], rel=1e-6)
         assert [event.step for event in log.images["selection"]] == [1, 2, 4]
     assert len(list((tmp_path / "c" / "tensorboard").rglob("events.*"))) == 4
-    claim(tmp_path / "c", resume=True, force=False)  # a comparison's log is not taken for a fit
-    claim(tmp_path / "c", resume=False, force=True)
+    (tmp_path / "c" / "runs" / "mine.txt").write_text("mine")
+    with OutputFolder(tmp_path / "c", COMPARE, names) as folder:
+        claim(folder, resume=True, force=False)  # a comparison's log is not taken for a fit
+        claim(folder, resume=False, force=True)
+    assert sorted(path.name for path in (tmp_path / "c").rglob("*")) == [".nint.lock", "mine.txt", "runs"]
     assert not (tmp_path / "c" / "tensorboard").exists()
 
 
@@ -298,7 +305,7 @@ def test_on_the_command_line(tmp_path, capsys):
     assert read(tmp_path / "o" / "tensorboard").scalars["quality/psnr"]
     (tmp_path / "o" / "tensorboard" / "mine.txt").write_text("old")
     assert main([*call, "--steps", "3", "--force"]) == 0
-    assert not (tmp_path / "o" / "tensorboard" / "mine.txt").exists()
+    assert (tmp_path / "o" / "tensorboard" / "mine.txt").read_text() == "old"
     assert {event.step for event in read(tmp_path / "o" / "tensorboard").scalars["quality/psnr"]} == {1, 2, 3}
 
 

@@ -13,7 +13,8 @@ from nint.errors import UsageError
 from nint.files import load_tensors, save_tensors
 from nint.monitors.evaluate import Evaluate
 from nint.runs.build import build_run
-from nint.runs.checkpoint import CHECKPOINT, MODEL, restore, save_checkpoint
+from nint.runs.checkpoint import restore, save_checkpoint
+from nint.runs.contents import CHECKPOINT, MODEL
 from nint.runs.job import make_job
 from nint.runs.model import Fit
 from nint.signals.base import KindDefaults, Pool, Signal

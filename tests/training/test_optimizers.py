@@ -12,7 +12,8 @@ from torch import nn
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.runs.build import build_run
-from nint.runs.checkpoint import CHECKPOINT, restore, save_checkpoint
+from nint.runs.checkpoint import restore, save_checkpoint
+from nint.runs.contents import CHECKPOINT
 from nint.runs.job import make_job
 from nint.runs.model import Fit
 from nint.training.budgets import Budget

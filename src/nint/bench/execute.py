@@ -16,7 +16,7 @@ from nint.bench.runs import RunSpec, merged
 from nint.bench.store import Store
 from nint.bench.work import Progress, failure, run_group, unpack
 from nint.errors import UsageError
-from nint.runs.checkpoint import MODEL
+from nint.runs.contents import MODEL
 
 _POLL_S = 0.2
 _DEATHS = 3

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path, PurePath
 from typing import Any
 
 from nint.bench import older
 from nint.bench.records import append_line, plain
 from nint.errors import UsageError
+from nint.files import loads
 from nint.runs.older import with_current_names
 
 RECORDS = "runs.jsonl"
 RUNS = "runs"
 _NEEDED = ("step", "training_seconds", "forward_equivalents")
 """What a row of a curve must have; tables cannot do without it."""
+
+_CHECKSUM = "checksum"
+"""Key of a line: by it a record that was changed is found. Lines up to version 0.1.0 have none."""
 
 
 class Store:
@@ -64,7 +69,7 @@ class Store:
             UsageError: where the file cannot be written.
         """
         record = plain(record)
-        append_line(self.path, record)
+        append_line(self.path, record | {_CHECKSUM: _checksum(record)})
         self._keep(record)
 
     def _keep(self, record: dict[str, Any]) -> None:
@@ -82,8 +87,8 @@ class Store:
             if not line.strip():
                 continue
             try:
-                self._keep(self._checked(json.loads(line)))
-            except (ValueError, KeyError, TypeError, AttributeError):
+                self._keep(self._checked(loads(line.decode("utf-8"), self.path.name)))
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                 self.problems.append(f"Line {number} of {self.path} cannot be read and is left out; its run is repeated if it is needed.")
 
     def _checked(self, line: Any) -> dict[str, Any]:
@@ -92,7 +97,10 @@ class Store:
         Raises:
             TypeError: for anything else; likewise KeyError and others of what a line may lack.
         """
-        record = with_current_names(line)
+        record = dict(line)
+        if record.pop(_CHECKSUM, None) not in (None, _checksum(record)):
+            raise TypeError("it has been changed")
+        record = with_current_names(record)
         if older.is_older(record):
             record = with_current_names(older.as_record(record))
             self.older = True
@@ -104,3 +112,7 @@ class Store:
         [row[name] + 0.0 for row in record["curve"] for name in _NEEDED]
         record.setdefault("error", None)
         return record
+
+
+def _checksum(record: dict[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(record, sort_keys=True).encode()):08x}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from nint.bench.tables.data import table_data
 from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.write import write_table
 from nint.errors import UsageError, nearest
-from nint.files import write_json
+from nint.files import loads, write_json
 
 if TYPE_CHECKING:
     from nint.bench.scales.sizes import Scale
@@ -143,7 +142,7 @@ def find_inputs(data: str | None, out: Path) -> Inputs:
     if data is not None or not path.exists():
         return Inputs.search(data)
     try:
-        return Inputs.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return Inputs.from_json(loads(path.read_text(encoding="utf-8"), path.name))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read; give --data again, or remove the file for samples ({error}).") from error
 

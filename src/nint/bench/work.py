@@ -19,7 +19,7 @@ from nint.bench.watch import CheckpointSnapshots, Quality, clear_snapshots
 from nint.fields import FieldSpec
 from nint.files import write_atomically
 from nint.monitors.tensorboard import TensorBoard
-from nint.runs.checkpoint import MODEL
+from nint.runs.contents import MODEL
 from nint.runs.job import Job
 from nint.runs.model import Fit
 from nint.training.engine import Monitor

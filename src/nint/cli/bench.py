@@ -62,6 +62,8 @@ def run(options: BenchOptions) -> int:
     from nint.cli.progress import runs_bar
     from nint.cli.show import Show
     from nint.cli.tables import after, show_table
+    from nint.runs.contents import BENCH, of_bench
+    from nint.runs.folder import OutputFolder
 
     listing = options.list or _LIST in options.names
     names = names_of([name for name in options.names if name != _LIST] or (["all"] if listing else []))
@@ -75,58 +77,50 @@ def run(options: BenchOptions) -> int:
         _list(show, suite)
         return 0
     use_threads(options.threads)
-    _check_out(out)
     if options.html:
         from nint.report.place import check_target
 
         check_target(out)
-    show.facts(_facts(suite, out))
-    for problem in suite.store.problems:
-        print(f"nint: {problem}", file=sys.stderr)
-    remember_inputs(suite.inputs, out)
-    done = 0
-    with Interrupts() as interrupts:
-        for name in names:
-            left = suite.left(name)
-            with runs_bar(len(suite.left()) + done) as told:
-                run_all(
-                    left,
-                    suite.store,
-                    workers=options.workers,
-                    scheduler=options.scheduler,
-                    threads=options.threads,
-                    command=command,
-                    progress=after(done, told),
-                    interrupted=interrupts,
-                )
-            done += len(left)
-            if interrupts():
-                show.line(f"Stopped with {len(suite.left()):,} runs left; go on with the same command: {command}")
-                return interrupts.exit_code or 1
-            written = suite.write(name, command)
-            data = suite.data(name, command)
-            if data is not None:  # figures are looked at
-                show_table(data, 240)
-            show.line(f"{out}: {', '.join(path.name for path in written) or f'nothing could be written for {name}'}")
-    show.line(f"{out}: {suite.write_claims(command).name}, what this says of the paper's claims")
-    failed = suite.failed()
-    for spec, error in failed:
-        show.line(f"failed: {spec.title}: {error}")
-    if options.html:
-        from nint.cli.report import show_report
-        from nint.report.page import write_report
+    with OutputFolder(out, BENCH, of_bench(names, report=options.html), (suite.inputs.data,)):
+        suite.store = Store(out)  # again: another process may have written before the folder was locked
+        show.facts(_facts(suite, out))
+        for problem in suite.store.problems:
+            print(f"nint: {problem}", file=sys.stderr)
+        remember_inputs(suite.inputs, out)
+        done = 0
+        with Interrupts() as interrupts:
+            for name in names:
+                left = suite.left(name)
+                with runs_bar(len(suite.left()) + done) as told:
+                    run_all(
+                        left,
+                        suite.store,
+                        workers=options.workers,
+                        scheduler=options.scheduler,
+                        threads=options.threads,
+                        command=command,
+                        progress=after(done, told),
+                        interrupted=interrupts,
+                    )
+                done += len(left)
+                if interrupts():
+                    show.line(f"Stopped with {len(suite.left()):,} runs left; go on with the same command: {command}")
+                    return interrupts.exit_code or 1
+                written = suite.write(name, command)
+                data = suite.data(name, command)
+                if data is not None:  # figures are looked at
+                    show_table(data, 240)
+                show.line(f"{out}: {', '.join(path.name for path in written) or f'nothing could be written for {name}'}")
+        show.line(f"{out}: {suite.write_claims(command).name}, what this says of the paper's claims")
+        failed = suite.failed()
+        for spec, error in failed:
+            show.line(f"failed: {spec.title}: {error}")
+        if options.html:
+            from nint.cli.report import show_report
+            from nint.report.page import write_report
 
-        show_report(write_report(out))
+            show_report(write_report(out))
     return 1 if failed and len(failed) == len(suite.runs) else 0
-
-
-def _check_out(out: Path) -> None:
-    from nint.bench.compare.folder import holds_comparison
-    from nint.runs.folder import check_writable, holds_run
-
-    check_writable(out)
-    if holds_run(out) or holds_comparison(out):
-        raise UsageError(f"{out} holds a {'run of nint fit' if holds_run(out) else 'comparison'}; choose another --out.")
 
 
 def _facts(suite: Suite, out: Path) -> list[tuple[str, str]]:

@@ -91,6 +91,8 @@ def run(options: CompareOptions) -> int:
     from nint.cli.progress import runs_bar
     from nint.cli.show import Show
     from nint.cli.tables import after, show_table
+    from nint.runs.contents import COMPARE, of_comparison
+    from nint.runs.folder import OutputFolder
 
     use_threads(options.threads)
     out, show, command = Path(options.out), Show(), command_line(options, "compare")
@@ -104,33 +106,35 @@ def run(options: CompareOptions) -> int:
         from nint.monitors.tensorboard import summary_writer
 
         summary_writer()  # refused here where it is not installed, and not by each run
-    store = claim(out, resume=options.resume, force=options.force)
-    show.facts(_facts(table))
-    for problem in store.problems:
-        print(f"nint: {problem}", file=sys.stderr)
-    specs = table.specs
-    with Interrupts() as interrupts, runs_bar(len(specs)) as told:
-        done = len(specs) - len(missing(specs, store))
-        run_all(specs, store, command=command, experiment="compare", progress=after(done, told), interrupted=interrupts)
-    records = store.records()
-    made = {spec: records[spec.key] for spec in specs if spec.key in records}
-    failed = {spec: record["error"] for spec, record in made.items() if record["error"] is not None}
-    if made:
-        data = table_data(table, records, store.problems)
-        show_table(data, 140)
-        for spec, error in failed.items():
-            show.line(f"failed: {spec.title}: {error}")
-        written = [write_markdown(data, out), *write_pictures(table, store)]
-        show.line(f"{out}: runs.jsonl, {', '.join(path.name for path in written)}")
-        if options.html:
-            from nint.cli.report import show_report
-            from nint.report.page import write_report
+    names = of_comparison(report=options.html, log=options.tensorboard)
+    with OutputFolder(out, COMPARE, names, options.inputs) as folder:
+        store = claim(folder, resume=options.resume, force=options.force)
+        show.facts(_facts(table))
+        for problem in store.problems:
+            print(f"nint: {problem}", file=sys.stderr)
+        specs = table.specs
+        with Interrupts() as interrupts, runs_bar(len(specs)) as told:
+            done = len(specs) - len(missing(specs, store))
+            run_all(specs, store, command=command, experiment="compare", progress=after(done, told), interrupted=interrupts)
+        records = store.records()
+        made = {spec: records[spec.key] for spec in specs if spec.key in records}
+        failed = {spec: record["error"] for spec, record in made.items() if record["error"] is not None}
+        if made:
+            data = table_data(table, records, store.problems)
+            show_table(data, 140)
+            for spec, error in failed.items():
+                show.line(f"failed: {spec.title}: {error}")
+            written = [write_markdown(data, out), *write_pictures(table, store)]
+            show.line(f"{out}: runs.jsonl, {', '.join(path.name for path in written)}")
+            if options.html:
+                from nint.cli.report import show_report
+                from nint.report.page import write_report
 
-            show_report(write_report(out), show)
-    if len(made) < len(specs):
-        again = command if options.resume or not made else f"{command.replace(' --force', '')} --resume"
-        show.line(f"Stopped after {len(made)} of {len(specs)} runs; go on with: {again}")
-        return interrupts.exit_code or 1
+                show_report(write_report(out), show)
+        if len(made) < len(specs):
+            again = command if options.resume or not made else f"{command.replace(' --force', '')} --resume"
+            show.line(f"Stopped after {len(made)} of {len(specs)} runs; go on with: {again}")
+            return interrupts.exit_code or 1
     return 1 if len(failed) == len(specs) else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,6 +65,9 @@ def run(options: DecodeOptions) -> int:
     source, output = model_path(options.model), Path(options.output)
     if output.is_dir():
         raise UsageError(f"{output} is a folder; give a file to write.")
+    _check_inputs(output, options, source)
+    if os.path.lexists(output) and (output.is_symlink() or not output.is_file()):
+        raise UsageError(f"{output} is not a regular file; give another name.")
     if output.exists() and not options.force:
         raise UsageError(f"{output} exists; give another name, or add --force to overwrite it.")
     if not output.absolute().parent.is_dir():
@@ -71,10 +75,12 @@ def run(options: DecodeOptions) -> int:
 
     from nint.machine.devices import resolve_device
     from nint.runs.model import Fit
+    from nint.runs.places import check_apart, input_paths
     from nint.signals.kinds import ending_of
 
     device = resolve_device(options.device)
     fit = Fit.load(source, device=device)
+    check_apart(output, input_paths(fit.record.get("source")), "The output")
     if ending_of(output) not in fit.layout.suffixes:
         raise UsageError(f"'{output}' has no ending that can be written; use {', '.join(fit.layout.suffixes)}.")
     decoded = fit.decode(**_asked(options, fit.layout))
@@ -82,6 +88,12 @@ def run(options: DecodeOptions) -> int:
     size = f"{decoded.shape[1]}x{decoded.shape[0]} " if fit.layout.kind == "image" else ""
     print(f"{output}: {size}from {source} ({fit.layout.describe()})")
     return 0
+
+
+def _check_inputs(output: Path, options: DecodeOptions, source: Path) -> None:
+    from nint.runs.places import check_apart, input_paths
+
+    check_apart(output, input_paths(source, options.at), "The output")
 
 
 def _asked(options: DecodeOptions, layout: Any) -> dict[str, Any]:

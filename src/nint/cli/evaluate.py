@@ -35,7 +35,7 @@ def run(options: EvalOptions) -> int:
         UsageError: for a model or input that cannot be read, a signal of another kind or shape, or a record that cannot be written.
     """
     source = model_path(options.model)
-    check_target(options.json)
+    check_target(options.json, (source, options.input))
 
     import torch
 

@@ -13,9 +13,11 @@ from nint.cli.options import FitOptions
 from nint.cli.parsing import command_line
 from nint.cli.records import STDOUT, check_target, write_record
 from nint.errors import UsageError
+from nint.runs.contents import CHECKPOINT, FIT, MODEL, PICTURES, RECORD, SNAPSHOTS, TENSORBOARD, of_fit
 
 if TYPE_CHECKING:
     from nint.cli.show import Show
+    from nint.runs.folder import OutputFolder
     from nint.runs.job import Job
     from nint.runs.model import Fit
     from nint.training.budgets import Budget
@@ -36,6 +38,7 @@ def run(options: FitOptions) -> int:
     from nint.cli.progress import ProgressBar
     from nint.cli.show import Show
     from nint.fitting import default_eval_every, run_job
+    from nint.runs.folder import OutputFolder
     from nint.training.budgets import Budget
 
     if options.eval_every is not None and options.eval_every < 1:
@@ -44,7 +47,8 @@ def run(options: FitOptions) -> int:
     use_threads(options.threads)
     job, folder = job_of(options, budget), folder_of(options)
     init = None if options.init is None else model_path(options.init)
-    check_target(options.json, options.force)
+    inputs = (options.input, init)
+    check_target(options.json, inputs, [folder / name for name in FIT.may if name != RECORD])
     if options.html:
         from nint.report.place import check_target as check_report
 
@@ -53,37 +57,38 @@ def run(options: FitOptions) -> int:
     show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
     every = options.eval_every or default_eval_every(budget, job.total_steps)
     logs = _logs(folder) if options.tensorboard else []
-    _prepare(options, job, budget, folder, init, show, every)
+    names = of_fit(pictures=not options.no_pictures, report=options.html, log=options.tensorboard)
+    with OutputFolder(folder, FIT, names, inputs) as out:
+        _prepare(options, job, budget, out, init, show, every)
+        with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:
+            try:
+                fit = run_job(
+                    job,
+                    budget,
+                    out=out,
+                    resume=options.resume,
+                    force=options.force,
+                    init=init,
+                    eval_every=options.eval_every,
+                    half=options.half,
+                    monitors=[bar, *logs],
+                    interrupted=interrupts,
+                    restarting=lambda restart: _report_restart(restart, options.quiet),
+                )
+            except KeyboardInterrupt:
+                kept = (out / CHECKPOINT).exists()
+                print(f"nint: Aborted. {_resume_hint(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
+                return _ABORTED
+        stopped_early = fit.record["stopped"] == "interrupted"
+        write_record(options.json, fit.record)
+        if not (options.no_pictures or stopped_early):
+            _draw_pictures(folder, job, fit)
+        _summary(show, folder, job, fit)
+        if options.html:
+            from nint.cli.report import show_report
+            from nint.report.page import write_report
 
-    with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:
-        try:
-            fit = run_job(
-                job,
-                budget,
-                out=folder,
-                resume=options.resume,
-                force=options.force,
-                init=init,
-                eval_every=options.eval_every,
-                half=options.half,
-                monitors=[bar, *logs],
-                interrupted=interrupts,
-                restarting=lambda restart: _report_restart(restart, options.quiet),
-            )
-        except KeyboardInterrupt:
-            kept = (folder / "checkpoint.safetensors").exists()
-            print(f"nint: Aborted. {_resume_hint(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
-            return _ABORTED
-    stopped_early = fit.record["stopped"] == "interrupted"
-    write_record(options.json, fit.record)
-    if not (options.no_pictures or stopped_early):
-        _draw_pictures(folder, job, fit)
-    _summary(show, folder, job, fit)
-    if options.html:
-        from nint.cli.report import show_report
-        from nint.report.page import write_report
-
-        show_report(write_report(folder, original=job.signal), show)
+            show_report(write_report(folder, original=job.signal), show)
     if stopped_early:
         print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {_resume_hint(options)}", file=sys.stderr)
         return interrupts.exit_code
@@ -97,30 +102,26 @@ def _report_restart(restart: dict[str, Any], quiet: bool) -> None:
         print(f"nint: {sentence(restart)}", file=sys.stderr)
 
 
-def _prepare(options: FitOptions, job: Job, budget: Budget, folder: Path, init: Path | None, show: Show, every: int) -> None:
+def _prepare(options: FitOptions, job: Job, budget: Budget, out: OutputFolder, init: Path | None, show: Show, every: int) -> None:
     """Checks everything while nothing has been written, then prints the settings and an estimate.
 
     The run that is built here is timed and discarded; the real one is built again, so that the timing cannot change its result.
     """
     from nint.cli.announce import announce
     from nint.runs.build import build_run
-    from nint.runs.checkpoint import CHECKPOINT, restore
-    from nint.runs.folder import check_writable, claim
+    from nint.runs.checkpoint import restore
+    from nint.runs.start import check_start
 
-    trial = build_run(job, budget, None if options.resume else init)
-    if options.force and not options.resume:
-        check_writable(folder)  # the old run is removed only when the new one is ready to start
-    else:
-        claim(folder, resume=options.resume, force=options.force)
-    notes = restore(folder / CHECKPOINT, trial, job.settings()) if options.resume else ()
+    resuming = check_start(out, resume=options.resume, force=options.force)
+    trial = build_run(job, budget, None if resuming else init)
+    notes = restore(out / CHECKPOINT, trial, job.settings()) if resuming else ()
     if not show.quiet:
-        announce(show, job, trial, budget, folder, every, notes)
+        announce(show, job, trial, budget, out.path, every, notes)
         show.line()
 
 
 def _logs(folder: Path) -> list[Monitor]:
     from nint.monitors.tensorboard import TensorBoard
-    from nint.runs.folder import TENSORBOARD
 
     return [TensorBoard(folder / TENSORBOARD)]
 
@@ -135,11 +136,11 @@ def _draw_pictures(folder: Path, job: Job, fit: Fit) -> None:
 
 def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
     from nint.report.words import duration, memory, metric, metric_label
-    from nint.runs.folder import OURS, PICTURES
 
     record = fit.record
     training, selection = record["training_seconds"], record["selection_seconds"]
-    files = [name for name in (*OURS, *PICTURES) if (folder / name).exists()]
+    written = (MODEL, CHECKPOINT, RECORD, SNAPSHOTS, TENSORBOARD, *PICTURES)
+    files = [name for name in written if (folder / name).exists()]
     layout = job.signal.layout
     twice = ("-x2", "--scale", "2") if layout.kind == "image" else ("",)
     show.facts(

@@ -1,9 +1,11 @@
-"""`--json FILE`: writes a record. Only a record of nint's is overwritten without --force."""
+"""`--json FILE`: writes a record. Only a record of nint's is ever overwritten."""
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +14,30 @@ from nint.errors import UsageError
 STDOUT = "-"
 
 
-def check_target(target: str | None, force: bool = False) -> None:
+def check_target(target: str | None, inputs: Iterable[Any] = (), taken: Iterable[Path] = ()) -> None:
     """Checks that a record can be written, before any work is done.
 
     Args:
         target: A file, "-" for standard output, or None for no record.
-        force: Overwrite any file.
+        inputs: What is read: paths, or anything else, which is left out.
+        taken: Files that the command writes besides.
 
     Raises:
-        UsageError: for a folder, a file that is not a record of nint's, or a location that cannot be written.
+        UsageError: for a folder, an input, a file that is not a record of nint's, or a location that cannot be written.
     """
     if target is None or target == STDOUT:
         return
+    from nint.runs.places import check_apart, input_paths
+
     path = Path(target)
     if path.is_dir():
         raise UsageError(f"--json {path} is a folder; give a file.")
-    if path.exists() and not path.is_file():
+    check_apart(path, input_paths(*inputs), "--json")
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise UsageError(f"--json {path} is not a regular file; give a file, or - for standard output.")
-    if path.exists() and not force and not _is_record(path):
+    if any(os.path.realpath(path) == os.path.realpath(other) for other in taken):
+        raise UsageError(f"--json {path} is a file that the run writes itself; give another.")
+    if path.exists() and not _is_record(path):
         raise UsageError(f"--json {path} exists and is not a record that nint wrote; choose another file.")
     folder = next((parent for parent in path.absolute().parents if parent.exists()), Path.cwd())
     try:
@@ -56,7 +64,9 @@ def write_record(target: str | None, record: dict[str, Any]) -> None:
 
 def _is_record(path: Path) -> bool:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        from nint.files import loads
+
+        found = loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and isinstance(found.get("versions"), dict) and "nint" in found["versions"]

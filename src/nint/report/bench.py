@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import NintError
+from nint.files import loads
 from nint.report import facts, markdown, stored
 from nint.report.blocks import Block, Facts, Notes, Page, Prose, Section, Still
 from nint.report.encode import picture_file
@@ -91,7 +91,7 @@ def _signal_of(spec: RunSpec, record: Record) -> tuple[Signal | None, str]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nint.bench.compare.folder import TABLE
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import UsageError
@@ -12,6 +11,7 @@ from nint.report import facts, markdown, stored
 from nint.report.blocks import Facts, Notes, Page, Prose, Section
 from nint.report.original import find_original
 from nint.report.stored import Record
+from nint.runs.contents import TABLE
 from nint.signals.base import Signal
 
 

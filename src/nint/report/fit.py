@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return _unfinished(folder)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as the record of a run: {error}.") from error
     if not isinstance(record, dict):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
-from nint.files import write_atomically
+from nint.files import loads, write_atomically
 from nint.report.blocks import Page
 from nint.report.place import check_target
 from nint.runs.folder import GENERATOR
@@ -76,7 +75,7 @@ def _kind_of_lines(path: Path) -> str | None:
         with open(path, encoding="utf-8", errors="replace") as file:
             for _, line in zip(range(_LINES_READ), file, strict=False):
                 try:
-                    entry = json.loads(line)
+                    entry = loads(line, path.name)
                 except ValueError:
                     continue
                 if isinstance(entry, dict) and ("spec" in entry or "record" in entry):  # the latter up to version 0.1.0

@@ -17,9 +17,6 @@ from nint.runs.tree import flatten, unflatten
 from nint.settings import current_names
 from nint.training.engine import Run
 
-MODEL = "model.safetensors"
-CHECKPOINT = "checkpoint.safetensors"
-
 
 def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) -> None:
     """Writes weights, optimizer, sampler, generator, clock, counts and curve, atomically.

@@ -20,6 +20,7 @@ def record_of(job: Job, run: Run, settings: dict[str, Any], reason: str) -> dict
     chosen = run.teacher.cost
     return {
         "source": job.source,
+        "scaling": job.signal.scaling(),
         "settings": settings,
         "budget": dataclasses.asdict(run.budget),
         "stopped": reason,

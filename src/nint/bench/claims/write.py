@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from nint.bench.claims.claims import CLAIMS
 from nint.bench.claims.verdicts import Claim, Verdict
 from nint.bench.published import Rows
-from nint.files import write_text
+from nint.files import loads, write_text
 
 CLAIMS_FILE = "claims.md"
 
@@ -23,7 +22,7 @@ def figure_rows(folder: Path) -> dict[str, dict[str, float | None]]:
     found: dict[str, dict[str, float | None]] = {}
     for path in sorted([*folder.glob("fig*.json"), *folder.glob("scoring.json")]):
         try:
-            rows = json.loads(path.read_text(encoding="utf-8")).get("rows", {})
+            rows = loads(path.read_text(encoding="utf-8"), path.name).get("rows", {})
             for row, values in rows.items():
                 found[row] = {**values, **found.get(row, {})}
         except (OSError, ValueError, AttributeError, TypeError):

@@ -17,7 +17,7 @@ from nint.bench.tables.columns import COST, ITERATIONS, SECONDS, VALUE, WORK, Co
 from nint.bench.tables.rows import Row
 from nint.machine.devices import resolve_device
 from nint.ntk.products import resolve_chunk_size
-from nint.runs.folder import TENSORBOARD
+from nint.runs.contents import TENSORBOARD
 from nint.signals.base import Signal
 
 PSNR_TARGETS = (25.0, 28.0, 30.0, 35.0)

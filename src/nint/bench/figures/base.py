@@ -18,7 +18,7 @@ from nint.bench.scales.sizes import Scale, Task
 from nint.bench.store import Store
 from nint.errors import UsageError
 from nint.files import write_json
-from nint.runs.checkpoint import MODEL
+from nint.runs.contents import MODEL
 from nint.runs.model import Fit
 from nint.runs.snapshots import Snapshot, load_snapshots
 from nint.signals.base import Signal

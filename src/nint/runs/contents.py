@@ -1,0 +1,96 @@
+"""What each command writes into its output folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MODEL = "model.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+RECORD = "run.json"
+RECORDS = "runs.jsonl"
+REPORT = "report.html"
+TENSORBOARD = "tensorboard"
+SNAPSHOTS = "snapshots"
+PICTURES = ("reconstruction.png", "error.png", "selection.png", "curve.png")
+
+SNAPSHOT_FILES = f"{SNAPSHOTS}/step-*.npz"
+LOG_FILES = f"{TENSORBOARD}/**/events.out.tfevents.*"
+KEPT_RUNS = ("runs/**/model.safetensors", "runs/**/step-*.npz")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a command, as patterns relative to its folder; `**` stands for any number of folders.
+
+    Attributes:
+        command: "fit", "compare" or "bench".
+        holds: What messages call its results.
+        cores: Those that make its results; a folder without them counts as fresh.
+        may: All that it may write.
+    """
+
+    command: str
+    holds: str
+    cores: tuple[str, ...]
+    may: tuple[str, ...]
+
+
+TABLE = "table.md"
+_DRAWN = ("curves-*.png", "reconstructions-*.png", "selection-*.png")
+
+FIT = Contents(
+    "fit", "a run of nint fit", (MODEL, CHECKPOINT, RECORD), (MODEL, CHECKPOINT, RECORD, REPORT, *PICTURES, SNAPSHOT_FILES, LOG_FILES)
+)
+COMPARE = Contents(
+    "compare",
+    "a comparison",
+    (RECORDS,),
+    (RECORDS, TABLE, *_DRAWN, *KEPT_RUNS, REPORT, LOG_FILES),
+)
+_OF_BENCH = ("inputs.json", "claims.md", "scoring.json")
+_TABLE_ENDINGS, _FIGURE_ENDINGS = ("md", "tex", "csv", "jsonl"), ("png", "json")
+
+BENCH = Contents(
+    "bench",
+    "the runs of nint bench",
+    (RECORDS,),
+    (
+        RECORDS,
+        *_OF_BENCH,
+        REPORT,
+        *(f"table*.{ending}" for ending in _TABLE_ENDINGS),
+        *(f"fig*.{ending}" for ending in _FIGURE_ENDINGS),
+        *KEPT_RUNS,
+    ),
+)
+ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH)}
+
+
+def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True) -> tuple[str, ...]:
+    """What a fit writes.
+
+    Args:
+        pictures: Whether the result is drawn.
+        report: Whether there is a page about it.
+        log: Whether there is a log for TensorBoard.
+        snapshots: Whether selections and reconstructions are recorded.
+    """
+    extras = ((SNAPSHOT_FILES, snapshots), (REPORT, report), (LOG_FILES, log))
+    return (MODEL, CHECKPOINT, RECORD, *(PICTURES if pictures else ()), *(name for name, wanted in extras if wanted))
+
+
+def of_comparison(*, report: bool, log: bool) -> tuple[str, ...]:
+    """What a comparison writes; arguments as for `of_fit`."""
+    return (RECORDS, TABLE, *_DRAWN, *KEPT_RUNS, *((REPORT,) if report else ()), *((LOG_FILES,) if log else ()))
+
+
+def of_bench(parts: Iterable[str], *, report: bool) -> tuple[str, ...]:
+    """What a benchmark writes.
+
+    Args:
+        parts: Names of its tables and figures.
+        report: As for `of_fit`.
+    """
+    files = (f"{part}.{ending}" for part in parts for ending in (_TABLE_ENDINGS if part.startswith("table") else _FIGURE_ENDINGS))
+    return (RECORDS, *_OF_BENCH, *files, *KEPT_RUNS, *((REPORT,) if report else ()))
