@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from nint.errors import UsageError
-from nint.signals.base import MAX_POINTS, check_decoded, check_points
 from nint.signals.grid import gridded
 from nint.signals.grid.array import ArrayLayout, load_array
-from nint.signals.grid.volume import VolumeLayout, load_volume
+from nint.signals.grid.volume import load_volume
+from nint.signals.grid.volume_layout import VolumeLayout
 from nint.signals.kinds import KINDS
+from nint.signals.limits import MAX_POINTS, check_decoded, check_points
 from nint.signals.open import open_signal
 
 MEBIBYTE = 2**20
@@ -87,7 +88,7 @@ def test_zarr_whose_header_lies(changes, said, tmp_path):
 
 
 def test_a_large_zarr_of_which_every_chunk_is_there_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("nint.signals.base.MAX_POINTS", 60)
+    monkeypatch.setattr("nint.signals.limits.MAX_POINTS", 60)
     path = save_zarr(tmp_path / "a.zarr", numbers((8, 8)), (4, 4))
     assert open_signal(path).layout.grid == (8, 8)
     path = save_zarr(tmp_path / "b.zarr", numbers((8, 8)), (4, 4), shape=[24, 24])

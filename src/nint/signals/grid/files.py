@@ -17,8 +17,8 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, check_regular, reason_of, write_atomically
-from nint.signals.base import check_points
 from nint.signals.grid.gridded import checked_dtype, need
+from nint.signals.limits import check_points
 
 _CHUNK_BYTES = 2**30
 """Most bytes of a zarr chunk, which is unpacked whole."""

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.settings import whole
-from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, check_decoded, same_range
+from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, same_range
 from nint.signals.grid_rows import GridValues, Scaling, block_points, observed_mask, rows_of, scan
+from nint.signals.limits import check_decoded
 from nint.signals.measure import estimate_note, measure
 
 DEFAULTS = KindDefaults(source="no published setting, so those of images")
