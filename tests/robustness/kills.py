@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments, also while they resume, and gone on with until they end: the result must be that of a run that was left alone.
+"""Runs that are killed at random moments, also while they resume, and resumed until they end: the result must be the undisturbed one.
 
     python tests/robustness/kills.py --kills 150 --seed 0
 

@@ -1,4 +1,4 @@
-"""Bodies that overlap, touch or contain each other: only the surface of their union counts. Oracles: closed forms, trimesh, dense points."""
+"""Bodies that overlap, touch or contain each other: only the surface of their union counts. Oracles: closed forms, trimesh, points."""
 
 from pathlib import Path
 
@@ -35,11 +35,11 @@ def inside_out(mesh):
 
 
 def two_spheres_distance(points):
-    """Signed distance to the union of two unit spheres about (0, 0, 0) and (1, 0, 0), by the points of both that the other does not hold."""
+    """Signed distance to the union of two unit spheres about (0, 0, 0) and (1, 0, 0), by the points of both outside the other."""
     turn = np.arange(400_000) * np.pi * (3 - 5**0.5)
     z = 1 - 2 * (np.arange(400_000) + 0.5) / 400_000
     ball = np.c_[np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z]
-    outer = np.concatenate([ball[ball[:, 0] < 0.5], (ball + (1, 0, 0))[ball[:, 0] > -0.5]])
+    outer = np.concatenate([ball[ball[:, 0] < 0.5], (ball + np.array([1, 0, 0]))[ball[:, 0] > -0.5]])
     inside = (np.linalg.norm(points, axis=1) < 1) | (np.linalg.norm(points - (1, 0, 0), axis=1) < 1)
     distance = np.array([np.linalg.norm(outer - point, axis=1).min() for point in points])
     return np.where(inside, -distance, distance)
