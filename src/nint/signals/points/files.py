@@ -16,8 +16,8 @@ import numpy as np
 from nint.errors import UsageError
 from nint.files import check_file, reason_of, write_atomically
 from nint.settings import whole
-from nint.signals.limits import check_points
 from nint.signals.grid.gridded import checked_dtype
+from nint.signals.limits import check_points
 
 COORDINATE_NAMES = ("x", "y", "z", "t", "time", "lat", "latitude", "lon", "lng", "longitude")
 """Names of leading columns that are taken for coordinates."""
