@@ -73,7 +73,7 @@ def test_runs_are_made_once_and_written(capsys, tmp_path, monkeypatch):
     code, text, complaint = call(capsys, "table1", "fig1", "--scale", "smoke", "--seeds", 2, "--threads", 1)
     assert (code, complaint) == (0, "")
     out = tmp_path / "nint-bench" / "smoke"
-    assert {path.name for path in out.iterdir()} == {"runs.jsonl", "runs", "inputs.json", "table1.md", "fig1.md", "claims.md"}
+    assert {path.name for path in out.iterdir()} == {".nint.json", "runs.jsonl", "runs", "inputs.json", "table1.md", "fig1.md", "claims.md"}
     assert "No --data: every input is one of nint's samples" in text
     assert "nint-bench/smoke: table1.md" in text
     records = lines_of(out)
@@ -169,10 +169,11 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(capsys, tmp_path, monk
 
 
 def test_folders_of_other_commands_are_refused(capsys, tmp_path):
-    (tmp_path / "table.md").write_text("")
-    assert "holds a comparison" in call(capsys, "table1", "--scale", "smoke", "--out", tmp_path)[2]
-    (tmp_path / "run.json").write_text("")
-    assert "holds a run of nint fit" in call(capsys, "table1", "--scale", "smoke", "--out", tmp_path)[2]
+    tiny = ["sample:camera", "--max-side", "8", "--steps", "1"]
+    assert main(["fit", *tiny, "--size", "1x4", "--quiet", "--out", str(tmp_path / "fit")]) == 0
+    assert main(["compare", *tiny, "--size", "1x4", "--samplers", "full", "--seeds", "1", "--out", str(tmp_path / "compare")]) == 0
+    for folder, holds in (("fit", "holds a run of nint fit"), ("compare", "holds a comparison")):
+        assert holds in call(capsys, "table1", "--scale", "smoke", "--out", tmp_path / folder)[2]
 
 
 def test_failed_runs_are_told(capsys, tmp_path):

@@ -38,7 +38,7 @@ def test_a_comparison_prints_its_tables_and_writes_its_files(capsys, tmp_path):
     names = {path.name for path in out.iterdir()}
     field = "siren_size=2x16"
     pictures = {"curves-psnr.png", "curves-ssim.png", f"reconstructions-{field}.png", f"selection-{field}.png"}
-    assert names == {"runs.jsonl", "table.md", "runs", *pictures}
+    assert names == {".nint.json", "runs.jsonl", "table.md", "runs", *pictures}
     report = (out / "table.md").read_text(encoding="utf-8")
     assert "siren:size=2x16 0.001 (as given)" in report
     assert "Nothing of ours is marked as best: with 1 input and 2 seeds" in report

@@ -114,7 +114,7 @@ def test_restarts_are_told_and_kept(cli, tmp_path: Path, monkeypatch: pytest.Mon
     ("words", "part"),
     [
         ("--recipe papr", "There is no recipe called 'papr'. Did you mean 'paper'?"),
-        ("--warm-up 1", "warm_up=1.0 must be a share of the run"),
+        ("--warm-up 1", "warm_up=1.0 must be a fraction of the run"),
         ("--warm-up nan", "warm_up=nan"),
         ("--warm-up soon", "--warm-up: 'soon' is not a number."),
         ("--sampler nint-fats", "Did you mean 'nint-fast'?"),

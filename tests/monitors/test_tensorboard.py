@@ -282,7 +282,7 @@ def test_a_comparison_has_a_log_for_each_run(tmp_path):
     with OutputFolder(tmp_path / "c", COMPARE, names) as folder:
         claim(folder, resume=True, force=False)  # a comparison's log is not taken for a fit
         claim(folder, resume=False, force=True)
-    assert sorted(path.name for path in (tmp_path / "c").rglob("*")) == [".nint.lock", "mine.txt", "runs"]
+    assert sorted(path.name for path in (tmp_path / "c").rglob("*")) == ["mine.txt", "runs"]
     assert not (tmp_path / "c" / "tensorboard").exists()
 
 

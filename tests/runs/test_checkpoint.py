@@ -201,6 +201,13 @@ def damages():
         "no weights": no_weights,
         "short generator": short_rng,
         "no moments": no_moments,
+        "step is text": put("step", "7"),
+        "step is negative": put("step", -1),
+        "seconds are null": put("training_s", None),
+        "the loss is a list": put("loss", [1.0]),
+        "the curve has no steps": put("curve", [{"psnr": 3.0}]),
+        "the curve is text": put("curve", "up"),
+        "restarts are a number": put("restarts", 7),
     }
 
 
@@ -213,8 +220,25 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     tensors, header = load_tensors(path)
     damage(tensors, header)
     save_tensors(path, tensors, header)
-    with pytest.raises(UsageError, match=r"checkpoint"):
+    with pytest.raises(UsageError, match="is damaged, or was changed after nint wrote it"):
         restore(path, build_run(job, Budget(3)), job.settings())
+    del header["checksum"]  # as up to version 0.1.0
+    save_tensors(path, tensors, header)
+    with pytest.raises(UsageError, match="is not a complete checkpoint: "):
+        restore(path, build_run(job, Budget(3)), job.settings())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_flipped_bit_of_a_checkpoint_is_found_and_nothing_is_lost(tmp_path, seed):
+    nint.fit(PIXELS, budget=2, out=tmp_path, **SETTINGS)
+    whole = bytearray((tmp_path / CHECKPOINT).read_bytes())
+    rng = np.random.default_rng(seed)
+    whole[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
+    (tmp_path / CHECKPOINT).write_bytes(whole)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(UsageError, match=r"checkpoint\.safetensors"):
+        nint.fit(PIXELS, budget=4, out=tmp_path, resume=True, **SETTINGS)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nint.cli.parsing import positional, text
+from nint.runs.contents import REPORT
 
 if TYPE_CHECKING:
     from nint.cli.show import Show
@@ -34,8 +35,11 @@ def run(options: ReportOptions) -> int:
         UsageError: for a folder that holds nothing to report on, or a page that cannot be written.
     """
     from nint.report.page import write_report
+    from nint.runs.places import check_apart, input_paths
 
-    written = write_report(Path(options.folder), None if options.out is None else Path(options.out), options.input)
+    out = None if options.out is None else Path(options.out)
+    check_apart(Path(options.folder) / REPORT if out is None else out, input_paths(options.input), "The report")
+    written = write_report(Path(options.folder), out, options.input)
     show_report(written)
     return 0
 

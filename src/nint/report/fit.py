@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import NintError, UsageError
+from nint.files import loads
 from nint.report import facts
 from nint.report.blocks import Curves, Facts, Notes, Page, Section, Table
 from nint.report.curves import AXES, Course, clean_rows, group, metrics_of, thinned

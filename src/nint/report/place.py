@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def check_target(folder: Path, out: Path | None = None) -> Path:
     path = folder / REPORT if out is None else out
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give a file for the report.")
-    if path.exists() and not is_ours(path):
+    if os.path.lexists(path) and (path.is_symlink() or not is_ours(path)):
         raise UsageError(f"'{path}' exists and is not a report that nint wrote; give another file with --out.")
     if out is not None:
         check_writable(path.absolute().parent)

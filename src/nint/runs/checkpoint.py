@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from nint.errors import UsageError
-from nint.files import load_tensors, save_tensors
+from nint.files import load_tensors, reason_of, save_tensors
 from nint.probe.cost import Cost
+from nint.runs.checksum import KEY, checksum
 from nint.runs.model import Fit
 from nint.runs.older import with_current_names
 from nint.runs.tree import flatten, unflatten
@@ -51,7 +52,7 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
             "chunk_size": run.teacher.probe.chunk_size,
         },
     }
-    save_tensors(path, tensors, header)
+    save_tensors(path, tensors, header | {KEY: checksum(tensors, header)})
 
 
 def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
@@ -66,6 +67,8 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     tensors, header = load_tensors(path)
     if not isinstance(header, dict) or "resume" not in header:
         raise UsageError(f"{path} is a model, not a checkpoint; start from it with --init.")
+    if header.get(KEY, None) not in (None, checksum(tensors, header)):
+        raise UsageError(f"{path} is damaged, or was changed after nint wrote it; it cannot be resumed.")
     before = header.get("settings")
     if not isinstance(before, dict):
         raise UsageError(f"{path} is not a complete checkpoint: it has no settings.")
@@ -79,10 +82,30 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
         )
         raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}{kept}.")
     try:
+        _check(header["resume"])
         _apply(tensors, header["resume"], run)
         return _rounding_notes(header["resume"], run)
-    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-        raise UsageError(f"{path} is not a complete checkpoint: {error}") from error
+    except (LookupError, TypeError, AttributeError, RuntimeError, ValueError, OverflowError) as error:
+        raise UsageError(f"{path} is not a complete checkpoint: {reason_of(error)}.") from error
+
+
+def _check(saved: dict[str, Any]) -> None:
+    """Refuses values that would only fail later, in checkpoints without a checksum.
+
+    Raises:
+        ValueError: names the first of them.
+    """
+    numbers = {name: saved[name] for name in ("training_s", "selection_s")} | saved["cost"] | saved["selection_cost"]
+    numbers |= {f"{name} of the curve": row[name] for row in saved["curve"] for name in ("training_seconds", "selection_seconds")}
+    steps = [saved["step"], *(row["step"] for row in saved["curve"])]
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise ValueError(f"{name} is {value!r}")
+    if any(type(step) is not int or step < 0 for step in steps):
+        raise ValueError("a step is no whole number")
+    for name in ("loss", "first_loss"):
+        if saved[name] is not None and not isinstance(saved[name], (int, float)):
+            raise ValueError(f"{name} is {saved[name]!r}")
 
 
 def _rounding_notes(saved: dict[str, Any], run: Run) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +31,7 @@ from nint.runs.manifest import (
     recognised,
     write_manifest,
 )
-from nint.runs.places import check_apart, input_paths, shown
+from nint.runs.places import check_apart, check_writable, input_paths, shown
 
 __all__ = ["GENERATOR", "LOCK", "REPORT", "OutputFolder", "check_writable", "is_ours", "remove_stale"]
 
@@ -98,10 +97,8 @@ class OutputFolder:
         finally:
             self._release()
             with contextlib.suppress(OSError):
-                if self._made and {path.name for path in self.path.iterdir()} <= {LOCK}:
-                    (self.path / LOCK).unlink(missing_ok=True)
-                    for path in self._made:
-                        path.rmdir()
+                for path in self._made:
+                    path.rmdir()  # where nothing was written
 
     def _list(self) -> None:
         files = {name for name in (*self._manifest.files, *matches(self.path, self._names)) if is_plain(self.path, name)}
@@ -109,8 +106,6 @@ class OutputFolder:
         self._keep(files=tuple(sorted(files)), folders=tuple(sorted(folders)), writing=())
         if not files or (not self._had and self._states() == self._before):  # refused after all: no trace stays
             (self.path / MANIFEST).unlink(missing_ok=True)
-            if not self._locked_before:
-                (self.path / LOCK).unlink(missing_ok=True)
 
     def _states(self) -> dict[str, int]:
         """File of nint's -> when it was written."""
@@ -131,8 +126,9 @@ class OutputFolder:
 
     def clear(self) -> None:
         """Removes what is nint's, and nothing else."""
+        if not self.fresh:  # a page of nint's beside no results is of others
+            remove_stale(self.path)
         self.remove(*self.contents.may)
-        remove_stale(self.path)
 
     def remove(self, *patterns: str) -> None:
         """Removes files of nint's that fit patterns, and the folders that it made where they are left empty."""
@@ -159,16 +155,16 @@ class OutputFolder:
             if any(fits(name, other.cores) for name in manifest.files):
                 raise UsageError(f"{shown(self.path)} holds {other.holds}; choose another {self._what}.")
             manifest = dataclasses.replace(manifest, command=self.contents.command)
-        for name in self._folders_of(self._names):
-            check_apart(self.path / name, self._inputs, "The output")
+        folders = self._folders_of(self._names)
+        there = [path for pattern in self._names for path in self._there(pattern)]
+        for path in (*there, *(self.path / name for name in folders)):
+            check_apart(path, self._inputs, "The output")
+        for name in folders:
             if os.path.lexists(self.path / name) and not manifest.owns(self.path, name):
                 raise UsageError(self._not_ours(name, "folder"))
-        for pattern in self._names:
-            for path in self._there(pattern):
-                check_apart(path, self._inputs, "The output")
-                name = path.relative_to(self.path).as_posix()
-                if not manifest.owns(self.path, name) and not (name == REPORT and is_ours(path) and is_plain(self.path, name)):
-                    raise UsageError(self._not_ours(name, "file"))
+        for name in (path.relative_to(self.path).as_posix() for path in there):
+            if not manifest.owns(self.path, name) and not (name == REPORT and is_plain(self.path, name) and is_ours(self.path / name)):
+                raise UsageError(self._not_ours(name, "file"))
         return manifest
 
     def _not_ours(self, name: str, noun: str) -> str:
@@ -224,6 +220,8 @@ class OutputFolder:
 
     def _release(self) -> None:
         if self._lock is not None:
+            with contextlib.suppress(OSError):  # Windows removes no file that is open
+                (self.path / LOCK).unlink(missing_ok=True)
             self._lock.release()
             self._lock = None
 
@@ -244,26 +242,6 @@ class OutputFolder:
     def _keep(self, **changes: Any) -> None:
         self._manifest = dataclasses.replace(self._manifest, **changes)
         write_manifest(self.path, self._manifest)
-
-
-def check_writable(folder: Path, what: str = "--out") -> None:
-    """Makes the folder if needed.
-
-    Args:
-        folder: The folder.
-        what: What messages call it.
-
-    Raises:
-        UsageError: if it is a file or cannot be written.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{what} {folder} is a file; give a folder.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"Cannot write into {folder}: {error.strerror or error}.") from error
 
 
 def remove_stale(folder: Path) -> None:

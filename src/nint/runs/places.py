@@ -1,8 +1,9 @@
-"""Where an output may go: never onto an input or into one, whichever links lead there."""
+"""Where an output may go: where it can be written, and never onto an input or into one, whichever links lead there."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,26 @@ def check_apart(output: Path, inputs: Iterable[Path], what: str) -> None:
             raise UsageError(f"{what} {shown(output)} is also the input {shown(source)}, which would be lost; choose another place.")
         if source.is_dir() and any(_same(parent, source) for parent in Path(os.path.realpath(output)).parents):
             raise UsageError(f"{what} {shown(output)} lies inside the input {shown(source)}; choose a place outside it.")
+
+
+def check_writable(folder: Path, what: str = "--out") -> None:
+    """Makes the folder if needed.
+
+    Args:
+        folder: The folder.
+        what: What messages call it.
+
+    Raises:
+        UsageError: if it is a file or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{what} {folder} is a file; give a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"Cannot write into {folder}: {error.strerror or error}.") from error
 
 
 def shown(path: Path) -> str:
