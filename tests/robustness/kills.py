@@ -165,7 +165,6 @@ def run_kills(kills: int, seed: int, data: Path, tell: Callable[[Outcome], None]
     import torch
 
     import nint.cli.fit  # noqa: F401
-    import nint.fitting
     import nint.report.pictures  # noqa: F401
 
     torch.set_num_threads(1)

@@ -30,14 +30,16 @@ COMPARED = ["--size", "1x4", "--steps", "1", "--seeds", "1", "--samplers", "full
 IMAGES = ["p.png", "curve.png", "reconstruction.png", "error.png", "selection.png", "curves-siren.png", "link.png", "hard.png"]
 FOLDERS = ["frames", "linked-frames", "snapshots", "frames/../frames"]
 OTHERS = ["a.npy", "points.csv", "sample:camera", "a.zarr"]
-OUTS = """
-. new new/deep frames frames/sub linked-frames linked-frames/sub a.zarr a.zarr/sub run linked-run old compared snapshots tensorboard p.png
-link.png mine full-of-names ../tree dangling
-""".split()
-FILES = """
-p.png hard.png link.png frames/0001.png points.csv linked-points.csv mine.json run/run.json run/model.safetensors new.json new.png new.csv
-frames/new.png dangling table.md run/reconstruction.png a.zarr/new.csv run/mine.txt
-""".split()
+OUTS = [
+    ".", "new", "new/deep", "frames", "frames/sub", "linked-frames", "linked-frames/sub", "a.zarr", "a.zarr/sub", "run",
+    "linked-run", "old", "compared", "snapshots", "tensorboard", "p.png", "link.png", "mine", "full-of-names", "../tree",
+    "dangling",
+]  # fmt: skip
+FILES = [
+    "p.png", "hard.png", "link.png", "frames/0001.png", "points.csv", "linked-points.csv", "mine.json", "run/run.json",
+    "run/model.safetensors", "new.json", "new.png", "new.csv", "frames/new.png", "dangling", "table.md", "run/reconstruction.png",
+    "a.zarr/new.csv", "run/mine.txt",
+]  # fmt: skip
 
 
 @dataclass
