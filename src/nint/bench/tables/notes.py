@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from nint.bench.interleaved import BLOCK_STEPS
-from nint.bench.machine import machines
 from nint.bench.statistics import CONFIDENCE, LEAST_PAIRS, RESAMPLES
 from nint.bench.tables.base import Table
 from nint.bench.tables.cells import Record, TableData
@@ -150,6 +149,25 @@ def _cost(good: Sequence[Record]) -> list[str]:
         f"{len(good)} runs (some may be shared with other tables): {seconds:,.0f} s of training and {flops / 1e12:,.3g} TFLOP; selecting "
         f"took {100 * statistics.median(parts):.0f} % of a run's training time in the median."
     ]
+
+
+def machines(records: Sequence[Record]) -> list[str]:
+    """A sentence for each machine with its versions that some runs come from, and one where they come from several launches.
+
+    Args:
+        records: Of runs that did not fail.
+    """
+    found = set()
+    for record in records:
+        machine, versions, threads = record["machine"], record["versions"], record["threads"]
+        found.add(
+            f"{machine['name']} ({machine['device']}), {machine['system']}, {threads} thread{'s' * (threads > 1)}, chunks of "
+            f"{record['chunk_size']:,} points, nint {versions['nint']}, torch {versions['torch']}, Python {versions['python']}."
+        )
+    launches = len({record.get("launch") for record in records})
+    if launches > 1:
+        found.add(f"The runs come from {launches} launches, whose seconds need not be comparable.")
+    return sorted(found)
 
 
 def _gaps(found: Mapping[Row, Sequence[Record | None]]) -> list[str]:
