@@ -205,7 +205,7 @@ def test_the_pictures_of_a_comparison_stand_beside_each_other_with_the_original(
     store.place(spec.key).mkdir(parents=True)
     arrays = {"step": 2, "training_seconds": 0.1, "selected": [3], "decoded": np.zeros((16, 16), np.uint8), "pool": 256}
     np.savez(store.place(spec.key) / "step-000002.npz", **arrays)
-    assert "The original (photo.npy) is not at hand" in read(write_report(folder)).text
+    assert "The original (photo.npy) was not found" in read(write_report(folder)).text
     page = read(write_report(folder, original=nint.signals.open.open_signal(wave(16))))
     frames = next(found for found in page.data if "panels" in found)
     assert list(frames["panels"][0]["layers"]) == ["Reconstruction", "Absolute error", "Selected points"]

@@ -23,6 +23,7 @@ ADDRESS_SPACE = 4 * 2**30
 MAX_RSS = 2 * 2**30
 MAX_CPU_S = 60
 MAX_FILE = 2**30
+_LARGE = 2**26  # a larger file is told by its size and time
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def _be_child(words: list[str], folder: Path, outputs: list[Path], modules: Path
 
         from nint.cli.main import main
 
-        code = main(words)
+        sys.argv = ["nint", *words]
+        code = main()
         if modules is not None:
             modules.write_text("\n".join(sys.modules))
     except BaseException:
@@ -148,6 +150,8 @@ def fingerprints(folder: Path) -> dict[str, str]:
             key = os.path.relpath(path, folder)
             if os.path.islink(path):
                 found[key] = f"link to {os.readlink(path)}"
+            elif os.path.isfile(path) and os.path.getsize(path) > _LARGE:
+                found[key] = f"{os.path.getsize(path)} bytes of {os.stat(path).st_mtime_ns}"
             elif os.path.isfile(path):
                 with open(path, "rb") as file:
                     found[key] = hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,6 +11,7 @@ is 1 where anything failed.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import re
@@ -133,6 +134,8 @@ class Fuzzer:
         self.corpus.mkdir()
         write_signals(self.corpus)
         write_runs(self._valid)
+        gc.collect()
+        gc.freeze()  # what is there already is not visited, so that children share its memory
 
     def _valid(self, words: list[str]) -> None:
         outcome = child.run(words, self.corpus, 600, learn=True)

@@ -6,7 +6,9 @@ import errno
 import importlib
 import io
 import os
+import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,6 +31,9 @@ COMMANDS = {
 _OUTSIDE = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT}
 """Errors of the operating system that the user can do something about."""
 
+_BAD = "\N{REPLACEMENT CHARACTER}"
+_ESCAPED = re.compile(r"(?:\\x[0-9a-f]{2})+")
+_MAX_LETTERS = 1000
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
@@ -49,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    if argv is None and not sys.warnoptions:
+        warnings.simplefilter("ignore")  # warnings of libraries are for programmers
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -116,8 +123,18 @@ def _help() -> str:
 
 
 def _complain(sentence: str, code: int) -> int:
-    print(f"nint: {' '.join(sentence.split())}", file=sys.stderr)
+    print(f"nint: {readable(sentence)}", file=sys.stderr)
     return code
+
+
+def readable(sentence: str) -> str:
+    """A sentence on one line of at most about 1,000 letters, without control characters or the bytes of a file.
+
+    Messages may quote what stands in a damaged file, which must not reach the terminal.
+    """
+    plain = "".join(letter if letter.isprintable() else " " if letter.isspace() else _BAD for letter in sentence)
+    plain = " ".join(_ESCAPED.sub(_BAD, plain).split())
+    return plain if len(plain) <= _MAX_LETTERS else f"{plain[: _MAX_LETTERS // 2]} ... {plain[-_MAX_LETTERS // 2 :]}"
 
 
 if __name__ == "__main__":

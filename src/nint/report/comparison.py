@@ -50,7 +50,7 @@ def comparison_page(folder: Path, original: str | Signal | None = None) -> Page:
     if not pictures:
         _, problem = find_original(first, original if counts["input"] == 1 else None)
         why = problem or "There are no snapshots that could be shown of this comparison."
-        pictures = [Section("On the way", [Notes([why])])]
+        pictures = [Section("During training", [Notes([why])])]
     page.sections = [stored.curves(good), *pictures, _tables(table)]
     said = [*store.problems, *odd, *stored.failed(runs)]
     if said:

@@ -93,7 +93,7 @@ def pictures(store: Store, runs: Runs, signal_of: Callable[[RunSpec, Record], tu
             blocks.append(frames)
         if sum(block.kind == "frames" for block in blocks) == MOST_PICTURED:
             break
-    return [Section("On the way", blocks)] if blocks else []
+    return [Section("During training", blocks)] if blocks else []
 
 
 def failed(runs: Runs) -> list[str]:

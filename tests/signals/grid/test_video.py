@@ -13,6 +13,7 @@ from nint.errors import UsageError
 from nint.signals.base import GridCoords
 from nint.signals.grid.animation import write_gif
 from nint.signals.grid.clip import Clip
+from nint.signals.grid.phantom import bouncing_blobs
 from nint.signals.grid.video import VideoLayout, VideoSignal, is_image_folder, load_video
 from nint.signals.grid.video_files import image_files
 from nint.signals.grid.video_write import write_frames, write_mp4
@@ -20,7 +21,6 @@ from nint.signals.image.files import read_image
 from nint.signals.image.write import write_image
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal
-from nint.signals.samples.phantom import bouncing_blobs
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "video"
 

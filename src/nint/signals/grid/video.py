@@ -284,7 +284,7 @@ def bouncing(*, max_side: int | None = None, start: float | None = None, duratio
     Raises:
         UsageError: for a stretch of time without frames.
     """
-    from nint.signals.samples.phantom import bouncing_blobs
+    from nint.signals.grid.phantom import bouncing_blobs
 
     fps, frames = 12.0, bouncing_blobs(24, 64)
     begin, end = _stretch(start, duration)

@@ -285,7 +285,7 @@ def load_volume(path: str | Path, *, in_dims: int | None = None, max_points: int
 
 def phantom() -> VolumeSignal:
     """A head of ten ellipsoids, `[64, 64, 64]` uint8, made by code."""
-    from nint.signals.samples.phantom import head_phantom
+    from nint.signals.grid.phantom import head_phantom
 
     return VolumeSignal(head_phantom(64), name="sample:phantom")
 
