@@ -9,7 +9,17 @@ import torch
 from safetensors.torch import save_file
 
 from nint.errors import UsageError
-from nint.files import check_file, load_tensors, read_bytes, save_tensors, write_atomically, write_json
+from nint.files import (
+    check_file,
+    check_regular,
+    load_tensors,
+    quiet_stderr,
+    read_bytes,
+    reason_of,
+    save_tensors,
+    write_atomically,
+    write_json,
+)
 
 
 def test_a_round_trip_keeps_tensors_and_header(tmp_path):
@@ -123,3 +133,44 @@ def test_files_that_hold_nothing_are_refused(tmp_path):
         for read in (read_bytes, check_file):
             with pytest.raises(UsageError, match=said):
                 read(tmp_path / name, "a test file")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_pipes_sockets_and_devices_are_no_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "link.csv").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("x")
+    for name, what in (("pipe.csv", "a named pipe"), ("link.csv", "a device")):
+        with pytest.raises(UsageError, match=f"is {what}, not a regular file"):
+            check_regular(tmp_path / name)
+    for name in ("folder", "file", "missing"):
+        check_regular(tmp_path / name)
+    with pytest.raises(UsageError, match="cannot be read"):
+        check_regular(tmp_path / "file" / "below")
+
+
+def test_standard_error_is_quiet_only_within(capfd):
+    os.write(2, b"before ")
+    with quiet_stderr():
+        os.write(2, b"from C ")
+        with quiet_stderr():
+            os.write(2, b"deeper ")
+        os.write(2, b"again ")
+    with pytest.raises(ValueError, match="inner"), quiet_stderr():
+        raise ValueError("inner")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "before after"
+
+
+def test_reasons_hold_no_bytes_of_the_file():
+    for text, expected in (
+        ("not a TIFF file header=b'\\x89\\x00'", "not a TIFF file unknown bytes"),
+        ('broken chunk b"ab\\xff".', "broken chunk unknown bytes"),
+        ("two\nlines\x07 of it.", "two lines? of it"),
+        ("invalid literal: '\\x10'", "invalid literal: '?'"),
+        ("invalid description '" + "{" * 30 + "'", "invalid description (...)"),
+        ("", "ValueError"),
+    ):
+        assert reason_of(ValueError(text)) == expected
+    assert len(reason_of(ValueError("x" * 1000))) < 170

@@ -114,6 +114,8 @@ def quiet_stderr() -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """What a library said of a file, to end a sentence of ours: one line, without bytes of the file, at most 160 characters."""
     text = re.sub(r"""(?:header=)?\bb(['"]).*?(?:\1|$)""", "unknown bytes", " ".join(str(error).split()))
+    text = re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})", "?", text)
+    text = re.sub(r"""(['"])(?:(?!\1).){25,}\1""", "(...)", text)  # what is quoted at length is of the file
     text = "".join(letter if letter.isprintable() else "?" for letter in text).strip().rstrip(".:")
     return (text[:_LONGEST_REASON] + " ..." if len(text) > _LONGEST_REASON else text) or type(error).__name__
 

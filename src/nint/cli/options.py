@@ -19,6 +19,7 @@ class SignalOptions:
         super_resolution: images: fit only the image reduced by this factor, measure on the original grid
         downsampling: images: box or bicubic, for super_resolution
         transparent: images: fit alpha as a channel, or leave pixels unobserved where it is 0 (unobserved)
+        bit_depth: images: bits in use of the 16 of a channel, where the values do not tell (10, 12, 14, 16)
         start: audio, video: seconds to skip at the beginning
         duration: audio, video: seconds to fit
         in_dims: arrays, points: how many leading axes or columns are coordinates
@@ -36,6 +37,7 @@ class SignalOptions:
     super_resolution: Annotated[int | None, *whole("FACTOR")] = None
     downsampling: Annotated[str | None, *text("FILTER")] = None
     transparent: Annotated[str | None, *text("RULE")] = None
+    bit_depth: Annotated[int | None, *whole("BITS")] = None
     start: Annotated[float | None, *number("S")] = None
     duration: Annotated[float | None, *number("S")] = None
     in_dims: Annotated[int | None, *whole("N")] = None

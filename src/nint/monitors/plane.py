@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nint.plots.style import as_rgb, as_unit, with_points
+from nint.plots.style import as_rgb, with_points
 from nint.runs.model import predict_rows
 from nint.signals.base import GridCoords, RowSubset, Signal
 from nint.signals.grid.gridded import GridSignal
@@ -63,7 +63,7 @@ def plane_of(signal: Signal) -> Plane | None:
 
 
 def _image(signal: Any) -> Plane:
-    target = as_unit(signal.array)
+    target = signal.layout.as_unit(signal.array)
     target = target if target.ndim == 3 else target[..., None]
     if signal.observed is not None:
         target = np.where(signal.observed.numpy().reshape(*target.shape[:2], 1), target, np.float32("nan"))

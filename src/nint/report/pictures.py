@@ -14,7 +14,6 @@ from nint.plots.style import (
     LARGE,
     NORMAL,
     SMALL,
-    as_unit,
     label_of,
     lines_for,
     new_figure,
@@ -60,11 +59,11 @@ def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Pa
     from nint.metrics import psnr
 
     whole = getattr(signal, "inner", signal)  # unobserved and held-out points wrap the image
-    difference = np.abs(as_unit(decoded) - as_unit(whole.array).reshape(decoded.shape))
+    difference = np.abs(whole.layout.as_unit(decoded) - whole.layout.as_unit(whole.array).reshape(decoded.shape))
     error = difference.mean(axis=-1) if difference.ndim == 3 else difference
     if whole.observed is not None:
         error = np.where(whole.observed.numpy().reshape(error.shape), error, np.nan)
-    quality = fit.metrics.get("psnr") or psnr(as_unit(decoded), as_unit(whole.array).reshape(decoded.shape))
+    quality = fit.metrics.get("psnr") or psnr(whole.layout.as_unit(decoded), whole.layout.as_unit(whole.array).reshape(decoded.shape))
     # Without the quantile, a few extreme pixels would leave the rest black.
     top = max(float(np.nanquantile(error, 0.999)), 1 / 255)
 
@@ -97,7 +96,7 @@ def _selection_picture(path: Path, snapshots: Path, signal: Any) -> list[Path]:
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
     for axes, snapshot in zip(grid.flat, chosen, strict=False):
-        show_image(axes, with_points(snapshot.decoded, snapshot.selected))
+        show_image(axes, with_points(signal.layout.as_unit(snapshot.decoded), snapshot.selected))
         axes.set_title(f"step {snapshot.step:,}, {len(snapshot.selected) / snapshot.pool:.1%}", fontsize=SMALL, color=INK)
     return [save(figure, path)]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.plots.style import RED, as_rgb, as_unit
+from nint.plots.style import RED, as_rgb
 from nint.signals.base import MEASURE_UP_TO
 
 _PLANAR = ("image", "video", "volume", "array")
@@ -42,7 +42,7 @@ class Viewer:
     def unit(self, decoded: np.ndarray) -> np.ndarray:
         """A decoded signal as `[*grid, c]` float32 in [0, 1]."""
         if self.layout.kind == "image":
-            values = as_unit(decoded)
+            values = self.layout.as_unit(decoded)
         else:
             low, high = self.layout.limits
             values = ((np.asarray(decoded, np.float64) - low) / (high - low)).astype(np.float32)
@@ -95,7 +95,7 @@ def original_values(signal: Any, viewer: Viewer) -> np.ndarray | None:
     if int(np.prod(viewer.grid)) > MEASURE_UP_TO:
         return None
     if viewer.layout.kind == "image":
-        values: np.ndarray = as_unit(whole.array).reshape(*viewer.grid, -1).copy()
+        values: np.ndarray = viewer.layout.as_unit(whole.array).reshape(*viewer.grid, -1).copy()
     else:
         values = whole.pool("cpu").values[:].numpy().reshape(*viewer.grid, -1).copy()
     if whole.observed is not None:

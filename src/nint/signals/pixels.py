@@ -101,7 +101,7 @@ def check_pixel_count(path: Path, width: int, height: int, limit: int = PIXEL_LI
     """
     if width * height > limit:
         raise UsageError(
-            f"'{path}' claims {width * height} pixels ({width}x{height}), more than the limit of {limit}; max_points names a higher one."
+            f"'{path}' claims {width * height} pixels ({width}x{height}), more than the limit of {limit}; --max-points raises it."
         )
 
 

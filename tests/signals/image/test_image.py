@@ -204,6 +204,12 @@ def test_decode_clamps_and_rounds():
         ({"crop": (0, 0, 1, 1.5)}, "four whole numbers"),
         ({"crop": 3}, "four whole numbers"),
         ({"scale": 1e9}, "does not fit in memory"),
+        ({"scale": 1e30}, "does not fit in memory"),
+        ({"scale": 1.7e308}, "does not fit in memory"),
+        ({"scale": 1e5}, "does not fit in memory"),
+        ({"height": 2**63 - 1}, "does not fit in memory"),
+        ({"width": 2**63 - 1, "height": 1}, "does not fit in memory"),
+        ({"width": 2**24, "height": 2**24, "crop": (0, 0, 2**24, 2**24)}, "decode a smaller one, or crops of it"),
     ],
 )
 def test_sizes_and_crops_that_cannot_be(options, word):

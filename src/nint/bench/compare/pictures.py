@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nint.bench.compare.folder import slug
 from nint.bench.inputs import pixels_of
@@ -15,6 +18,7 @@ from nint.plots.selection import Batch, write_selection
 from nint.plots.trends import Cost, Trends, write_trends
 from nint.plots.zoom import write_reconstructions
 from nint.runs.snapshots import Snapshot, load_snapshots, spread_out
+from nint.signals.image.layout import ImageLayout
 
 _MOST_COLUMNS = 6
 _COSTS = (Cost("step", "steps"), Cost("training_seconds", "training seconds"))
@@ -39,16 +43,17 @@ def write_pictures(table: Table, store: Store) -> list[Path]:
     for (_, field), kept in together.items():
         signal = kept[0].signal()
         series = {spec.sampler: found for spec in kept if (found := load_snapshots(store.place(spec.key)))}
-        if signal.layout.kind != "image" or not series:
+        if not isinstance(signal.layout, ImageLayout) or not series:
             continue
         several = len(table.inputs) > 1
         ending = f"{slug(kept[0].input_name)}-{slug(field)}" if several else slug(field)
         heading = f"{field} on {signal.name}" if several else field
-        last = {sampler: found[-1].decoded for sampler, found in series.items()}
+        unit = signal.layout.as_unit
+        last = {sampler: unit(found[-1].decoded) for sampler, found in series.items()}
         quality = {spec.sampler: records[spec.key].get("psnr") for spec in kept}
         path = store.folder / f"reconstructions-{ending}.png"
-        written.append(write_reconstructions(pixels_of(signal), last, quality, heading, path))
-        batches = {sampler: _batches(found, kept[0].seconds is not None) for sampler, found in series.items()}
+        written.append(write_reconstructions(unit(pixels_of(signal)), last, quality, heading, path))
+        batches = {sampler: _batches(found, kept[0].seconds is not None, unit) for sampler, found in series.items()}
         title = f"Selected points (red, fraction of all) over the reconstruction, {heading}"
         written.append(write_selection(batches, title, store.folder / f"selection-{ending}.png"))
     return written
@@ -72,9 +77,9 @@ def _curves(table: Table, specs: list[RunSpec], records: dict[str, Any], metric:
     return [write_trends(rows, _COSTS, title, path, spread=True)]
 
 
-def _batches(series: list[Snapshot], in_seconds: bool) -> list[Batch]:
+def _batches(series: list[Snapshot], in_seconds: bool, unit: Callable[[np.ndarray], np.ndarray]) -> list[Batch]:
     found = []
     for snapshot in spread_out(series, _MOST_COLUMNS):
         moment = f"{snapshot.training_seconds:.3g} s, " if in_seconds else ""
-        found.append(Batch(f"{moment}step {snapshot.step:,}", snapshot.decoded, snapshot.selected, snapshot.pool))
+        found.append(Batch(f"{moment}step {snapshot.step:,}", unit(snapshot.decoded), snapshot.selected, snapshot.pool))
     return found

@@ -128,7 +128,7 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
             rate = int(file.samplerate)
             first, count = window(frames, rate, start, duration, str(path))
             if count * file.channels > limit:
-                most = f"more than the limit of {limit:,}; take a part with start and duration, or name a higher limit with max_points"
+                most = f"more than the limit of {limit:,}; take a part with start and duration, or raise it with --max-points"
                 raise UsageError(f"'{path}' claims {count * file.channels:,} samples, {most}.")
             check_packing(path, 4 * count * file.channels, path.stat().st_size)
             with quiet_stderr():

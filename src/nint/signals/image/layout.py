@@ -21,6 +21,12 @@ from nint.signals.image.picture import checked_dpi
 from nint.signals.pixels import DTYPES
 
 _CHANNELS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
+DECODED_LIMIT = 2**30
+"""Most pixels that are decoded at a time."""
+
+SIDE_LIMIT = 2**24
+"""Longest side of a decoded image, of which crops may be taken: float32 coordinates cannot tell more rows apart."""
+
 _BLOCK_POINTS = 2**20
 
 
@@ -81,6 +87,10 @@ class ImageLayout(Layout):
     def top(self) -> int:
         """Stored number that is 1 to the network."""
         return 1 if self.bits == 32 else 2 ** (self.depth or self.bits) - 1
+
+    def as_unit(self, decoded: np.ndarray) -> np.ndarray:
+        """Stored pixels as the float32 in [0, 1] that they are to the network, in the shape that they have."""
+        return np.asarray(decoded).astype(np.float32) / np.float32(self.top)
 
     def check_comparable(self, other: Layout) -> None:
         """As in `Layout.check_comparable`; where both have 16 bits, as many of them must be in use.
@@ -147,7 +157,12 @@ class ImageLayout(Layout):
             One forward a pixel, in blocks of about 2^20 points: memory beyond the output does not grow with the image.
         """
         rows, columns = self._decoded_size(scale, height, width)
+        if max(rows, columns) > SIDE_LIMIT:
+            raise UsageError(f"An image of {columns}x{rows} pixels does not fit in memory; a side may have at most {SIDE_LIMIT:,}.")
         top, left, crop_rows, crop_columns = _checked_crop(crop, rows, columns)
+        if crop_rows * crop_columns > DECODED_LIMIT:
+            size = f"{crop_columns}x{crop_rows} pixels does not fit in memory: it has more than the limit of {DECODED_LIMIT:,}"
+            raise UsageError(f"An image of {size}; decode a smaller one, or crops of it.")
         try:
             decoded = np.empty((crop_rows, crop_columns, self.channels), self.dtype)
             grid = GridCoords((rows, columns))  # only its two axes are stored
@@ -174,6 +189,10 @@ class ImageLayout(Layout):
             scale = 1.0 if scale is None else float(scale)
             if not (math.isfinite(scale) and scale > 0):
                 raise UsageError(f"scale={scale:g} is out of range; it must be a finite number above 0.")
+            if scale * max(self.height, self.width) > SIDE_LIMIT:
+                raise UsageError(
+                    f"scale={scale:g} gives an image that does not fit in memory; a side may have at most {SIDE_LIMIT:,} pixels."
+                )
             return max(1, round(self.height * scale)), max(1, round(self.width * scale))
         if scale is not None:
             raise UsageError("Give either a scale or a height and width, not both.")

@@ -104,7 +104,7 @@ class ImageSignal(Signal):
         if depth is not None and self._guessed:
             found.append(
                 f"'{self.name}' has no value above {self.layout.top} in its 16 bits, so {depth} bits are taken for its range, to which "
-                "PSNR is relative; bit_depth names another."
+                "PSNR is relative; --bit-depth names another."
             )
         seen = self.array if self.observed is None else self.array.reshape(-1, self.layout.channels)[self.observed.numpy()]
         span = (float(seen.max()) - float(seen.min())) / self.layout.top

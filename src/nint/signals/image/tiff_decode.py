@@ -95,6 +95,8 @@ def series_pixels(path: Path, file: Any, series: Any, limit: int = ARRAY_LIMIT) 
             raise
         data = path.read_bytes()
         array = _stacked([page_pixels(_full(page), data) for page in pages], series)
+    if array.shape != series.shape:
+        raise ValueError("its pages do not have the shape that it claims")
     return array
 
 
