@@ -167,7 +167,8 @@ def checked_cloud(cloud: Cloud, name: str) -> tuple[Cloud, tuple[str, ...]]:
         raise UsageError(f"'{name}' has {usable.sum()} points with a normal, or all at one place; a surface needs at least three.")
     lost = int((~usable).sum())
     notes = (f"{lost:,} point{'s' if lost != 1 else ''} without a normal {'were' if lost != 1 else 'was'} dropped.",) if lost else ()
-    return Cloud(points[usable], unit(normals[usable])), notes
+    directions = normals[usable]
+    return Cloud(points[usable], unit(directions / np.abs(directions).max(1, keepdims=True))), notes
 
 
 def _doubled(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -60,8 +60,8 @@ def read_shape(path: str | Path) -> Mesh | Cloud:
 
 def _reason(error: Exception) -> str:
     """What a library said, without the texts in quotation marks, which are pieces of the file."""
-    if isinstance(error, KeyError):
-        return ""
+    if not isinstance(error, (ValueError, OSError)):
+        return ""  # about the insides of the library
     said = re.sub(r"""(['"]).*?\1""", "a text", reason_of(error))
     return f": {said}"
 
@@ -110,7 +110,10 @@ def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
         mesh = trimesh.load_scene(io.BytesIO(data), file_type=ending[1:], process=False, **options).to_mesh()
     finally:
         log.setLevel(level)
-    return Mesh(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64).reshape(-1, 3))
+    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+    if vertices.ndim != 2 or faces.ndim != 2 or vertices.shape[1] != 3 or faces.shape[1] != 3:
+        raise UsageError("is damaged: its vertices are not of three coordinates each, or its faces no triangles.")
+    return Mesh(vertices, faces)
 
 
 def _check_off_length(data: bytes) -> None:
