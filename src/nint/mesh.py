@@ -61,12 +61,22 @@ class Soundness:
 
 def soundness(faces: np.ndarray) -> Soundness:
     """Counts the edges of faces `[f, 3]` that keep the mesh from being watertight."""
+    _, along, counts = edge_uses(faces)
+    return Soundness(len(counts), int((counts == 1).sum()), int((counts > 2).sum()), int(((counts == 2) & (along != 1)).sum()))
+
+
+def edge_uses(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The edges of faces `[f, 3]` without their directions.
+
+    Returns:
+        The edge of each side of each face `[3 f]`, face by face; of each edge `[e]`, how many sides run towards the higher vertex; and
+        of each edge `[e]`, how many sides it has.
+    """
     ends = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).astype(np.int64)
     forward = ends[:, 0] < ends[:, 1]
     keys = ends.min(1) * (int(faces.max()) + 1) + ends.max(1)
-    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    along = np.bincount(inverse, weights=forward)
-    return Soundness(len(counts), int((counts == 1).sum()), int((counts > 2).sum()), int(((counts == 2) & (along != 1)).sum()))
+    _, edges, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return edges, np.bincount(edges, weights=forward), counts
 
 
 def face_areas(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -157,7 +167,8 @@ def checked_cloud(cloud: Cloud, name: str) -> tuple[Cloud, tuple[str, ...]]:
         raise UsageError(f"'{name}' has {usable.sum()} points with a normal, or all at one place; a surface needs at least three.")
     lost = int((~usable).sum())
     notes = (f"{lost:,} point{'s' if lost != 1 else ''} without a normal {'were' if lost != 1 else 'was'} dropped.",) if lost else ()
-    return Cloud(points[usable], unit(normals[usable])), notes
+    directions = normals[usable]
+    return Cloud(points[usable], unit(directions / np.abs(directions).max(1, keepdims=True))), notes
 
 
 def _doubled(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -156,7 +156,7 @@ def test_clouds_cut_short(tmp_path, kind):
     [
         ("x.ply", ply_cloud("ascii", normals=False), "neither faces nor normals"),
         ("x.ply", b"\x89PNG\r\n", "not a PLY file"),
-        ("x.ply", b"ply\nformat ascii 1.0\nelement thing 3\nproperty float x\nend_header\n", "neither faces nor a first element"),
+        ("x.ply", b"ply\nformat ascii 1.0\nelement thing 3\nproperty float x\nend_header\n1\n2\n3\n", "neither faces nor a first element"),
         ("x.xyz", b"0 0 0\n1 1 1\n", "points without normals"),
         ("x.xyz", b"0 0 0 1\n1 1 1 1\n", "has 4 columns"),
         ("x.xyz", b"C 0 0 0\nH 1 1 1\n", "damaged"),
@@ -171,7 +171,7 @@ def test_clouds_cut_short(tmp_path, kind):
         ("x.obj", b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "x.obj' is damaged"),
         ("x.obj", b"v 0 0 0\nv 1 0 0\nv 0 nan 0\nf 1 2 3\n", "NaN or infinite"),
         ("x.obj", b"v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", "no face of positive area"),
-        ("x.glb", b"glTF" + bytes(30), "damaged, cut short or not a .glb file"),
+        ("x.glb", b"glTF" + bytes(30), "is not a GLB file"),
         ("x.obj", b"", "is empty"),
         ("x.step", b"hello", "no ending of a shape"),
     ],

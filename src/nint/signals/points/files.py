@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 import warnings
 import zipfile
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -12,13 +14,25 @@ from typing import TextIO
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import reason_of, write_atomically
+from nint.files import check_file, reason_of, write_atomically
+from nint.settings import whole
+from nint.signals.base import check_points
 from nint.signals.grid.gridded import checked_dtype
 
 COORDINATE_NAMES = ("x", "y", "z", "t", "time", "lat", "latitude", "lon", "lng", "longitude")
 """Names of leading columns that are taken for coordinates."""
 
 _DELIMITERS = ",;\t"
+_LONGEST_LINE = 2**20
+_LONGEST_SHOWN = 40
+_NAMES_SHOWN = 10
+_MOST_COLUMNS = 4096
+_MOST_COMPRESSED = 2**26  # numbers
+_BLOCK = 2**16
+_DIGITS = 15  # whole numbers of so many digits are exact in 64-bit floats
+
+EXACT = 2.0**53
+"""Whole numbers up to this are exact in 64-bit floats."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +42,12 @@ class Table:
     Attributes:
         rows: `[n, columns]` float64; an empty cell is NaN.
         names: Column names, or () where the file gives none.
+        exact: False where the file has whole numbers with more digits than a 64-bit float holds.
     """
 
     rows: np.ndarray
     names: tuple[str, ...] = ()
+    exact: bool = True
 
     def leading_coordinates(self) -> int:
         """How many leading columns have the name of a coordinate."""
@@ -45,13 +61,18 @@ def read_csv(path: Path) -> Table:
     Raises:
         UsageError: names the line for a cell that is not a number or a row of another length.
     """
+    check_file(path, "a CSV file")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = file.readline(_LONGEST_LINE)
             if not first.strip():
                 raise UsageError(f"'{path}' is empty or starts with an empty line.")
+            if len(first) == _LONGEST_LINE:
+                raise UsageError(f"'{path}' is not a CSV file: its first line has more than a million characters.")
             delimiter = max(_DELIMITERS, key=first.count)
-            cells = [cell.strip() for cell in next(csv.reader([first.lstrip("#").strip()], delimiter=delimiter))]
+            cells = [printable(cell.strip()) for cell in next(csv.reader([first.lstrip("#").strip()], delimiter=delimiter))]
+            if len(cells) > _MOST_COLUMNS:
+                raise UsageError(f"'{path}' has {len(cells):,} columns, more than the limit of {_MOST_COLUMNS:,}.")
             has_header = not all(_is_number(cell) for cell in cells)
             if not has_header:
                 file.seek(0)
@@ -64,47 +85,85 @@ def read_csv(path: Path) -> Table:
             except ValueError:  # empty cells, or a fault that has to be found
                 file.seek(start)
                 rows = _slowly(path, file, delimiter, line, len(cells))
+            exact = True
+            if rows.size and np.nanmax(np.abs(rows), initial=0.0) >= EXACT:
+                file.seek(start)
+                exact = _holds_integers(file, delimiter)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"'{path}' is not a readable CSV file: {reason_of(error)}.") from error
+    except MemoryError as error:
+        raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
     if rows.size == 0:
         raise UsageError(f"'{path}' has no rows of numbers.")
     if rows.shape[1] != len(cells):
         raise UsageError(f"'{path}' names {len(cells)} columns but has {rows.shape[1]}.")
-    return Table(rows, tuple(cells) if has_header else ())
+    return Table(rows, tuple(cells) if has_header else (), exact)
 
 
-def read_npz(path: Path, *needed: str) -> list[np.ndarray]:
+def read_npz(path: Path, *needed: str, max_points: int | None = None) -> list[np.ndarray]:
     """Named arrays of an NPZ file as float64 `[n, columns]`; one without columns becomes one column.
 
+    Args:
+        path: The file.
+        *needed: Names of the arrays.
+        max_points: Most numbers that a compressed array may claim to hold; 2^26 where None.
+
     Raises:
-        UsageError: where an array is missing, of another shape, or holds no plain numbers.
+        UsageError: where an array is missing, damaged, of another shape, holds no plain numbers, or claims more than the limit.
     """
+    check_file(path, "an NPZ file")
+    most = _MOST_COMPRESSED if max_points is None else whole(max_points, "max_points")
     try:
-        with open(path, "rb") as opened:  # numpy leaves a damaged file open
-            file = np.load(opened, allow_pickle=False)
-            names = list(getattr(file, "files", ()))
-            missing = [name for name in needed if name not in names]
+        with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
+            warnings.simplefilter("ignore")
+            held = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")}
+            missing = [name for name in needed if name not in held]
             if missing:
-                raise UsageError(f"'{path}' has no array called {missing[0]}; it holds {', '.join(names) or 'no named arrays'}.")
-            found = [file[name] for name in needed]
+                names = ", ".join(shown(name) for name in list(held)[:_NAMES_SHOWN])
+                raise UsageError(f"'{path}' has no array called {missing[0]}; it holds {names or 'no named arrays'}.")
+            found = [_member(path, archive, held[name], name, most) for name in needed]
     except UsageError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
+    except Exception as error:  # zipfile, zlib, lzma and NumPy each fail in ways of their own on damaged files
         raise UsageError(f"'{path}' is not a readable NPZ file of numbers: {reason_of(error)}.") from error
-    for name, array in zip(needed, found, strict=True):
-        checked_dtype(array.dtype, f"'{path}': {name}")
-        if array.ndim not in (1, 2) or array.size == 0:
-            raise UsageError(f"'{path}': {name} has the shape {array.shape}; it must be [n, columns].")
     return [np.asarray(array, np.float64).reshape(len(array), -1) for array in found]
 
 
+def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, most: int) -> np.ndarray:
+    """An array of the archive, its size checked against the member's before it is allocated.
+
+    Raises:
+        UsageError: for what is no array `[n, columns]` of plain numbers, or too many of them.
+    """
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(member)
+        checked_dtype(dtype, f"'{path}': {name}")
+        numbers = math.prod(shape)
+        if len(shape) not in (1, 2) or min(shape) < 1:
+            raise UsageError(f"'{path}': {name} has the shape {shape}; it must be [n, columns].")
+        if numbers * dtype.itemsize > info.file_size:
+            raise UsageError(f"'{path}' is damaged: {name} promises {numbers:,} numbers in {info.file_size:,} bytes.")
+        if info.file_size > path.stat().st_size:
+            check_points(numbers, path, most)
+    with archive.open(info) as member:
+        array: np.ndarray = np.lib.format.read_array(member, allow_pickle=False)
+        member.read()  # to the end, where the checksum is compared
+        return array
+
+
 def write_csv(rows: np.ndarray, names: tuple[str, ...], path: Path) -> None:
-    """Writes rows below a header of their names."""
+    """Writes rows below a header of their names, each number with the fewest digits that give it back exactly."""
 
     def write(target: Path) -> None:
         with open(target, "w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(names)
-            np.savetxt(file, rows, fmt="%.12g", delimiter=",")
+            for start in range(0, len(rows), _BLOCK):
+                block = rows[start : start + _BLOCK].tolist()
+                file.writelines(",".join(map(exact_text, row)) + "\n" for row in block)
 
     write_atomically(path, write)
 
@@ -119,8 +178,28 @@ def write_npz(coords: np.ndarray, values: np.ndarray, path: Path) -> None:
     write_atomically(path, write)
 
 
+def exact_text(number: float) -> str:
+    """The fewest digits that give a number back exactly; whole numbers without a point."""
+    return repr(number).removesuffix(".0")
+
+
+def printable(text: str) -> str:
+    """A text of the file with a question mark for each character that cannot be printed."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def shown(text: str) -> str:
+    """A text of the file as messages show it: what can be printed of its first 40 characters."""
+    return printable(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...")
+
+
 def _slowly(path: Path, file: TextIO, delimiter: str, line: int, columns: int) -> np.ndarray:
-    rows = []
+    """Rows of a table with empty cells, `[n, columns]`.
+
+    Raises:
+        UsageError: names the first line that is not a row of numbers.
+    """
+    numbers = array("d")
     for number, cells in enumerate(csv.reader(file, delimiter=delimiter), line):
         if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
             continue
@@ -128,9 +207,19 @@ def _slowly(path: Path, file: TextIO, delimiter: str, line: int, columns: int) -
             raise UsageError(f"'{path}' has {len(cells)} cells in line {number}; the first line has {columns}.")
         bad = next((cell for cell in cells if not _is_number(cell)), None)
         if bad is not None:
-            raise UsageError(f"'{path}' has '{bad.strip()}' in line {number}, which is not a number.")
-        rows.append([float(cell) if cell.strip() else np.nan for cell in cells])
-    return np.array(rows, dtype=np.float64)
+            raise UsageError(f"'{path}' has '{shown(bad.strip())}' in line {number}, which is not a number.")
+        numbers.extend(float(cell) if cell.strip() else math.nan for cell in cells)
+    return np.frombuffer(numbers, np.float64).reshape(-1, columns).copy()
+
+
+def _holds_integers(file: TextIO, delimiter: str) -> bool:
+    """Whether every whole number of a file is one of the 64-bit floats."""
+    for cells in csv.reader(file, delimiter=delimiter):
+        for cell in cells:
+            word = cell.strip().removeprefix("-")
+            if len(word) > _DIGITS and word.isdecimal() and int(word[:_LONGEST_SHOWN]) != float(word[:_LONGEST_SHOWN]):
+                return False
+    return True
 
 
 def _is_number(cell: str) -> bool:

@@ -17,6 +17,8 @@ from nint.signals.base import Layout, Predict, same_range
 from nint.signals.grid_rows import block_points
 
 _DEFAULT_GRID_POINTS = 2**14
+_MOST_GRID_POINTS = 2**24
+_LARGEST = 1e300  # of a coordinate or value: the extent of a column must be a 64-bit float
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class PointsLayout(Layout):
             if not lists or not names or not len(names) == len(low) == len(high) or not all(isinstance(name, str) for name in names):
                 raise UsageError(f"points layout: {what}_names, {what}_low and {what}_high must be lists of one entry a column.")
             for a, b in zip(low, high, strict=True):
-                numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and math.isfinite(end) for end in (a, b))
+                numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) <= _LARGEST for end in (a, b))
                 if not numbers or a > b:
                     raise UsageError(f"points layout: a {what} cannot reach from {a} to {b}.")
             for part, entries in (("names", names), ("low", map(float, low)), ("high", map(float, high))):
@@ -98,14 +100,14 @@ class PointsLayout(Layout):
         Args:
             predict: Rows of coordinates -> values in [0, 1].
             at: A CSV or NPZ file of coordinates in their own units (further columns are ignored), or an array `[n, d]`.
-            resolution: Points an axis of a regular grid in the bounding box of the fitted points, one number or one an axis; where neither
-                is given, about 16,000 points in all.
+            resolution: Points an axis of a regular grid in the bounding box of the fitted points, one number or one an axis, at most 2^24
+                points in all; where neither is given, about 16,000 points in all.
 
         Returns:
             `[n, d + c]` float64: coordinates and values in their own units, values within their fitted ranges.
 
         Raises:
-            UsageError: for both, coordinates that cannot be read or are not finite, or a prediction of NaN.
+            UsageError: for both, coordinates that cannot be read or are not finite, too large a grid, or a prediction of NaN.
         """
         if at is not None and resolution is not None:
             raise UsageError("Give either points (at) or the resolution of a grid, not both.")
@@ -145,18 +147,21 @@ class PointsLayout(Layout):
         if len(counts) != self.in_features:
             raise UsageError(f"resolution={resolution} has {len(counts)} axes; the points have {self.in_features}.")
         counts = tuple(whole(count, "resolution") for count in counts)
-        try:
-            axes = [
-                np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2])
-                for low, high, count in zip(self.coord_low, self.coord_high, counts, strict=True)
-            ]
-            return np.stack([axis.reshape(-1) for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
-        except (MemoryError, ValueError) as error:
-            raise UsageError(f"A grid of {'x'.join(map(str, counts))} points does not fit in memory; choose a lower resolution.") from error
+        points = math.prod(counts)
+        if points > _MOST_GRID_POINTS:
+            many = f"{points:,}" if points < 10**15 else f"{points:.3g}" if points < 10**300 else "more than 1e300"
+            raise UsageError(
+                f"resolution: the grid would have {many} points, more than the limit of {_MOST_GRID_POINTS:,}; choose a lower one."
+            )
+        axes = [
+            np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2])
+            for low, high, count in zip(self.coord_low, self.coord_high, counts, strict=True)
+        ]
+        return np.stack([axis.reshape(-1) for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
 
     def _given(self, at: Any) -> np.ndarray:
         if isinstance(at, (str, Path)):
-            name, columns = f"'{at}'", _coordinates_in(Path(at))
+            name, columns = f"'{at}'", self._coordinates_in(Path(at))
         else:
             name, columns = "at", np.asarray(at, dtype=np.float64)
         if columns.ndim != 2 or columns.shape[1] < self.in_features or not len(columns):
@@ -165,15 +170,23 @@ class PointsLayout(Layout):
         check_finite(own, name)
         return own
 
+    def _coordinates_in(self, path: Path) -> np.ndarray:
+        """The columns of a file that have the names of the coordinates, or else its leading ones, `[n, d]`.
 
-def _coordinates_in(path: Path) -> np.ndarray:
-    from nint.signals.points.files import read_csv, read_npz
+        Raises:
+            UsageError: for a file that cannot be read, or with numbers that 64-bit floats do not hold.
+        """
+        from nint.signals.points.files import read_csv, read_npz
 
-    if not path.is_file():
-        raise UsageError(f"There is no file '{path}'.")
-    if path.suffix.lower() == ".npz":
-        return read_npz(path, "coords")[0]
-    return read_csv(path).rows
+        if path.suffix.lower() == ".npz":
+            return read_npz(path, "coords")[0]
+        table = read_csv(path)
+        if not table.exact:
+            raise UsageError(
+                f"'{path}' has whole numbers of more digits than a 64-bit float holds (2^53); subtract an offset from them first."
+            )
+        named = [table.names.index(name) for name in self.coord_names if name in table.names]
+        return table.rows[:, named] if len(named) == self.in_features else table.rows
 
 
 def check_finite(coords: np.ndarray, name: str) -> None:

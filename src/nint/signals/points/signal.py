@@ -20,6 +20,8 @@ from nint.signals.points.layout import PointsLayout, check_finite
 __all__ = ["PointsLayout", "PointsSignal", "load_points"]
 
 _AXES = "xyzt"
+_LARGEST = 1e300
+_INEXACT = "Some values are whole numbers beyond 2^53 that 64-bit floats do not hold, and were rounded."
 
 
 class PointsSignal(Signal):
@@ -56,6 +58,8 @@ class PointsSignal(Signal):
         if coords.ndim != 2 or values.ndim != 2 or len(coords) != len(values) or 0 in (*coords.shape, *values.shape):
             raise UsageError(f"'{name}': coords {coords.shape} and values {values.shape} must be [n, d] and [n, c] with the same n.")
         check_finite(coords, f"'{name}'")
+        _check_size(np.abs(coords), name)
+        _check_size(np.abs(values), name)
         if np.isinf(values).any():
             row = int(np.isinf(values).any(axis=1).argmax())
             raise UsageError(f"'{name}' has an infinite value in row {row + 1}; values must be finite, and NaN marks unobserved ones.")
@@ -78,6 +82,7 @@ class PointsSignal(Signal):
         self.name = name
         self._notes = notes
         self.coords = self.layout.to_coords(coords)
+        self._notes += _merged(coords, self.coords, self.layout.coord_names)
         extent = np.where(high > low, high - low, 1)
         self.values = torch.from_numpy(((values - low) / extent).astype(np.float32))
         self.observed: Tensor | None = None if observed.all() else torch.from_numpy(observed)
@@ -103,21 +108,47 @@ class PointsSignal(Signal):
         return self._digest
 
 
-def load_points(path: str | Path, *, in_dims: int | None = None) -> PointsSignal:
+def _check_size(sizes: np.ndarray, name: str) -> None:
+    """Refuses numbers whose range would not be a 64-bit float.
+
+    Raises:
+        UsageError: where one is beyond 1e300.
+    """
+    finite = sizes[np.isfinite(sizes)]
+    if finite.size and finite.max() > _LARGEST:
+        raise UsageError(f"'{name}' has numbers beyond {_LARGEST:g}, which cannot be scaled.")
+
+
+def _merged(own: np.ndarray, coords: Tensor, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Sentences on the axes on which the network cannot tell all places apart, because it takes 32-bit floats."""
+    notes = []
+    for axis, axis_name in enumerate(names):
+        places, kept = len(np.unique(own[:, axis])), len(np.unique(coords[:, axis].numpy()))
+        if kept < places:
+            notes.append(
+                f"Of {places:,} different places on {axis_name}, 32-bit floats tell {kept:,} apart; fit a shorter part of its range."
+            )
+    return tuple(notes)
+
+
+def load_points(path: str | Path, *, in_dims: int | None = None, max_points: int | None = None) -> PointsSignal:
     """Loads a point set: CSV (coordinates first, then values), or NPZ with the arrays coords `[n, d]` and values `[n, c]`.
 
     Args:
         path: The file.
         in_dims: How many leading columns of a CSV are coordinates; not needed where its header names them x, y, z, t, time, lat or lon.
+        max_points: Most numbers that an array of a compressed NPZ may claim to hold; 2^26 where None.
 
     Raises:
         UsageError: for a file that cannot be read or points that cannot be fitted.
     """
-    from nint.signals.points.files import read_csv, read_npz
+    from nint.signals.points.files import EXACT, read_csv, read_npz
 
     path = Path(path)
+    if max_points is not None:
+        whole(max_points, "max_points")
     if path.suffix.lower() == ".npz":
-        coords, values = read_npz(path, "coords", "values")
+        coords, values = read_npz(path, "coords", "values", max_points=max_points)
         if in_dims is not None and in_dims != coords.shape[1]:
             raise UsageError(f"in_dims={in_dims} does not fit '{path}', whose coords have {coords.shape[1]} columns.")
         return PointsSignal(coords, values, name=path.name)
@@ -125,13 +156,21 @@ def load_points(path: str | Path, *, in_dims: int | None = None) -> PointsSignal
         raise UsageError(f"'{path}' is not a point set that can be read; .csv and .npz are.")
     table = read_csv(path)
     columns = table.rows.shape[1]
-    dims = table.leading_coordinates() if in_dims is None else in_dims
+    dims = table.leading_coordinates() if in_dims is None else whole(in_dims, "in_dims")
+    if columns == 1:
+        raise UsageError(f"'{path}' has one column; a point set needs coordinates and at least one value.")
     if dims == 0:
         raise UsageError(f"'{path}' does not say which columns are coordinates; say how many of its {columns} columns are, with in_dims.")
-    if in_dims is not None:
-        whole(in_dims, "in_dims")
+    if in_dims is None and dims == columns:
+        listed, last = ", ".join(table.names), table.names[-1]
+        raise UsageError(
+            f"'{path}' has only columns that are named like coordinates ({listed}), so there is no value to learn; if {last} is the value, "
+            f"say that {columns - 1} are coordinates, with in_dims={columns - 1} (--in-dims {columns - 1})."
+        )
     if dims >= columns:
         raise UsageError(f"'{path}' has {columns} columns; with {dims} of them coordinates there is no value to learn.")
+    if not table.exact and np.nanmax(np.abs(table.rows[:, :dims])) >= EXACT:
+        raise UsageError(f"'{path}' has whole numbers beyond 2^53 that 64-bit floats do not hold; subtract an offset first.")
     names = table.names or None
     note = f"The coordinates are {', '.join(names[:dims])}, by their names; in_dims says otherwise." if names and in_dims is None else ""
     return PointsSignal(
@@ -140,5 +179,5 @@ def load_points(path: str | Path, *, in_dims: int | None = None) -> PointsSignal
         coord_names=names and names[:dims],
         value_names=names and names[dims:],
         name=path.name,
-        notes=(note,) if note else (),
+        notes=(*filter(None, [note]), *([] if table.exact else [_INEXACT])),
     )

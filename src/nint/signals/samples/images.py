@@ -42,12 +42,12 @@ def sample_names() -> list[str]:
     return [*(name for name, (file, _) in _SAMPLES.items() if (folder / file).is_file()), *_made()]
 
 
-def _made() -> dict[str, tuple[str, Callable[..., Signal], str]]:
-    """Samples of the other kinds: name -> (description, function that makes the signal, loader of its kind); made by code."""
-    made: dict[str, tuple[str, Callable[..., Signal], str]] = {}
+def _made() -> dict[str, tuple[str, Callable[..., Signal]]]:
+    """Samples of the other kinds: name -> (description, function of its options that makes the signal); made by code."""
+    made: dict[str, tuple[str, Callable[..., Signal]]] = {}
     for kind in KINDS.values():
         if kind.samples:
-            made |= {name: (text, make, kind.load) for name, (text, make) in resolve(kind.samples).items()}
+            made |= resolve(kind.samples)
     return made
 
 
@@ -73,15 +73,15 @@ def load_sample(name: str, **options: Any) -> Signal:
 
     Args:
         name: One of `sample_names()`.
-        **options: Those of the loader of the sample's kind; None counts as not given.
+        **options: Those of the loader of the sample's kind that have an effect on it; None counts as not given.
 
     Raises:
         UsageError: for an unknown name (the nearest is named) or an option that its kind does not have.
     """
     made = _made()
     if name in made:
-        _, make, loader = made[name]
-        signal = make(**given_options(resolve(loader), f"sample:{name}", options))
+        _, make = made[name]
+        signal = make(**given_options(make, f"sample:{name}", options))
         signal.origin = f"{PREFIX}{name} is synthetic: made by code."
         return signal
     path, _ = _find(name)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nint.errors import UsageError, nearest
-from nint.files import read_bytes, write_atomically
+from nint.files import quiet_stderr, read_bytes, reason_of, write_atomically
 from nint.mesh import Cloud, Mesh, face_normals
+from nint.signals.shape.glb import check_glb
+from nint.signals.shape.ply import parse_ply, ply_cloud
 
 READS = (".obj", ".ply", ".stl", ".off", ".glb", ".xyz")
 """Endings that can be read."""
@@ -20,16 +24,8 @@ READS = (".obj", ".ply", ".stl", ".off", ".glb", ".xyz")
 WRITES = (".ply", ".obj", ".stl")
 """Endings that can be written; the first is the default."""
 
-_PLY_TYPES = {
-    **dict.fromkeys(("char", "int8"), "i1"),
-    **dict.fromkeys(("uchar", "uint8"), "u1"),
-    **dict.fromkeys(("short", "int16"), "i2"),
-    **dict.fromkeys(("ushort", "uint16"), "u2"),
-    **dict.fromkeys(("int", "int32"), "i4"),
-    **dict.fromkeys(("uint", "uint32"), "u4"),
-    **dict.fromkeys(("float", "float32"), "f4"),
-    **dict.fromkeys(("double", "float64"), "f8"),
-}
+_LARGEST = 1e75
+"""Of a coordinate: areas of greater shapes are beyond 64-bit floats."""
 
 
 def read_shape(path: str | Path) -> Mesh | Cloud:
@@ -47,14 +43,27 @@ def read_shape(path: str | Path) -> Mesh | Cloud:
     data = read_bytes(path, "a shape file")
     readers: dict[str, Callable[[bytes], Mesh | Cloud]] = {".stl": _read_stl, ".xyz": _read_xyz, ".ply": _read_ply}
     try:
-        return readers[ending](data) if ending in readers else _read_with_trimesh(data, ending)
+        with warnings.catch_warnings(), quiet_stderr():
+            warnings.simplefilter("ignore")
+            shape = readers[ending](data) if ending in readers else _read_with_trimesh(data, ending)
     except UsageError as error:
         raise UsageError(f"'{path}' {error}") from error
     except MemoryError as error:
         raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
     except Exception as error:  # the readers fail in every way on damaged files; the message carries their reason
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise UsageError(f"'{path}' is damaged, cut short or not a {ending} file: {reason}.") from error
+        raise UsageError(f"'{path}' is damaged, cut short or not a {ending} file{_reason(error)}.") from error
+    places = shape.vertices if isinstance(shape, Mesh) else shape.points
+    if places.size and not np.isnan(places).all() and np.nanmax(np.abs(places)) > _LARGEST and np.isfinite(places).all():
+        raise UsageError(f"'{path}' has coordinates beyond {_LARGEST:g}, which cannot be computed with.")
+    return shape
+
+
+def _reason(error: Exception) -> str:
+    """What a library said, without the texts in quotation marks, which are pieces of the file."""
+    if not isinstance(error, (ValueError, OSError)):
+        return ""  # about the insides of the library
+    said = re.sub(r"""(['"]).*?\1""", "a text", reason_of(error))
+    return f": {said}"
 
 
 def write_mesh(mesh: Mesh, path: str | Path) -> None:
@@ -89,18 +98,22 @@ def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
 
     if ending == ".off":
         _check_off_length(data)
+    if ending == ".glb":
+        check_glb(data)
     if ending in (".obj", ".off"):  # trimesh wants another package to guess the letters of a comment
         data = data.decode("utf-8", "replace").encode()
     log = logging.getLogger("trimesh")
     level = log.level
     try:
         log.setLevel(logging.CRITICAL)  # it says much about materials that nobody reads here
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            mesh = trimesh.load_scene(io.BytesIO(data), file_type=ending[1:], process=False).to_mesh()
+        options: dict[str, Any] = {"skip_materials": True} if ending in (".obj", ".glb") else {}
+        mesh = trimesh.load_scene(io.BytesIO(data), file_type=ending[1:], process=False, **options).to_mesh()
     finally:
         log.setLevel(level)
-    return Mesh(np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64).reshape(-1, 3))
+    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+    if vertices.ndim != 2 or faces.ndim != 2 or vertices.shape[1] != 3 or faces.shape[1] != 3:
+        raise UsageError("is damaged: its vertices are not of three coordinates each, or its faces no triangles.")
+    return Mesh(vertices, faces)
 
 
 def _check_off_length(data: bytes) -> None:
@@ -111,6 +124,8 @@ def _check_off_length(data: bytes) -> None:
     counts = lines[0].upper().partition("OFF")[2].split()
     body = lines[1:] if counts else lines[2:]
     counts = counts or (lines[1].split() if len(lines) > 1 else [])
+    if len(counts) < 2 or not all(word.isdecimal() and len(word) < 30 for word in counts[:2]):
+        raise UsageError("is damaged or binary: it does not say in digits how many vertices and faces it has.")
     points, faces = int(counts[0]), int(counts[1])
     last = body[points + faces - 1].split() if 0 < points + faces <= len(body) else []
     if not last or (faces and len(last) <= int(last[0])):
@@ -146,46 +161,14 @@ def _read_xyz(data: bytes) -> Cloud:
 
 
 def _read_ply(data: bytes) -> Mesh | Cloud:
-    head, end, body = data.partition(b"end_header")
-    lines = [line.split() for line in head.decode("ascii", "replace").splitlines()]
-    if not end or not lines or lines[0] != ["ply"]:
-        raise UsageError("is not a PLY file.")
-    elements = [line for line in lines if line[:1] == ["element"]]
-    if any(line[1] in ("face", "tristrips") and int(line[2]) > 0 for line in elements):
-        return _read_with_trimesh(data, ".ply")
-    if not elements or elements[0][1] != "vertex":
-        raise UsageError("has neither faces nor a first element called vertex.")
-    start = lines.index(elements[0]) + 1
-    stop = next((i for i in range(start, len(lines)) if lines[i][:1] == ["element"]), len(lines))
-    properties = [line for line in lines[start:stop] if line[:1] == ["property"]]
-    names = [line[-1] for line in properties]
-    if not {"nx", "ny", "nz"} <= set(names):
-        raise UsageError("has points but neither faces nor normals; a point cloud needs the properties nx, ny and nz.")
-    columns = _ply_columns(body[body.index(b"\n") + 1 :], lines, properties, int(elements[0][2]))
-    return Cloud(
-        *(np.stack([columns[name].astype(np.float64) for name in group], axis=1) for group in (("x", "y", "z"), ("nx", "ny", "nz")))
-    )
-
-
-def _ply_columns(body: bytes, lines: list[list[str]], properties: list[list[str]], count: int) -> dict[str, np.ndarray]:
-    kind = next(line[1] for line in lines if line[:1] == ["format"])
-    names = [line[-1] for line in properties]
-    if kind == "ascii":
-        table = np.loadtxt(io.StringIO(body.decode("ascii")), np.float64, ndmin=2, max_rows=count)
-        if len(table) < count:
-            raise UsageError(f"is cut short: it promises {count:,} points and holds {len(table):,}.")
-        return {name: table[:, i] for i, name in enumerate(names)}
-    order = {"binary_little_endian": "<", "binary_big_endian": ">"}[kind]
-    record = np.dtype([(line[-1], order + _PLY_TYPES[line[1]]) for line in properties])
-    if len(body) < count * record.itemsize:
-        raise UsageError(f"is cut short: it promises {count:,} points and holds {len(body) // record.itemsize:,}.")
-    rows: np.ndarray = np.frombuffer(body, record, count)
-    return {name: rows[name] for name in names}
+    ply = parse_ply(data)
+    return _read_with_trimesh(data, ".ply") if ply.has_faces else ply_cloud(ply)
 
 
 def _fits_32_bits(vertices: np.ndarray) -> bool:
     """Whether 32-bit floats move no vertex by more than a hundred-thousandth of the shape's size."""
-    return bool(np.spacing(np.float32(np.abs(vertices).max())) <= 1e-5 * np.ptp(vertices, axis=0).max())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.spacing(np.float32(np.abs(vertices).max())) <= 1e-5 * np.ptp(vertices, axis=0).max())
 
 
 def _ply_bytes(mesh: Mesh) -> bytes:

@@ -19,10 +19,12 @@ from nint.signals.base import Layout, Predict
 
 TARGETS = ("sdf", "occupancy")
 
+_LARGEST = 1e100  # of a coordinate or a scale
+
 HALF_SIDE = 0.45
 """Half the longest side of a shape in coordinates, as in BACON; the cube around it has a half side of 0.5."""
 
-_MIN_RESOLUTION = 8
+_MIN_RESOLUTION, _MAX_RESOLUTION = 8, 2048
 _NUDGE = 1e-3  # of a grid step (sdf) or of 1 (occupancy): how near to the surface a point of the decoding grid may be
 
 
@@ -60,7 +62,7 @@ class ShapeLayout(Layout):
             raise UsageError(f"shape layout: centre={self.centre} must be three finite numbers.")
         object.__setattr__(self, "centre", centre)  # JSON gives a list
         for name in ("scale", "half_side"):
-            if not (_finite(getattr(self, name)) and getattr(self, name) > 0):
+            if not (_finite(getattr(self, name)) and 1 / _LARGEST < getattr(self, name) < _LARGEST):
                 raise UsageError(f"shape layout: {name}={getattr(self, name)} must be a finite number above 0.")
         whole(self.vertices, "shape layout: vertices")
         if self.faces != 0:
@@ -110,10 +112,10 @@ class ShapeLayout(Layout):
             resolution: Points of the grid a side; the step is about 1.1 / resolution of the shape's longest side.
 
         Raises:
-            UsageError: for a resolution below 8, a prediction that is not finite, or a field without a surface.
+            UsageError: for a resolution below 8 or above 2048, a prediction that is not finite, or a field without a surface.
 
         Cost:
-            resolution^3 forwards. Memory grows with the surface and one block of planes, not with the cube.
+            resolution^3 forwards. Memory grows with the surface and one block of planes, not with the cube: about 1 GB at 1024.
         """
         resolution = grid_side(resolution, "resolution")
         coords, faces = self.surface(self.signed_blocks(predict, resolution), resolution)
@@ -159,17 +161,23 @@ class ShapeLayout(Layout):
         return vertices * step - self.cube, faces
 
 
-def grid_side(value: int, label: str) -> int:
+def grid_side(value: int, label: str, most: int = _MAX_RESOLUTION) -> int:
     """Points a side of a grid that a surface is looked for on, checked.
 
+    Args:
+        value: As given.
+        label: Name of the setting, for messages.
+        most: What takes more memory or time than one wants to wait for lies beyond this.
+
     Raises:
-        UsageError: where it is no whole number, or below 8.
+        UsageError: where it is no whole number, below 8, or above `most`.
     """
     side = whole(value, label)
-    if side < _MIN_RESOLUTION:
-        raise UsageError(f"{label}={side} is out of range; it must be a whole number of at least {_MIN_RESOLUTION}.")
+    if not _MIN_RESOLUTION <= side <= most:
+        raise UsageError(f"{label}={side} is out of range; it must be a whole number from {_MIN_RESOLUTION} to {most}.")
     return side
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # A whole number of hundreds of digits is beyond what a float holds, so it is compared, not converted.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST and not math.isnan(value)

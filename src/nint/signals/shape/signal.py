@@ -23,6 +23,7 @@ from nint.signals.shape.layout import HALF_SIDE, TARGETS, ShapeLayout, grid_side
 GROUND_TRUTHS = ("triangles", "nearest")
 
 _POOL_SIZE, _REDRAW_EVERY, _IOU_RESOLUTION = 50_000, 1, 64
+_MOST_POOL, _MOST_IOU_RESOLUTION = 2**22, 512
 
 COARSE, FINE = 0.1, 0.001
 """Scale parameters of the Laplace noise on each coordinate, for one half of the points each."""
@@ -81,9 +82,15 @@ class ShapeSignal(Signal):
 
         self.name = name
         self.pool_size = whole(_POOL_SIZE if pool_size is None else pool_size, "pool_size")
+        if self.pool_size > _MOST_POOL:
+            raise UsageError(
+                f"pool_size={pool_size} is out of range; it must be at most {_MOST_POOL:,}, whose drawing takes a minute or more."
+            )
         every = _REDRAW_EVERY if redraw_every is None else redraw_every
         self.redraw_every = every if every == 0 else whole(every, "redraw_every")
-        self.iou_resolution = grid_side(_IOU_RESOLUTION if iou_resolution is None else iou_resolution, "iou_resolution")
+        self.iou_resolution = grid_side(
+            _IOU_RESOLUTION if iou_resolution is None else iou_resolution, "iou_resolution", _MOST_IOU_RESOLUTION
+        )
         is_mesh = isinstance(shape, Mesh)
         self.ground_truth_name = chosen(ground_truth or GROUND_TRUTHS[not is_mesh], GROUND_TRUTHS, "ground_truth")
         if not is_mesh and self.ground_truth_name == "triangles":
@@ -204,8 +211,11 @@ class ShapeSignal(Signal):
             start = time.perf_counter()
             grid = GridCoords((resolution,) * 3, -self.layout.cube, self.layout.cube)
             planes = max(1, 2**20 // resolution**2)
-            parts = [grid[first * resolution**2 : (first + planes) * resolution**2] for first in range(0, resolution, planes)]
-            self._inside = np.concatenate([self.ground_truth.inside(part.double().numpy()) for part in parts]).reshape((resolution,) * 3)
+            inside = np.empty(resolution**3, bool)
+            for first in range(0, resolution, planes):
+                rows = slice(first * resolution**2, min(first + planes, resolution) * resolution**2)
+                inside[rows] = self.ground_truth.inside(grid[rows].double().numpy())
+            self._inside = inside.reshape((resolution,) * 3)
             self.preparation_seconds += time.perf_counter() - start
         return self._inside
 
