@@ -13,8 +13,8 @@ from nint.fields.siren import Siren
 from nint.runs.model import Fit
 from nint.signals.audio.signal import AudioLayout
 from nint.signals.grid.array import ArrayLayout
-from nint.signals.grid.video import VideoLayout
-from nint.signals.grid.volume import VolumeLayout
+from nint.signals.grid.video_layout import VideoLayout
+from nint.signals.grid.volume_layout import VolumeLayout
 from nint.signals.image.signal import ImageLayout
 from nint.signals.points.layout import PointsLayout
 from nint.signals.shape.layout import ShapeLayout

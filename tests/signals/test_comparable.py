@@ -11,8 +11,8 @@ from nint.signals.audio.signal import AudioLayout
 from nint.signals.base import same_range
 from nint.signals.grid.array import ArrayLayout
 from nint.signals.grid.nifti import Nifti
-from nint.signals.grid.video import VideoLayout
-from nint.signals.grid.volume import VolumeLayout
+from nint.signals.grid.video_layout import VideoLayout
+from nint.signals.grid.volume_layout import VolumeLayout
 from nint.signals.points.layout import PointsLayout
 
 EYE = tuple(map(tuple, np.eye(4).tolist()))

@@ -80,6 +80,24 @@ def test_paths_that_cannot_be_opened(tmp_path):
         open_signal(tmp_path / "text.png")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.aiff", r"has the ending .aiff \(sound\), which is not read as it is; convert it to .wav or .flac"),
+        ("a.mov", r"has the ending .mov \(video\), which is not read as it is; read it with --kind video, or convert it to .mp4"),
+        ("a.PPM", r"has the ending .ppm \(image\), which is not read as it is; convert it to .png or .tif"),
+        ("a.dcm", "convert it to .nii.gz or .npy"),
+        ("a.tifff", "Did you mean '.tiff'"),
+        ("a.jpgg", "Did you mean '.jpg'"),
+        ("a.qqq", r"not known. Known: \.bmp, .*zip. Or say what it is with --kind"),
+    ],
+)
+def test_endings_that_are_not_read(name, said, tmp_path):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UsageError, match=said):
+        open_signal(tmp_path / name)
+
+
 @pytest.mark.parametrize("layout", [ImageLayout(3, 4, 1), ImageLayout(512, 768, 3, 16), ImageLayout(1, 2, 4, 32)])
 def test_a_layout_survives_json(layout):
     again = layout_from_json(json.loads(json.dumps(layout.to_json())))

@@ -3,138 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.settings import whole
+from nint.signals.rows import GridCoords as GridCoords
+from nint.signals.rows import RowNumbers as RowNumbers
+from nint.signals.rows import RowReader as RowReader
+from nint.signals.rows import RowSubset as RowSubset
 
 Predict = Callable[[Any], Tensor]
 """Row access to coordinates `[n, d_in]` (a tensor or `GridCoords`) -> prediction `[n, d_out]`, chunked, no graph."""
 
 
-class RowReader(Protocol):
-    """Something that is read by rows: a tensor `[n, d]`, or what computes or loads its rows when they are asked for."""
-
-    @property
-    def shape(self) -> Sequence[int]:
-        """(n, d)."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the rows are put."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: slice | Tensor, /) -> Tensor: ...
-
-
-class RowNumbers(Protocol):
-    """Row numbers `[m]` int64: a tensor, or what finds them when they are asked for."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the numbers are put."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, which: slice | Tensor, /) -> Tensor: ...
-
-
 MEASURE_UP_TO = 2**22
 """Points up to which coordinates and values are tensors, and quality is measured on every point; beyond, they are read by rows."""
 
-MAX_POINTS = 2**28
-"""Most points (pixels, voxels, instants, rows) that a file may claim to hold beyond what its length proves; `--max-points` raises it."""
-
-MAX_DECODED = 2**31
-"""Most points that a decoded signal may have: an hour and more of predictions on a CPU."""
-
-MAX_AXIS = 2**28
-"""Most points that one axis of a decoded signal may have: its coordinates are held in memory."""
-
 _RANGE_TOLERANCE = 1e-6  # of the range: what float32 and text formats may change of its ends
-
-
-class GridCoords:
-    """Coordinates of a regular grid, computed when rows are asked for: an inclusive linspace on each axis.
-
-    Args:
-        shape: Points per axis, first axis slowest (image: rows, columns).
-        low: Coordinate of the first point on each axis.
-        high: Coordinate of the last point on each axis (an axis of one point sits in the middle).
-        device: Where the rows are built.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        low: float | tuple[float, ...] = -1.0,
-        high: float | tuple[float, ...] = 1.0,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        dims = len(shape)
-        lows = (low,) * dims if isinstance(low, (int, float)) else low
-        highs = (high,) * dims if isinstance(high, (int, float)) else high
-        self.grid = tuple(int(points) for points in shape)
-        self.device = torch.device(device)
-        self._axes = [
-            torch.linspace(a, b, points, device=self.device) if points > 1 else torch.tensor([(a + b) / 2], device=self.device)
-            for a, b, points in zip(lows, highs, self.grid, strict=True)
-        ]
-
-    def __len__(self) -> int:
-        return int(torch.Size(self.grid).numel())
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(points, axes)."""
-        return (len(self), len(self.grid))
-
-    def __getitem__(self, rows: slice | Tensor) -> Tensor:
-        """Rows of the coordinate list: a slice or a tensor of indices -> `[m, d_in]` float32."""
-        if isinstance(rows, slice):
-            rows = torch.arange(*rows.indices(len(self)), device=self.device)
-        columns = []
-        for axis, points in zip(reversed(self._axes), reversed(self.grid), strict=True):
-            columns.append(axis[rows % points])
-            rows = rows.div(points, rounding_mode="floor")
-        return torch.stack(columns[::-1], dim=1)
-
-
-class RowSubset:
-    """Some rows of something that is read by rows; nothing is read before it is asked for.
-
-    Args:
-        base: `[n, d]`.
-        indices: `[m]` row numbers.
-    """
-
-    def __init__(self, base: RowReader, indices: RowNumbers) -> None:
-        self._base = base
-        self._indices = indices
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, d)."""
-        return (len(self._indices), self._base.shape[1])
-
-    @property
-    def device(self) -> torch.device:
-        """Where the row numbers lie."""
-        return self._indices.device
-
-    def __getitem__(self, rows: slice | Tensor) -> Tensor:
-        return self._base[self._indices[rows]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,41 +143,6 @@ class Layout(ABC):
     def to_json(self) -> dict[str, Any]:
         """The kind and all settings, as a checkpoint's header stores them; the inverse of `nint.signals.open.layout_from_json`."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
-
-
-def check_points(points: int, name: object, max_points: int | None = None) -> None:
-    """Refuses a file by the size in its header, before anything is allocated for it.
-
-    Args:
-        points: How many the header claims.
-        name: What the message calls the file.
-        max_points: Most that it may hold; `MAX_POINTS` where None.
-
-    Raises:
-        UsageError: names the number and the limit.
-    """
-    limit = MAX_POINTS if max_points is None else whole(max_points, "max_points")
-    if points > limit:
-        raise UsageError(f"'{name}' claims to hold {points:,} points, more than the limit of {limit:,}; --max-points raises it.")
-
-
-def check_decoded(shape: Sequence[int]) -> None:
-    """Refuses a size that no one can wait for, before anything is allocated for it.
-
-    Args:
-        shape: Points an axis of what is to be decoded.
-
-    Raises:
-        UsageError: for more than `MAX_DECODED` points, or `MAX_AXIS` of an axis.
-    """
-    points = math.prod(shape)
-    if max(shape) > MAX_AXIS:
-        raise UsageError(f"A decoded axis has at most {MAX_AXIS:,} points, not {min(max(shape), 10**300):.4g}; ask for a smaller size.")
-    if points > MAX_DECODED:
-        size = "x".join(map(str, shape))
-        raise UsageError(
-            f"A decoded size of {size} has {points:.4g} points, more than the limit of {MAX_DECODED:,}; ask for a smaller one."
-        )
 
 
 def same_range(ours: tuple[float, float], theirs: tuple[float, float]) -> bool:

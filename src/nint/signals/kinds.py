@@ -59,14 +59,14 @@ KINDS: dict[str, Kind] = {
     ),
     "video": Kind(
         "nint.signals.grid.video:load_video",
-        "nint.signals.grid.video:VideoLayout",
+        "nint.signals.grid.video_layout:VideoLayout",
         (".mp4", ".gif"),
         detect="nint.signals.grid.video:is_image_folder",
         samples="nint.signals.grid.video:SAMPLES",
     ),
     "volume": Kind(
         "nint.signals.grid.volume:load_volume",
-        "nint.signals.grid.volume:VolumeLayout",
+        "nint.signals.grid.volume_layout:VolumeLayout",
         (".nii", ".nii.gz"),
         detect="nint.signals.grid.volume:is_volume",
         samples="nint.signals.grid.volume:SAMPLES",

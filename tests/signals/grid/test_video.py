@@ -14,8 +14,9 @@ from nint.signals.base import GridCoords
 from nint.signals.grid.animation import write_gif
 from nint.signals.grid.clip import Clip
 from nint.signals.grid.phantom import bouncing_blobs
-from nint.signals.grid.video import VideoLayout, VideoSignal, is_image_folder, load_video
+from nint.signals.grid.video import VideoSignal, is_image_folder, load_video
 from nint.signals.grid.video_files import image_files
+from nint.signals.grid.video_layout import VideoLayout
 from nint.signals.grid.video_write import write_frames, write_mp4
 from nint.signals.image.files import read_image
 from nint.signals.image.write import write_image

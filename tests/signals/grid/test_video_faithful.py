@@ -12,7 +12,8 @@ from nint.errors import UsageError
 from nint.signals.grid.animation import write_gif
 from nint.signals.grid.clip import Clip
 from nint.signals.grid.orientation import turn_of_matrix
-from nint.signals.grid.video import VideoLayout, VideoSignal, load_video
+from nint.signals.grid.video import VideoSignal, load_video
+from nint.signals.grid.video_layout import VideoLayout
 from nint.signals.grid.video_write import write_mp4
 from nint.signals.kinds import detect_kind
 

@@ -13,7 +13,8 @@ import nint
 from nint.errors import UsageError
 from nint.signals.base import GridCoords
 from nint.signals.grid.nifti import Nifti, read_nifti, regrid, write_nifti
-from nint.signals.grid.volume import VolumeLayout, VolumeSignal, is_volume, load_volume
+from nint.signals.grid.volume import VolumeSignal, is_volume, load_volume
+from nint.signals.grid.volume_layout import VolumeLayout
 from nint.signals.image.files import read_image
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal

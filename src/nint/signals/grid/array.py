@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nint.errors import UsageError
-from nint.signals.base import GridCoords, Predict, check_decoded
+from nint.signals.base import GridCoords, Predict
 from nint.signals.grid.gridded import GridLayout, GridSignal, axis_count
 from nint.signals.grid.spacing import Spacing, checked_spacing
+from nint.signals.limits import check_decoded
 
 _MOST_CHANNELS = 4
 _MOST_GUESSED_AXES = 4

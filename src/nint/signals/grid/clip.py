@@ -11,7 +11,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.settings import whole
-from nint.signals.base import MAX_POINTS
+from nint.signals.limits import MAX_POINTS
 from nint.signals.pixels import downsample
 
 FRAME_PIXELS = 2**26

@@ -17,8 +17,8 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, check_regular, reason_of, write_atomically
-from nint.signals.base import MAX_POINTS, check_points
 from nint.signals.grid.gridded import checked_dtype, need
+from nint.signals.limits import check_points
 
 _CHUNK_BYTES = 2**30
 """Most bytes of a zarr chunk, which is unpacked whole."""
@@ -75,10 +75,7 @@ def open_zarr(path: Path, max_points: int | None = None) -> Any:
     """
     zarr = need("zarr", "Reading zarr", "large")
     store: Any = None
-    if path.is_dir():
-        _check_tree(path)
-    else:
-        _check_members(path)
+    files = _check_tree(path) if path.is_dir() else _check_members(path)
     try:
         with warnings.catch_warnings(action="ignore"):
             store = zarr.storage.ZipStore(path, mode="r") if path.is_file() else path
@@ -93,21 +90,24 @@ def open_zarr(path: Path, max_points: int | None = None) -> Any:
         listed = f"holds the arrays {', '.join(sorted(arrays))}" if arrays else "holds no array at its top level"
         raise UsageError(f"'{path}' is a zarr group that {listed}; give the folder of one array.")
     (array,) = arrays.values()
-    _check_chunks(path, array, max_points)
+    _check_chunks(path, array, files, max_points)
     return array
 
 
-def _check_tree(path: Path) -> None:
-    """Refuses a folder in which a pipe or device takes the place of a chunk."""
+def _check_tree(path: Path) -> int:
+    """Refuses a folder in which a pipe or device takes the place of a chunk; returns how many files it has."""
+    files = 0
     for folder, _, _ in os.walk(path):
         with os.scandir(folder) as entries:
             for entry in entries:
+                files += entry.is_file()
                 if not entry.is_file() and not entry.is_dir():
                     check_regular(Path(entry.path))
+    return files
 
 
-def _check_members(path: Path) -> None:
-    """Refuses a .zip of which a member would be unpacked to more than a chunk may have.
+def _check_members(path: Path) -> int:
+    """Refuses a .zip of which a member would be unpacked to more than a chunk may have; returns how many it has.
 
     Raises:
         UsageError: also for what is no .zip.
@@ -115,14 +115,15 @@ def _check_members(path: Path) -> None:
     check_file(path, "a zarr folder or .zip")
     try:
         with zipfile.ZipFile(path) as archive:
-            largest = max((member.file_size for member in archive.infolist()), default=0)
+            sizes = [member.file_size for member in archive.infolist()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UsageError(f"'{path}' is not a readable zarr array: {reason_of(error)}.") from error
-    if largest > _CHUNK_BYTES:
-        raise UsageError(f"'{path}' holds a member of {largest:,} bytes, more than the limit of {_CHUNK_BYTES:,}.")
+    if max(sizes, default=0) > _CHUNK_BYTES:
+        raise UsageError(f"'{path}' holds a member of {max(sizes):,} bytes, more than the limit of {_CHUNK_BYTES:,}.")
+    return len(sizes)
 
 
-def _check_chunks(path: Path, array: Any, max_points: int | None) -> None:
+def _check_chunks(path: Path, array: Any, files: int, max_points: int | None) -> None:
     """Refuses chunks that no array can have, or that memory cannot hold, and an array of which hardly a chunk is there.
 
     Raises:
@@ -136,14 +137,9 @@ def _check_chunks(path: Path, array: Any, max_points: int | None) -> None:
         raise UsageError(
             f"'{path}' has chunks of {'x'.join(map(str, chunks))} {dtype}, more than {_CHUNK_BYTES:,} bytes; use smaller ones."
         )
-    limit = MAX_POINTS if max_points is None else max_points
-    if math.prod(shape) > limit:
-        try:
-            stored = int(array.nchunks_initialized) * math.prod(chunks)
-        except Exception as error:  # as above
-            raise UsageError(f"'{path}' is not a readable zarr array: {reason_of(error)}.") from error
-        if math.prod(shape) > 2 * stored:
-            check_points(math.prod(shape), path.name, max_points)
+    stored = files * math.prod(getattr(array, "shards", None) or chunks)
+    if math.prod(shape) > 2 * stored:
+        check_points(math.prod(shape), path.name, max_points)
 
 
 def write_npy(array: np.ndarray, path: Path) -> None:

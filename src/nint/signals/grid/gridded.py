@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 import operator
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,12 +18,15 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.settings import whole
-from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, check_decoded, same_range
+from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, same_range
 from nint.signals.grid_rows import GridValues, Scaling, block_points, observed_mask, rows_of, scan
+from nint.signals.limits import check_decoded
 from nint.signals.measure import estimate_note, measure
 
 DEFAULTS = KindDefaults(source="no published setting, so those of images")
 
+_LOG = logging.getLogger("nint")
+_LONG_S = 60.0
 _BEYOND = 1e18  # more points an axis than anything has
 _VALUES_IN_MEMORY = 2**26
 _OUTPUT_BYTES_IN_MEMORY = 2**28
@@ -130,7 +135,10 @@ class GridLayout(Layout):
         decoded = allocate((*coords.grid, self.out_features), np.dtype(self.dtype))
         flat = decoded.reshape(-1, self.out_features)
         step = block_points(self.out_features)
+        begun = time.monotonic()
         for start in range(0, len(coords), step):
+            if start == step:
+                _say_if_long(len(coords), (time.monotonic() - begun) * len(coords) / step)
             flat[start : start + step] = self.scaling.to_stored(predict(coords[start : start + step]))
         return decoded if self.channels is not None else decoded[..., 0]
 
@@ -240,6 +248,12 @@ class GridSignal(Signal):
     def _coords(self, device: torch.device | str) -> GridCoords | Tensor:
         coords = GridCoords(self.layout.grid, device=device)
         return coords[:] if len(coords) <= MEASURE_UP_TO else coords
+
+
+def _say_if_long(points: int, seconds: float) -> None:
+    """Says how long a decoding takes, where that is more than a minute."""
+    if seconds > _LONG_S:
+        _LOG.warning("nint: decoding %s points takes about %.0f minutes.", f"{points:,}", max(1, seconds / 60))
 
 
 def allocate(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of, write_atomically
-from nint.signals.base import check_points
 from nint.signals.grid.gridded import checked_dtype, need
+from nint.signals.limits import check_points
 from nint.signals.pixels import check_packing
 
 _LAST_CODE = 5

@@ -11,9 +11,9 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import write_atomically
-from nint.signals.base import MAX_POINTS, check_points
 from nint.signals.grid.spacing import Spacing
 from nint.signals.image.tiff import quiet, read_tiff, tiff_kind
+from nint.signals.limits import MAX_POINTS, check_points
 
 ENDINGS = (".tif", ".tiff")
 
