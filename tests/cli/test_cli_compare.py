@@ -1,6 +1,8 @@
 """`nint compare` from its words to its files."""
 
 import json
+import shlex
+import shutil
 
 import pytest
 import torch
@@ -176,3 +178,20 @@ def test_help(capsys):
     assert "--samplers SAMPLER ..." in text
     assert "--checkpoints" in text
     assert "compare" in call(capsys, "--help")[1]
+
+
+def test_stopped_before_its_first_run_it_names_a_command_that_works(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["compare", "sample:camera", "--max-side", "8", "--size", "1x4", "--steps", "1", "--seeds", "1", "--samplers", "full"]
+    for more in ([], ["--force"], ["--resume"]):
+        with monkeypatch.context() as pressed:
+            pressed.setattr("nint.cli.interrupts.Interrupts.__call__", lambda self: True)
+            code, text, complaint = call(capsys, *words, "--out", "o", *more)
+        if more == ["--resume"]:  # there is nothing to resume, not even a folder
+            assert code == 2 and "no comparison to resume" in complaint
+            continue
+        assert code == 1 and "Stopped after 0 of 1 runs" in text
+        again = shlex.split(text.partition("go on with: ")[2])
+        code, text, _ = call(capsys, *again[1:])
+        assert code == 0 and "Stopped" not in text
+        shutil.rmtree("o")

@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments, also while they resume, and resumed until they end: the result must be the undisturbed one.
+"""Runs that are killed at random moments, also while they resume, and resumed until they end with the result of a run left alone.
 
     python tests/robustness/kills.py --kills 150 --seed 0
 

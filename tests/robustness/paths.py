@@ -31,48 +31,15 @@ IMAGES = ["p.png", "curve.png", "reconstruction.png", "error.png", "selection.pn
 FOLDERS = ["frames", "linked-frames", "snapshots", "frames/../frames"]
 OTHERS = ["a.npy", "points.csv", "sample:camera", "a.zarr"]
 OUTS = [
-    ".",
-    "new",
-    "new/deep",
-    "frames",
-    "frames/sub",
-    "linked-frames",
-    "linked-frames/sub",
-    "a.zarr",
-    "a.zarr/sub",
-    "run",
-    "linked-run",
-    "old",
-    "compared",
-    "snapshots",
-    "tensorboard",
-    "p.png",
-    "link.png",
-    "mine",
-    "full-of-names",
-    "../tree",
+    ".", "new", "new/deep", "frames", "frames/sub", "linked-frames", "linked-frames/sub", "a.zarr", "a.zarr/sub", "run",
+    "linked-run", "old", "compared", "snapshots", "tensorboard", "p.png", "link.png", "mine", "full-of-names", "../tree",
     "dangling",
-]
+]  # fmt: skip
 FILES = [
-    "p.png",
-    "hard.png",
-    "link.png",
-    "frames/0001.png",
-    "points.csv",
-    "linked-points.csv",
-    "mine.json",
-    "run/run.json",
-    "run/model.safetensors",
-    "new.json",
-    "new.png",
-    "new.csv",
-    "frames/new.png",
-    "dangling",
-    "table.md",
-    "run/reconstruction.png",
-    "a.zarr/new.csv",
-    "run/mine.txt",
-]
+    "p.png", "hard.png", "link.png", "frames/0001.png", "points.csv", "linked-points.csv", "mine.json", "run/run.json",
+    "run/model.safetensors", "new.json", "new.png", "new.csv", "frames/new.png", "dangling", "table.md", "run/reconstruction.png",
+    "a.zarr/new.csv", "run/mine.txt",
+]  # fmt: skip
 
 
 @dataclass

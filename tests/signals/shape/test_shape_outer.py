@@ -1,4 +1,4 @@
-"""Bodies that overlap, touch or contain each other: only the surface of their union counts. Oracles: closed forms, trimesh, points."""
+"""Bodies that overlap, touch or contain each other: only the surface of their union counts. Against closed forms and trimesh."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from oracles.solids import box_distance, is_watertight, mesh_volume
+from scipy.spatial import cKDTree
 
 from nint.mesh import Mesh, face_areas
 from nint.signals.samples.shapes import box, sphere
@@ -35,13 +36,13 @@ def inside_out(mesh):
 
 
 def two_spheres_distance(points):
-    """Signed distance to the union of two unit spheres about (0, 0, 0) and (1, 0, 0), by the points of both outside the other."""
+    """Signed distance to the union of two unit spheres about (0, 0, 0) and (1, 0, 0), by points outside of the other."""
     turn = np.arange(400_000) * np.pi * (3 - 5**0.5)
     z = 1 - 2 * (np.arange(400_000) + 0.5) / 400_000
     ball = np.c_[np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z]
-    outer = np.concatenate([ball[ball[:, 0] < 0.5], (ball + np.array([1, 0, 0]))[ball[:, 0] > -0.5]])
+    outer = np.concatenate([ball[ball[:, 0] < 0.5], ball[ball[:, 0] > -0.5] + np.array((1, 0, 0))])
     inside = (np.linalg.norm(points, axis=1) < 1) | (np.linalg.norm(points - (1, 0, 0), axis=1) < 1)
-    distance = np.array([np.linalg.norm(outer - point, axis=1).min() for point in points])
+    distance = cKDTree(outer).query(points)[0]
     return np.where(inside, -distance, distance)
 
 

@@ -60,8 +60,8 @@ def read_shape(path: str | Path) -> Mesh | Cloud:
 
 def _reason(error: Exception) -> str:
     """What a library said, without the texts in quotation marks, which are pieces of the file."""
-    if isinstance(error, KeyError):
-        return ""
+    if not isinstance(error, (ValueError, OSError)):
+        return ""  # about the insides of the library
     said = re.sub(r"""(['"]).*?\1""", "a text", reason_of(error))
     return f": {said}"
 

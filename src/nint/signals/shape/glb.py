@@ -24,6 +24,8 @@ def check_glb(data: bytes) -> None:
     if total > len(data) or 20 + length > total:
         raise UsageError(f"is cut short: it promises {max(total, 20 + length):,} bytes and holds {len(data):,}.")
     header = json.loads(data[20 : 20 + length])
+    if not isinstance(header, dict):
+        raise UsageError("is damaged: its header cannot be understood.")
     accessors, meshes, nodes = (_dicts(header, name) for name in ("accessors", "meshes", "nodes"))
     counts = [_whole(accessor.get("count")) for accessor in accessors]
     most = max(counts, default=0)
@@ -45,8 +47,8 @@ def _corners(primitive: dict[str, Any], counts: list[int]) -> int:
     return counts[accessor] if isinstance(accessor, int) and 0 <= accessor < len(counts) else 0
 
 
-def _dicts(header: Any, name: str) -> list[dict[str, Any]]:
-    found = header.get(name, []) if isinstance(header, dict) else []
+def _dicts(header: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = header.get(name, [])
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise UsageError(f"is damaged: its {name} cannot be understood.")
     return found
