@@ -180,7 +180,7 @@ def test_a_json_file_of_somebody_else_is_kept(cli, tmp_path: Path):
     refused(cli("fit", "a.png", *QUICK, "--json", "a.png"), "a.png is also the input")
     refused(cli("fit", "a.png", *QUICK, "--json", "a.png", "--force"), "a.png is also the input")
     refused(cli("fit", "a.png", *QUICK, "--json", "mine.json", "--force"), "mine.json exists")
-    refused(cli("fit", "a.png", *QUICK, "--out", "o", "--json", "o/model.safetensors"), "the run writes itself")
+    refused(cli("fit", "a.png", *QUICK, "--out", "o", "--json", "o/model.safetensors"), "a file of the run itself")
     assert sorted(contents(tmp_path)) == ["a.png", "mine.json"]
     assert (tmp_path / "mine.json").read_text() == '{"precious": 1}'
     for out in ("first", "second"):  # what is there the second time is a record of ours

@@ -49,5 +49,5 @@ def test_the_first_step_of_a_warm_up_is_above_zero():
 
 @pytest.mark.parametrize("warm_up", [-0.1, 1.0, 2.0, math.nan, math.inf])
 def test_bad_warm_ups(warm_up):
-    with pytest.raises(UsageError, match=r"warm_up=.* must be a share of the run from 0 to less than 1"):
+    with pytest.raises(UsageError, match=r"warm_up=.* must be a fraction of the run from 0 to less than 1"):
         check_warm_up(warm_up)

@@ -9,6 +9,7 @@ from nint.cli.models import model_path
 from nint.cli.options import SignalOptions, signal_options
 from nint.cli.parsing import positional, text
 from nint.cli.records import STDOUT, check_target, write_record
+from nint.runs.contents import RECORD
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def run(options: EvalOptions) -> int:
         UsageError: for a model or input that cannot be read, a signal of another kind or shape, or a record that cannot be written.
     """
     source = model_path(options.model)
-    check_target(options.json, (source, options.input))
+    check_target(options.json, (source, options.input), [source.parent / RECORD])
 
     import torch
 

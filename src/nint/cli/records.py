@@ -36,7 +36,7 @@ def check_target(target: str | None, inputs: Iterable[Any] = (), taken: Iterable
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
         raise UsageError(f"--json {path} is not a regular file; give a file, or - for standard output.")
     if any(os.path.realpath(path) == os.path.realpath(other) for other in taken):
-        raise UsageError(f"--json {path} is a file that the run writes itself; give another.")
+        raise UsageError(f"--json {path} is a file of the run itself; give another.")
     if path.exists() and not _is_record(path):
         raise UsageError(f"--json {path} exists and is not a record that nint wrote; choose another file.")
     folder = next((parent for parent in path.absolute().parents if parent.exists()), Path.cwd())

@@ -36,6 +36,7 @@ from nint.runs.places import check_apart, check_writable, input_paths, shown
 __all__ = ["GENERATOR", "LOCK", "REPORT", "OutputFolder", "check_writable", "is_ours", "remove_stale"]
 
 LOCK = ".nint.lock"
+_LOCK_BYTES = 512
 
 _OLDER_TEMPORARY = re.compile(r"\.[A-Za-z0-9_.=-]+-[a-z0-9_]{8}\.(safetensors|json|npz|png|html|md|tex|csv|jsonl)")
 
@@ -182,7 +183,7 @@ class OutputFolder:
             raise UsageError(f"{self._what} {self.path} is a file; give a folder.")
         check_apart(self.path, self._inputs, self._what)
         lock = self.path / LOCK
-        if lock.is_symlink() or (lock.exists() and (not lock.is_file() or lock.stat().st_size)):
+        if lock.is_symlink() or (lock.exists() and not _is_lock(lock)):
             raise UsageError(self._not_ours(LOCK, "file"))
 
     def _recognised(self) -> Manifest | None:
@@ -248,3 +249,14 @@ def remove_stale(folder: Path) -> None:
     """Removes the report of an earlier run from a folder; anything else of that name stays."""
     if is_ours(folder / REPORT) and not (folder / REPORT).is_symlink():
         (folder / REPORT).unlink(missing_ok=True)
+
+
+def _is_lock(path: Path) -> bool:
+    """Whether a file is a lock of filelock's: empty, or with a process number where the system has no locks."""
+    if not path.is_file() or path.stat().st_size > _LOCK_BYTES:
+        return False
+    try:
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, ValueError):
+        return False
+    return not first or first.strip().isdigit()

@@ -287,4 +287,5 @@ def old_name(checkpoint):
 
     tensors, header = load_tensors(checkpoint)
     header["settings"]["options"]["truth"] = header["settings"]["options"].pop("ground_truth")
+    header.pop("checksum")  # which earlier versions did not write
     save_tensors(checkpoint, tensors, header)
