@@ -288,3 +288,10 @@ def old_name(checkpoint):
     tensors, header = load_tensors(checkpoint)
     header["settings"]["options"]["truth"] = header["settings"]["options"].pop("ground_truth")
     save_tensors(checkpoint, tensors, header)
+
+
+def test_the_record_has_the_scaling():
+    assert ShapeSignal(Mesh(box(3, 2, 1).vertices + np.array((7, 0, 0)), box().faces), "x").scaling() == {
+        "scale": pytest.approx(0.3),
+        "centre": pytest.approx([7, 0, 0]),
+    }
