@@ -289,3 +289,10 @@ def old_name(checkpoint):
     header["settings"]["options"]["truth"] = header["settings"]["options"].pop("ground_truth")
     header.pop("checksum")  # which earlier versions did not write
     save_tensors(checkpoint, tensors, header)
+
+
+def test_the_record_has_the_scaling():
+    assert ShapeSignal(Mesh(box(3, 2, 1).vertices + np.array((7, 0, 0)), box().faces), "x").scaling() == {
+        "scale": pytest.approx(0.3),
+        "centre": pytest.approx([7, 0, 0]),
+    }

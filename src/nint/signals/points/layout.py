@@ -182,9 +182,7 @@ class PointsLayout(Layout):
             return read_npz(path, "coords")[0]
         table = read_csv(path)
         if not table.exact:
-            raise UsageError(
-                f"'{path}' has whole numbers of more digits than a 64-bit float holds (2^53); subtract an offset from them first."
-            )
+            raise UsageError(f"'{path}' has whole numbers beyond 2^53 that 64-bit floats do not hold; subtract an offset first.")
         named = [table.names.index(name) for name in self.coord_names if name in table.names]
         return table.rows[:, named] if len(named) == self.in_features else table.rows
 

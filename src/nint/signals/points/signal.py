@@ -99,6 +99,10 @@ class PointsSignal(Signal):
         """How the columns were read, and what PSNR means."""
         return (*self._notes, "PSNR is relative to the range of each value.", *estimate_note(len(self.values)))
 
+    def scaling(self) -> dict[str, Any]:
+        """Values that are 0 and 1 to the network, one a column; PSNR is relative to their difference."""
+        return {"low": list(self.layout.value_low), "high": list(self.layout.value_high)}
+
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """PSNR (dB) over the observed rows, each value scaled to [0, 1] by its own range."""
         return measure(predict, self.coords, self.values)[0]
@@ -125,9 +129,7 @@ def _merged(own: np.ndarray, coords: Tensor, names: tuple[str, ...]) -> tuple[st
     for axis, axis_name in enumerate(names):
         places, kept = len(np.unique(own[:, axis])), len(np.unique(coords[:, axis].numpy()))
         if kept < places:
-            notes.append(
-                f"Of {places:,} different places on {axis_name}, 32-bit floats tell {kept:,} apart; fit a shorter part of its range."
-            )
+            notes.append(f"Of {places:,} different places on {axis_name}, 32-bit floats tell {kept:,} apart; fit a shorter range.")
     return tuple(notes)
 
 

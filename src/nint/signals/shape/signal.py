@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -139,6 +139,10 @@ class ShapeSignal(Signal):
         else:
             said = "The ground truth is the reference's rule: the nearest surface point, the mean normal of the three nearest."
         return *self._notes, said
+
+    def scaling(self) -> dict[str, Any]:
+        """Coordinates per unit of the file, and the point of the file that is the origin; distances are in coordinate units."""
+        return {"scale": self.layout.scale, "centre": list(self.layout.centre)}
 
     def evaluate(self, predict: Predict) -> dict[str, float]:
         """IoU and Chamfer distance, both on a regular grid of iou_resolution^3 points over the cube, its faces included.
