@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from nint.runs.job import Job
     from nint.training.budgets import Budget
 
-_MOST_THREADS = 1024
-
 
 def job_of(options: FitOptions, budget: Budget) -> Job:
     """Reads the input and checks every setting; nothing is written.
@@ -66,15 +64,9 @@ def folder_of(options: FitOptions) -> Path:
 
 
 def use_threads(threads: int | None) -> None:
-    """Sets the number of PyTorch's CPU threads of this process; None leaves it as it is.
-
-    Raises:
-        UsageError: for a number out of range.
-    """
+    """Sets the number of PyTorch's CPU threads of this process; None leaves it as it is."""
     if threads is None:
         return
-    if not 1 <= threads <= _MOST_THREADS:
-        raise UsageError(f"--threads {threads} must be a whole number from 1 to {_MOST_THREADS}.")
 
     import torch
 

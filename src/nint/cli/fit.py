@@ -12,7 +12,6 @@ from nint.cli.models import model_path
 from nint.cli.options import FitOptions
 from nint.cli.parsing import command_line
 from nint.cli.records import STDOUT, check_target, write_record
-from nint.errors import UsageError
 from nint.runs.contents import CHECKPOINT, FIT, MODEL, PICTURES, RECORD, SNAPSHOTS, TENSORBOARD, of_fit
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ def run(options: FitOptions) -> int:
     from nint.runs.folder import OutputFolder
     from nint.training.budgets import Budget
 
-    if options.eval_every is not None and options.eval_every < 1:
-        raise UsageError(f"--eval-every {options.eval_every} must be a whole number of at least 1.")
     budget = Budget(steps=options.steps, seconds=options.seconds, psnr=options.psnr)
     use_threads(options.threads)
     job, folder = job_of(options, budget), folder_of(options)
