@@ -166,7 +166,7 @@ def _check_bounds(options: Any) -> None:
         bounds = next((part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, Bounds)), None)
         value = getattr(options, field.name)
         for item in () if bounds is None or value is None else value if isinstance(value, tuple) else (value,):
-            if item not in bounds:
+            if bounds is not None and item not in bounds:
                 raise UsageError(f"{_option(field.name)} {_number_text(item)} is out of range; it must be {bounds}.")
 
 
