@@ -75,7 +75,7 @@ def test_resume_and_force(capsys, tmp_path):
         (["--samplers", "nimt"], "Did you mean 'nint'"),
         (["--fields", "siren:sise=2x8"], "Did you mean 'size'"),
         (["--size", "2y16"], "5x256"),
-        (["--seeds", "0"], "at least 1"),
+        (["--seeds", "0"], "--seeds 0 is out of range"),
         (["--targets", "high"], "high"),
         (["--checkpoints", "99"], "whole steps from 1 to 20"),
         (["--threads", "0"], "--threads 0"),

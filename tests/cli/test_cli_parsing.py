@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
+import typing
 from dataclasses import replace
 
 import pytest
 
+from nint.cli.compare import CompareOptions
 from nint.cli.decode import DecodeOptions
 from nint.cli.fit import FitOptions
 from nint.cli.listing import ListOptions
-from nint.cli.parsing import command_line, parse
+from nint.cli.main import COMMANDS
+from nint.cli.parsing import Bounds, command_line, parse
 from nint.errors import UsageError
 
 
@@ -23,7 +27,37 @@ def test_options_are_read_in_any_order_and_spelling():
 
 
 def test_negative_numbers_are_values_not_options():
-    assert parse(DecodeOptions, "decode", ["m", "o.png", "--crop", "-1", "2", "3", "4", "--scale", "-1e-4"]).crop == (-1, 2, 3, 4)
+    assert parse(DecodeOptions, "decode", ["m", "o.png", "--crop", "-1", "2", "3", "4", "--scale", "2"]).crop == (-1, 2, 3, 4)
+    assert parse(FitOptions, "fit", ["x", "--psnr", "-1e-4"]).psnr == -1e-4
+    assert parse(CompareOptions, "compare", ["x", "--out", "y", "--targets", "-1e-4", "-3"]).targets == (-1e-4, -3)
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "sentence"),
+    [
+        (FitOptions, "x --steps 0", "--steps 0 is out of range; it must be a whole number from 1 to 1,000,000,000."),
+        (FitOptions, "x --lr nan", "--lr nan is out of range; it must be a number above 0 and at most 1e+09."),
+        (FitOptions, "x --lr 1e400", "--lr inf is out of range; it must be a number above 0 and at most 1e+09."),
+        (FitOptions, "x --warm-up 1", "--warm-up 1 is out of range; it must be a number from 0 and below 1."),
+        (FitOptions, f"x --seed {10**300}", f"--seed 1{'0' * 39} is out of range; it must be a whole number from 0 to {2**62 - 1:,}."),
+        (DecodeOptions, "m o --shape 3 0", f"--shape 0 is out of range; it must be a whole number from 1 to {2**40:,}."),
+        (DecodeOptions, "m o --shape 3 a", "--shape: 'a' is not a whole number."),
+        (DecodeOptions, "m o --shape", "--shape: it needs a value."),
+        (CompareOptions, "x --out y --targets 3 inf", "--targets inf is out of range; it must be a number from -1,000 to 1,000."),
+    ],
+)
+def test_numbers_out_of_their_range(options: type, words: str, sentence: str):
+    with pytest.raises(UsageError, match=f"^{re.escape(sentence)}$"):
+        parse(options, "some", words.split())
+
+
+def test_every_number_has_bounds():
+    for target, _ in COMMANDS.values():
+        module, _, name = target.partition(":")
+        for option, hint in typing.get_type_hints(getattr(importlib.import_module(module), name), include_extras=True).items():
+            text = str(typing.get_args(hint)[:1])
+            if "int" in text or "float" in text:
+                assert any(isinstance(part, Bounds) for part in hint.__metadata__), (target, option)
 
 
 def test_the_word_none_is_a_text_like_any_other():

@@ -114,8 +114,8 @@ def test_restarts_are_told_and_kept(cli, tmp_path: Path, monkeypatch: pytest.Mon
     ("words", "part"),
     [
         ("--recipe papr", "There is no recipe called 'papr'. Did you mean 'paper'?"),
-        ("--warm-up 1", "warm_up=1.0 must be a fraction of the run"),
-        ("--warm-up nan", "warm_up=nan"),
+        ("--warm-up 1", "--warm-up 1 is out of range"),
+        ("--warm-up nan", "--warm-up nan is out of range"),
         ("--warm-up soon", "--warm-up: 'soon' is not a number."),
         ("--sampler nint-fats", "Did you mean 'nint-fast'?"),
         ("--optimizer muon:ratio=0", "muon: ratio=0.0 is out of range"),

@@ -57,7 +57,7 @@ def problems(case: Case, outcome: child.Outcome, before: dict[str, str], after: 
         found.append("hang")
     elif outcome.code < 0:
         found.append("killed")
-    elif outcome.code not in (0, 2, *((130,) if case.long else ())) and not traceback:
+    elif outcome.code not in (0, 2, *((130,) if case.long else ())) and not traceback and not _all_runs_failed(case, outcome):
         found.append("code")
     if outcome.peak > child.MAX_RSS:
         found.append("memory")
@@ -70,6 +70,11 @@ def problems(case: Case, outcome: child.Outcome, before: dict[str, str], after: 
     changed = [path for path in before if after.get(path) != before[path] and not _may_change(path, case)]
     made = [path for path in after if path not in before and not _may_appear(path, case)]
     return found + (["changed"] if changed else []) + (["litter"] if made else [])
+
+
+def _all_runs_failed(case: Case, outcome: child.Outcome) -> bool:
+    """Whether a comparison or benchmark ended with 1, having said of every run why it failed."""
+    return outcome.code == 1 and case.words[0] in ("compare", "bench") and "\nfailed: " in outcome.out
 
 
 def _may_change(path: str, case: Case) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from nint.cli.parsing import command_line, flag, positionals, text, whole
+from nint.cli.parsing import MAX_SEEDS, MAX_THREADS, command_line, flag, positionals, text, whole
 from nint.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ class BenchOptions:
     scale: Annotated[str, *text("SCALE")] = "cpu"
     data: Annotated[str | None, *text("DIR")] = None
     out: Annotated[str | None, *text("DIR")] = None
-    seeds: Annotated[int, *whole("N")] = 1
-    workers: Annotated[int, *whole("N")] = 1
+    seeds: Annotated[int, *whole("N", 1, MAX_SEEDS)] = 1
+    workers: Annotated[int, *whole("N", 1, MAX_THREADS)] = 1
     scheduler: Annotated[str | None, *text("ADDRESS")] = None
-    threads: Annotated[int | None, *whole("N")] = None
+    threads: Annotated[int | None, *whole("N", 1, MAX_THREADS)] = None
     html: Annotated[bool, *flag()] = False
     list: Annotated[bool, *flag()] = False
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from nint.runs.job import Job
     from nint.training.budgets import Budget
 
-_MOST_THREADS = 1024
-
 
 def job_of(options: FitOptions, budget: Budget) -> Job:
     """Reads the input and checks every setting; nothing is written.
@@ -66,28 +64,13 @@ def folder_of(options: FitOptions) -> Path:
 
 
 def use_threads(threads: int | None) -> None:
-    """Sets the number of PyTorch's CPU threads of this process; None leaves it as it is.
-
-    Raises:
-        UsageError: for a number out of range.
-    """
-    check_threads(threads)
+    """Sets the number of PyTorch's CPU threads of this process; None leaves it as it is."""
     if threads is None:
         return
 
     import torch
 
     torch.set_num_threads(threads)
-
-
-def check_threads(threads: int | None) -> None:
-    """Refuses a number of threads that cannot be.
-
-    Raises:
-        UsageError: for a number out of range.
-    """
-    if threads is not None and not 1 <= threads <= _MOST_THREADS:
-        raise UsageError(f"--threads {threads} must be a whole number from 1 to {_MOST_THREADS}.")
 
 
 def with_setting(form: str, key: str, value: Any) -> str:

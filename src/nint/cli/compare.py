@@ -8,7 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nint.cli.options import SignalOptions, signal_options
-from nint.cli.parsing import command_line, flag, number, positionals, several, text, whole
+from nint.cli.parsing import (
+    FRACTION,
+    MAX_SEEDS,
+    MAX_STEPS,
+    MAX_THREADS,
+    POSITIVE,
+    Bounds,
+    command_line,
+    flag,
+    number,
+    numbers,
+    positionals,
+    several,
+    text,
+    whole,
+)
 
 if TYPE_CHECKING:
     from nint.bench.compare.asked import Comparison
@@ -51,23 +66,23 @@ class CompareOptions(SignalOptions):
     inputs: Annotated[tuple[str, ...], *positionals("INPUT")] = ()
     samplers: Annotated[tuple[str, ...], *several("SAMPLER")] = ()
     fields: Annotated[tuple[str, ...], *several("FIELD")] = ()
-    steps: Annotated[int | None, *whole("N")] = None
-    seconds: Annotated[float | None, *number("S")] = None
-    seeds: Annotated[int, *whole("N")] = 3
+    steps: Annotated[int | None, *whole("N", 1, MAX_STEPS)] = None
+    seconds: Annotated[float | None, *number("S", POSITIVE)] = None
+    seeds: Annotated[int, *whole("N", 1, MAX_SEEDS)] = 3
     size: Annotated[str | None, *text("LxH")] = None
-    batch_share: Annotated[float | None, *number("SHARE")] = None
+    batch_share: Annotated[float | None, *number("FRACTION", FRACTION)] = None
     baseline: Annotated[str | None, *text("SAMPLER")] = None
     recipe: Annotated[str, *text("default|paper")] = "paper"
-    lr: Annotated[float | None, *number("RATE")] = None
+    lr: Annotated[float | None, *number("RATE", POSITIVE)] = None
     lr_schedule: Annotated[str | None, *text("SCHEDULE")] = None
-    warm_up: Annotated[float | None, *number("SHARE")] = None
+    warm_up: Annotated[float | None, *number("FRACTION", Bounds(0, 1, open_high=True))] = None
     optimizer: Annotated[str | None, *text("OPTIMIZER")] = None
     loss: Annotated[str, *text("LOSS")] = "l2"
-    total_steps: Annotated[int | None, *whole("N")] = None
-    checkpoints: Annotated[tuple[float, ...], *several("STEP")] = ()
-    targets: Annotated[tuple[float, ...], *several("DB")] = ()
+    total_steps: Annotated[int | None, *whole("N", 1, MAX_STEPS)] = None
+    checkpoints: Annotated[tuple[float, ...], *numbers("STEP", POSITIVE)] = ()
+    targets: Annotated[tuple[float, ...], *numbers("DB", Bounds(-1000, 1000))] = ()
     device: Annotated[str, *text("DEVICE")] = "auto"
-    threads: Annotated[int | None, *whole("N")] = None
+    threads: Annotated[int | None, *whole("N", 1, MAX_THREADS)] = None
     force: Annotated[bool, *flag()] = False
     resume: Annotated[bool, *flag()] = False
     html: Annotated[bool, *flag()] = False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nint.cli.models import model_path
-from nint.cli.parsing import flag, number, positional, several, text, whole, wholes
+from nint.cli.parsing import MAX_SIDE, Bounds, flag, number, numbers, positional, text, whole, wholes
 from nint.errors import UsageError
 
 
@@ -38,16 +38,16 @@ class DecodeOptions:
 
     model: Annotated[str, *positional("MODEL")]
     output: Annotated[str, *positional("OUTPUT")]
-    scale: Annotated[float | None, *number("FACTOR")] = None
-    height: Annotated[int | None, *whole("PX")] = None
-    width: Annotated[int | None, *whole("PX")] = None
-    crop: Annotated[tuple[int, int, int, int] | None, *wholes("TOP", "LEFT", "HEIGHT", "WIDTH")] = None
-    rate: Annotated[int | None, *whole("HZ")] = None
-    fps: Annotated[float | None, *number("FPS")] = None
-    frame: Annotated[float | None, *number("S")] = None
-    shape: Annotated[tuple[int, ...], *several("N")] = ()
+    scale: Annotated[float | None, *number("FACTOR", Bounds(0, 1e6, open_low=True))] = None
+    height: Annotated[int | None, *whole("PX", 1, MAX_SIDE)] = None
+    width: Annotated[int | None, *whole("PX", 1, MAX_SIDE)] = None
+    crop: Annotated[tuple[int, int, int, int] | None, *wholes("TOP", "LEFT", "HEIGHT", "WIDTH", low=-MAX_SIDE, high=MAX_SIDE)] = None
+    rate: Annotated[int | None, *whole("HZ", 1, 10**8)] = None
+    fps: Annotated[float | None, *number("FPS", Bounds(0, 1e6, open_low=True))] = None
+    frame: Annotated[float | None, *number("S", Bounds(0, 1e9))] = None
+    shape: Annotated[tuple[int, ...], *numbers("N", Bounds(1, 2**40, whole=True))] = ()
     slice: Annotated[str | None, *text("AXIS:INDEX")] = None
-    resolution: Annotated[int | None, *whole("N")] = None
+    resolution: Annotated[int | None, *whole("N", 2, 2**12)] = None
     at: Annotated[str | None, *text("FILE")] = None
     device: Annotated[str, *text("DEVICE")] = "auto"
     force: Annotated[bool, *flag()] = False

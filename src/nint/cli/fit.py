@@ -12,7 +12,6 @@ from nint.cli.models import model_path
 from nint.cli.options import FitOptions
 from nint.cli.parsing import command_line
 from nint.cli.records import STDOUT, check_target, write_record
-from nint.errors import UsageError
 from nint.runs.contents import CHECKPOINT, FIT, MODEL, PICTURES, RECORD, SNAPSHOTS, TENSORBOARD, of_fit
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def run(options: FitOptions) -> int:
         UsageError: for an input that cannot be read, a setting out of range, or an output that cannot be written.
         DivergedError: where training diverges and the recipe does not restart it.
     """
-    from nint.cli.choices import check_threads, folder_of, job_of
+    from nint.cli.choices import folder_of, job_of
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import ProgressBar
     from nint.cli.show import Show
@@ -43,10 +42,7 @@ def run(options: FitOptions) -> int:
     from nint.runs.folder import OutputFolder
     from nint.training.budgets import Budget
 
-    if options.eval_every is not None and options.eval_every < 1:
-        raise UsageError(f"--eval-every {options.eval_every} must be a whole number of at least 1.")
     budget = Budget(steps=options.steps, seconds=options.seconds, psnr=options.psnr)
-    check_threads(options.threads)
     job, folder = job_of(options, budget), folder_of(options)
     init = None if options.init is None else model_path(options.init)
     inputs = (options.input, init)

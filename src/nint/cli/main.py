@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Without the program's name; `sys.argv` if None.
 
     Returns:
-        The exit code: 0; 2 with one sentence on standard error for a user error; 130 and 143 after Ctrl-C and SIGTERM.
+        The exit code: 0; 2 with one sentence on standard error for a user error; 1 where every run of a comparison or benchmark failed;
+        130 and 143 after Ctrl-C and SIGTERM.
 
     Raises:
         MemoryError: never; it is reported as a user error.

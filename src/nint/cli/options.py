@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from nint.cli.parsing import flag, number, positional, text, whole
+from nint.cli.parsing import FRACTION, MAX_STEPS, MAX_THREADS, POSITIVE, Bounds, flag, number, positional, text, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +33,21 @@ class SignalOptions:
     """
 
     kind: Annotated[str | None, *text("KIND")] = None
-    max_side: Annotated[int | None, *whole("PX")] = None
-    super_resolution: Annotated[int | None, *whole("FACTOR")] = None
+    max_side: Annotated[int | None, *whole("PX", 1, 2**20)] = None
+    super_resolution: Annotated[int | None, *whole("FACTOR", 2, 2**10)] = None
     downsampling: Annotated[str | None, *text("FILTER")] = None
     transparent: Annotated[str | None, *text("RULE")] = None
-    bit_depth: Annotated[int | None, *whole("BITS")] = None
-    start: Annotated[float | None, *number("S")] = None
-    duration: Annotated[float | None, *number("S")] = None
-    in_dims: Annotated[int | None, *whole("N")] = None
-    pool_size: Annotated[int | None, *whole("N")] = None
-    redraw_every: Annotated[int | None, *whole("STEPS")] = None
+    bit_depth: Annotated[int | None, *whole("BITS", 1, 32)] = None
+    start: Annotated[float | None, *number("S", Bounds(0, 1e9))] = None
+    duration: Annotated[float | None, *number("S", POSITIVE)] = None
+    in_dims: Annotated[int | None, *whole("N", 1, 64)] = None
+    pool_size: Annotated[int | None, *whole("N", 1, 2**26)] = None
+    redraw_every: Annotated[int | None, *whole("STEPS", 0, MAX_STEPS)] = None
     ground_truth: Annotated[str | None, *text("RULE")] = None
     target: Annotated[str | None, *text("TARGET")] = None
-    iou_resolution: Annotated[int | None, *whole("N")] = None
-    hold_out: Annotated[float | None, *number("SHARE")] = None
-    max_points: Annotated[int | None, *whole("N")] = None
+    iou_resolution: Annotated[int | None, *whole("N", 2, 2**10)] = None
+    hold_out: Annotated[float | None, *number("FRACTION", Bounds(0, 1, open_low=True, open_high=True))] = None
+    max_points: Annotated[int | None, *whole("N", 1, 2**40)] = None
 
 
 @dataclass(frozen=True)
@@ -95,26 +95,26 @@ class FitOptions(SignalOptions):
     field: Annotated[str | None, *text("FIELD")] = None
     size: Annotated[str | None, *text("LAYERSxWIDTH")] = None
     sampler: Annotated[str | None, *text("SAMPLER")] = None
-    batch_share: Annotated[float | None, *number("SHARE")] = None
-    batch_size: Annotated[int | None, *whole("N")] = None
-    steps: Annotated[int | None, *whole("N")] = None
-    seconds: Annotated[float | None, *number("S")] = None
-    psnr: Annotated[float | None, *number("DB")] = None
-    total_steps: Annotated[int | None, *whole("N")] = None
-    lr: Annotated[float | None, *number("RATE")] = None
+    batch_share: Annotated[float | None, *number("FRACTION", FRACTION)] = None
+    batch_size: Annotated[int | None, *whole("N", 1, 2**40)] = None
+    steps: Annotated[int | None, *whole("N", 1, MAX_STEPS)] = None
+    seconds: Annotated[float | None, *number("S", POSITIVE)] = None
+    psnr: Annotated[float | None, *number("DB", Bounds(-1000, 1000))] = None
+    total_steps: Annotated[int | None, *whole("N", 1, MAX_STEPS)] = None
+    lr: Annotated[float | None, *number("RATE", POSITIVE)] = None
     lr_schedule: Annotated[str | None, *text("constant|cosine|exponential")] = None
-    warm_up: Annotated[float | None, *number("SHARE")] = None
+    warm_up: Annotated[float | None, *number("FRACTION", Bounds(0, 1, open_high=True))] = None
     optimizer: Annotated[str | None, *text("OPTIMIZER")] = None
     loss: Annotated[str, *text("LOSS")] = "l2"
-    seed: Annotated[int, *whole("N")] = 0
+    seed: Annotated[int, *whole("N", 0, 2**62 - 1)] = 0
     device: Annotated[str, *text("DEVICE")] = "auto"
-    threads: Annotated[int | None, *whole("N")] = None
+    threads: Annotated[int | None, *whole("N", 1, MAX_THREADS)] = None
     score_precision: Annotated[str, *text("float32|bf16")] = "float32"
     compile: Annotated[bool, *flag()] = False
     resume: Annotated[bool, *flag()] = False
     force: Annotated[bool, *flag()] = False
     init: Annotated[str | None, *text("MODEL")] = None
-    eval_every: Annotated[int | None, *whole("N")] = None
+    eval_every: Annotated[int | None, *whole("N", 1, MAX_STEPS)] = None
     half: Annotated[bool, *flag()] = False
     json: Annotated[str | None, *text("FILE")] = None
     tensorboard: Annotated[bool, *flag()] = False

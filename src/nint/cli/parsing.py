@@ -9,7 +9,7 @@ import re
 import shlex
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
@@ -20,8 +20,48 @@ from nint.settings import current_word
 
 Options = TypeVar("Options")
 
+_QUOTED = 40  # letters of a wrong value that a message repeats
 _BORDERS = "│|╭╮╰╯─-+ "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The range of a number.
+
+    Attributes:
+        low: Smallest value.
+        high: Largest value.
+        open_low: Exclude the smallest value.
+        open_high: Exclude the largest value.
+        whole: Whether the number is a whole one, for the message.
+    """
+
+    low: float
+    high: float
+    open_low: bool = False
+    open_high: bool = False
+    whole: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        return above and (value < self.high if self.open_high else value <= self.high)
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        low, high = (f"{bound:,}" if isinstance(bound, int) else f"{bound:g}" for bound in (self.low, self.high))
+        ends = f"above {low}" if self.open_low else f"from {low}"
+        return f"{kind} {ends} {'and below' if self.open_high else 'and at most' if self.open_low else 'to'} {high}"
+
+
+MAX_STEPS, MAX_SEEDS, MAX_THREADS, MAX_SIDE = 10**9, 1000, 1024, 2**30
+"""Largest numbers of steps, of seeds, of threads or processes, and of pixels along a side."""
+
+POSITIVE = Bounds(0, 1e9, open_low=True)
+"""Seconds, factors, rates."""
+
+FRACTION = Bounds(0, 1, open_low=True)
+"""A part of something that cannot be empty."""
 
 
 def positional(metavar: str) -> tuple[Any, ...]:
@@ -39,24 +79,36 @@ def text(metavar: str) -> tuple[Any, ...]:
     return _value(metavar, _text)
 
 
-def whole(metavar: str) -> tuple[Any, ...]:
-    """Annotations of an option that takes a whole number."""
-    return _value(metavar, _whole)
+def whole(metavar: str, low: int, high: int) -> tuple[Any, ...]:
+    """Annotations of an option that takes a whole number from `low` to `high`."""
+    return *_value(metavar, _whole), Bounds(low, high, whole=True)
 
 
-def number(metavar: str) -> tuple[Any, ...]:
-    """Annotations of an option that takes a number."""
-    return _value(metavar, _number)
+def number(metavar: str, bounds: Bounds) -> tuple[Any, ...]:
+    """Annotations of an option that takes a finite number."""
+    return *_value(metavar, _number), bounds
 
 
-def wholes(*metavars: str) -> tuple[Any, ...]:
-    """Annotations of an option that takes several whole numbers."""
-    return _value(" ".join(metavars), lambda *words: tuple(map(_whole, words)), count=len(metavars))
+def wholes(*metavars: str, low: int, high: int) -> tuple[Any, ...]:
+    """Annotations of an option that takes one whole number from `low` to `high` for each metavar."""
+    read = _value(" ".join(metavars), lambda *words: tuple(map(_whole, words)), count=len(metavars))
+    return *read, Bounds(low, high, whole=True)
 
 
 def several(metavar: str) -> tuple[Any, ...]:
-    """Annotations of an option that takes any number of values."""
+    """Annotations of an option that takes any number of texts."""
     return (arg(metavar=f"{metavar} ...", help_behavior_hint=""),)
+
+
+def numbers(metavar: str, bounds: Bounds) -> tuple[Any, ...]:
+    """Annotations of an option that takes any number of numbers within the bounds."""
+
+    def read(*words: str) -> tuple[float, ...]:
+        if not words:
+            raise ValueError("it needs a value.")
+        return tuple(map(_whole if bounds.whole else _number, words))
+
+    return *_value(f"{metavar} ...", read, count="*"), bounds
 
 
 def flag() -> tuple[Any, ...]:
@@ -89,6 +141,7 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         raise UsageError(_sentence(complaint.getvalue(), options, name)) from None
     if left:
         raise UsageError(f"{name}: unexpected argument '{left[0]}'; see nint {name} --help.")
+    _check_bounds(result)
     return result
 
 
@@ -107,7 +160,21 @@ def command_line(options: Any, name: str) -> str:
     return shlex.join([*words, *named])
 
 
-def _value(metavar: str, read: Callable[..., Any], count: int = 1) -> tuple[Any, ...]:
+def _check_bounds(options: Any) -> None:
+    hints = typing.get_type_hints(type(options), include_extras=True)
+    for field in dataclasses.fields(options):
+        bounds = next((part for part in getattr(hints[field.name], "__metadata__", ()) if isinstance(part, Bounds)), None)
+        value = getattr(options, field.name)
+        for item in () if bounds is None or value is None else value if isinstance(value, tuple) else (value,):
+            if bounds is not None and item not in bounds:
+                raise UsageError(f"{_option(field.name)} {_number_text(item)} is out of range; it must be {bounds}.")
+
+
+def _number_text(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)[:_QUOTED]
+
+
+def _value(metavar: str, read: Callable[..., Any], count: int | Literal["*"] = 1) -> tuple[Any, ...]:
     spec = PrimitiveConstructorSpec(
         nargs=count,
         metavar=metavar,
@@ -132,14 +199,14 @@ def _whole(word: str) -> int:
     try:
         return int(word)
     except ValueError:
-        raise ValueError(f"'{word}' is not a whole number.") from None
+        raise ValueError(f"'{word[:_QUOTED]}' is not a whole number.") from None
 
 
 def _number(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise ValueError(f"'{word}' is not a number.") from None
+        raise ValueError(f"'{word[:_QUOTED]}' is not a number.") from None
 
 
 def _option(field: str) -> str:
