@@ -23,19 +23,15 @@ class Evaluate(BaseMonitor):
     Args:
         every: Steps between evaluations.
         at: Further steps to evaluate at.
-        every_s: Also evaluate whenever this many training seconds have passed since the last time.
     """
 
-    def __init__(self, every: int, at: tuple[int, ...] = (), every_s: float | None = None) -> None:
+    def __init__(self, every: int, at: tuple[int, ...] = ()) -> None:
         self.every = max(every, 1)
         self.at = frozenset(at)
-        self.every_s = every_s
 
     def after_step(self, run: Run) -> None:
         """Evaluates where one is due."""
-        last_s = run.curve[-1]["training_seconds"] if run.curve else 0.0
-        late = self.every_s is not None and run.clock.training_s - last_s >= self.every_s
-        if late or run.step % self.every == 0 or run.step in self.at:
+        if run.step % self.every == 0 or run.step in self.at:
             evaluate(run)
 
     def finish(self, run: Run, reason: str) -> None:
