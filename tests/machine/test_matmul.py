@@ -10,7 +10,7 @@ import torch
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.machine import matmul
-from nint.machine.matmul import fast_matmul, matmul_backend, matmul_mode
+from nint.machine.matmul import fast_matmul, matmul_backend, matmul_mode, multiplying
 
 CPU = torch.device("cpu")
 
@@ -65,6 +65,21 @@ def test_default_leaves_it_alone(permitted, monkeypatch):
     assert matmul_backend(CPU) == "default"
     monkeypatch.setenv("NINT_MATMUL", "auto")
     assert matmul_backend(CPU) == "onednn"
+
+
+def test_a_library_that_is_named_is_taken(permitted, monkeypatch):
+    monkeypatch.setattr(matmul, "_onednn_is_exact", lambda: True)
+    before = setting()
+    with multiplying("default"):
+        assert fast_matmul(setting)() == before and matmul_backend(CPU) == "default"
+        with multiplying(None):
+            assert matmul_backend(CPU) == "onednn"
+    monkeypatch.setattr(matmul, "_onednn_is_better", lambda: False)
+    with multiplying("onednn"):
+        assert fast_matmul(setting)() == "bf16" and matmul_backend(CPU) == "onednn"
+        monkeypatch.setattr(matmul, "_onednn_is_exact", lambda: False)
+        assert matmul_backend(CPU) == "default"
+    assert matmul_backend(CPU) == "default"
 
 
 def test_no_permission_where_the_trial_is_not_exact(auto, monkeypatch):

@@ -11,6 +11,7 @@ from oracles.pictures import picture
 import nint
 from nint.errors import UsageError
 from nint.files import load_tensors, save_tensors
+from nint.machine import matmul
 from nint.monitors.evaluate import Evaluate
 from nint.runs.build import build_run
 from nint.runs.checkpoint import restore, save_checkpoint
@@ -282,3 +283,21 @@ def test_numbers_of_the_curve_survive(tmp_path):
     fresh = build_run(job, Budget(3))
     restore(path, fresh, job.settings())
     assert fresh.curve[0]["psnr"] is None and fresh.curve[1] == run.curve[1]
+
+
+@pytest.mark.parametrize("library", ["onednn", "default"])
+def test_the_library_of_matrix_products_is_kept(tmp_path, monkeypatch, library):
+    """Another process of the same machine may measure the other one to be faster, and rounds otherwise then."""
+    monkeypatch.delenv("NINT_MATMUL", raising=False)
+    monkeypatch.setattr(matmul, "_onednn_is_exact", lambda: True)
+    monkeypatch.setattr(matmul, "_onednn_is_better", lambda: library == "onednn")
+    job = job_of(PIXELS, "nint")
+    run = trained(job, 2)
+    path = tmp_path / CHECKPOINT
+    save_checkpoint(path, run, Fit(run.field, job.field, job.signal.layout), job.settings())
+    monkeypatch.setattr(matmul, "_onednn_is_better", lambda: library != "onednn")
+    fresh = build_run(job, Budget(3))
+    assert restore(path, fresh, job.settings()) == () and fresh.matmul == library
+    monkeypatch.setenv("NINT_MATMUL", "default")
+    notes = restore(path, build_run(job, Budget(3)), job.settings())
+    assert bool(notes) == (library == "onednn") and all("matmul was onednn, now default" in note for note in notes)

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -26,6 +27,7 @@ from nint.errors import UsageError
 MODES = ("auto", "default")
 _VARIABLE = "NINT_MATMUL"
 _LOCK = threading.RLock()
+_CHOSEN: ContextVar[str | None] = ContextVar("library of matrix products", default=None)
 _TRIALS = 8
 _CLEARLY = 1.25
 """How many times as fast oneDNN must be; on AMD's processors it is twice, on Intel's about as fast."""
@@ -52,9 +54,26 @@ def matmul_backend(device: torch.device) -> str:
     return "onednn" if _onednn_may_multiply() else "default"
 
 
+@contextmanager
+def multiplying(backend: str | None) -> Iterator[None]:
+    """Within it, products of this thread are made by the library named, as a resumed run needs it, rather than by the faster one.
+
+    Args:
+        backend: "onednn" (taken where it is as exact), "default", or None for the faster one. NINT_MATMUL=default wins over it.
+    """
+    token = _CHOSEN.set(backend)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
 def _onednn_may_multiply() -> bool:
+    chosen = _CHOSEN.get()
+    if chosen is not None and chosen != "onednn":
+        return False
     with _LOCK:  # one trial, before any thread has the permission
-        return _onednn_is_better()
+        return _onednn_is_exact() if chosen == "onednn" else _onednn_is_better()
 
 
 def has_onednn() -> bool:
@@ -111,7 +130,8 @@ def _onednn_is_exact() -> bool:
 def _onednn_is_better() -> bool:
     """Whether oneDNN is as exact and clearly faster, by a trial of a layer's product, once a process (20 ms).
 
-    Where the two are near each other PyTorch's own choice stays, so that every process of a machine decides alike.
+    Processor time is compared, which other programs change little, and where the two are near each other PyTorch's own choice stays, so
+    that processes of a machine decide alike. Checkpoints keep the decision, so that a resumed run does not depend on that.
     """
     if not _onednn_is_exact():
         return False
@@ -126,9 +146,9 @@ def _onednn_is_better() -> bool:
             for _ in range(_TRIALS):
                 for permitted in seconds:
                     with _permission() if permitted else nullcontext():
-                        start = time.perf_counter()
+                        start = time.thread_time()
                         torch.mm(a, b, out=out)
-                        seconds[permitted] = min(seconds[permitted], time.perf_counter() - start)
+                        seconds[permitted] = min(seconds[permitted], time.thread_time() - start)
     finally:
         torch.set_num_threads(threads)
     return seconds[True] * _CLEARLY < seconds[False]

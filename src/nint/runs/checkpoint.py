@@ -11,6 +11,7 @@ import torch
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.files import load_tensors, reason_of, save_tensors
+from nint.machine.matmul import matmul_backend, multiplying
 from nint.probe.cost import Cost
 from nint.runs.checksum import KEY, checksum
 from nint.runs.model import Fit
@@ -54,6 +55,7 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
             "loss": run.loss,
             "restarts": run.restarts,
             "threads": run.threads,
+            "matmul": matmul_backend(run.teacher.probe.device),
             "wall_s": run.clock.wall_s,
             "chunk_size": run.teacher.probe.chunk_size,
         },
@@ -127,10 +129,13 @@ def _check(saved: dict[str, Any]) -> None:
 
 def _rounding_notes(saved: dict[str, Any], run: Run) -> tuple[str, ...]:
     """What has changed since the checkpoint that changes floating-point sums."""
-    now = {"threads": run.threads, "chunk_size": run.teacher.probe.chunk_size}
+    with multiplying(run.matmul):
+        matmul = matmul_backend(run.teacher.probe.device)
+    now = {"threads": run.threads, "chunk_size": run.teacher.probe.chunk_size, "matmul": matmul}
     if shares_chunks(run.field):  # then the number of threads changes nothing
         del now["threads"]
-    changed = [f"{name} was {saved[name]}, now {value}" for name, value in now.items() if saved[name] != value]
+    was = {"matmul": matmul} | saved
+    changed = [f"{name} was {was[name]}, now {value}" for name, value in now.items() if was[name] != value]
     return (f"Sums will be rounded differently than without the stop: {', '.join(changed)}.",) if changed else ()
 
 
@@ -152,4 +157,5 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     run.curve[:] = [with_current_names(row) for row in saved["curve"]]
     run.restarts[:] = saved.get("restarts", [])
     run.first_loss = saved["first_loss"]
+    run.matmul = saved.get("matmul")
     run.loss = saved["loss"] if saved["loss"] is not None else math.nan

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from nint.machine.devices import device_name, peak_memory_bytes
-from nint.machine.matmul import matmul_backend
+from nint.machine.matmul import matmul_backend, multiplying
 from nint.runs.job import Job
 from nint.training.engine import Run
 from nint.version import __version__
@@ -18,6 +18,8 @@ from nint.version import __version__
 def record_of(job: Job, run: Run, settings: dict[str, Any], reason: str) -> dict[str, Any]:
     """The JSON record of a run."""
     chosen = run.teacher.cost
+    with multiplying(run.matmul):
+        matmul = matmul_backend(job.device)
     return {
         "source": job.source,
         "scaling": job.signal.scaling(),
@@ -28,7 +30,7 @@ def record_of(job: Job, run: Run, settings: dict[str, Any], reason: str) -> dict
         "machine": {"device": str(job.device), "name": device_name(job.device), "system": platform.platform()},
         "threads": run.threads,
         "chunk_size": run.teacher.probe.chunk_size,
-        "matmul": matmul_backend(job.device),
+        "matmul": matmul,
         "parameters": sum(p.numel() for p in run.field.parameters()),
         "points": len(run.teacher.probe),
         **{name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]},

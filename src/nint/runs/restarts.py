@@ -50,7 +50,7 @@ def restarted(
     run = build_run(job, failed.budget, init, failed.interrupted)
     run.clock.training_s, run.clock.selection_s = failed.clock.training_s, failed.clock.selection_s
     run.clock.wall_s = failed.clock.wall_s
-    run.threads, run.thread_choices, run.by_wall = failed.threads, failed.thread_choices, failed.by_wall
+    run.threads, run.thread_choices, run.matmul, run.by_wall = failed.threads, failed.thread_choices, failed.matmul, failed.by_wall
     run.cost = failed.cost
     vars(run.teacher.cost).update(vars(run.teacher.cost + failed.teacher.cost))
     run.restarts[:] = [*failed.restarts, _restart(job, failed, error)]

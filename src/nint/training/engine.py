@@ -12,6 +12,7 @@ from torch import nn
 
 from nint.errors import DivergedError
 from nint.machine.malloc import keep_freed_memory
+from nint.machine.matmul import multiplying
 from nint.machine.workers import workers
 from nint.ntk.products import jvp_rows, vjp_rows
 from nint.probe.cost import Cost
@@ -50,6 +51,7 @@ class Run:
         compiled: Whether the network's forward and backward are compiled (`nint.machine.compiled`), excluded from the timing.
         threads: CPU threads of the run (`nint.training.threads`).
         thread_choices: Numbers to try again where steps become slow and the number does not change the result.
+        matmul: Library of matrix products (`nint.machine.matmul`), as the checkpoint of a resumed run names it; None for the faster one.
         by_wall: Whether a budget of seconds is one of wall time, which does not stop for evaluation, rather than of training.
     """
 
@@ -71,6 +73,7 @@ class Run:
     compiled: bool = False
     threads: int = dataclasses.field(default_factory=torch.get_num_threads)
     thread_choices: list[int] = dataclasses.field(default_factory=list)
+    matmul: str | None = None
     by_wall: bool = False
 
     @property
@@ -134,7 +137,7 @@ def train(run: Run, monitors: Sequence[Monitor] = ()) -> str:
         DivergedError: on NaN, infinity or an exploding loss.
     """
     keep_freed_memory()
-    with using(run.threads, run.field):
+    with using(run.threads, run.field), multiplying(run.matmul):
         return _train(run, monitors)
 
 
