@@ -34,7 +34,7 @@ from nint.samplers.nint import Nint
 from nint.training.budgets import Budget
 from nint.training.engine import Run, train_step, warm_up
 
-GOAL = 0.45
+GOAL = 0.35
 LATE_STEP = 1000
 
 

@@ -1,9 +1,11 @@
 """What this machine can do at most, and how near a forward and a training step of SIREN come to it.
 
-    python benchmarks/roofline.py [--sizes 5x256 5x128] [--points 65536] [--repeats 7] [--out benchmarks/results/roofline.jsonl]
+    python benchmarks/roofline.py [--sizes 5x256 5x128] [--points 65536] [--repeats 7] [--threads 1] [--out ROOFLINE.jsonl]
 
-Rates: matrix products [4096, width] x [width, width] and 1024^3 in float32 (as PyTorch does it by default, and as nint does it) and in
-bf16; sine, cosine, and the fused sine with its derivative, of [4096, 256]
+Everything runs on so many threads: rates are those of so many copies of the work at once, one thread each, as nint works.
+
+Rates: matrix products [1024, width] x [width, width] and 1024^3 in float32 (as PyTorch does it by default, and as nint does it) and in
+bf16; sine, cosine, and the fused sine with its derivative, of [1024, 256]
 float32; reading and writing main memory. From these the least time of a point, each kind of work at
 its own rate and one after the other, for PyTorch's operations do not overlap:
 
@@ -34,6 +36,7 @@ from nint.fields.base import parse_size
 from nint.machine.malloc import keep_freed_memory
 from nint.machine.matmul import fast_matmul
 from nint.machine.sines import SineKernel
+from nint.machine.workers import share_out, workers
 from nint.ntk.products import chunk_size_for, forward_rows
 from nint.probe.cost import Cost
 from nint.probe.objectives import L2
@@ -41,7 +44,8 @@ from nint.samplers import Selection
 from nint.signals import GridCoords
 from nint.training.gradient import accumulate_gradient
 
-ROWS = chunk_size_for(torch.device("cpu"))
+ROWS = 1024  # rows of a chunk at width 256
+CHUNK = chunk_size_for(torch.device("cpu"))
 LARGE = 1024
 MEMORY_BYTES = 2**28
 IN, OUT = 2, 3
@@ -77,29 +81,39 @@ def least_seconds(size: str, flops: float, sine_rate: float, pair_rate: float) -
     return found
 
 
-def repeated(function: Callable[[], Any]) -> tuple[Callable[[], None], int]:
-    """A function that takes long enough to be timed, and how many calls of the given one it is."""
+def _times(function: Callable[[], Any]) -> int:
+    """How often a function is called so that it takes long enough to be timed."""
     function()
     start = time.perf_counter()
     function()
-    times = max(round(LEAST_S / max(time.perf_counter() - start, 1e-9)), 1)
-
-    def many() -> None:
-        for _ in range(times):
-            function()
-
-    return many, times
+    return max(round(LEAST_S / max(time.perf_counter() - start, 1e-9)), 1)
 
 
-def rates(ways: dict[str, tuple[Callable[[], Any], float]], repeats: int) -> dict[str, float]:
-    """Amount of work a second for each way; (function, amount of one call)."""
-    longer = {name: repeated(function) for name, (function, _) in ways.items()}
-    seconds = alternate({name: many for name, (many, _) in longer.items()}, repeats)
-    return {name: longer[name][1] * ways[name][1] / statistics.median(taken) for name, taken in seconds.items()}
+def machine_rates(widths: list[int], repeats: int, threads: int = 1, memory_bytes: int = MEMORY_BYTES) -> dict[str, float]:
+    """Products in flop/s by shape and arithmetic, sines and cosines a second, bytes a second; of so many threads together."""
+    copies = [_ways(widths, memory_bytes) for _ in range(threads)]
+
+    def together(name: str) -> Callable[[], None]:
+        times = _times(copies[0][name][0])
+
+        def many(function: Callable[[], Any]) -> Callable[[], None]:
+            def run() -> None:
+                for _ in range(times):
+                    function()
+
+            return run
+
+        amounts[name] = threads * times * copies[0][name][1]
+        tasks = [many(copy[name][0]) for copy in copies]
+        return lambda: share_out(tasks)
+
+    amounts: dict[str, float] = {}
+    seconds = alternate({name: together(name) for name in copies[0]}, repeats)
+    return {name: amounts[name] / statistics.median(taken) for name, taken in seconds.items()}
 
 
-def machine_rates(widths: list[int], repeats: int, memory_bytes: int = MEMORY_BYTES) -> dict[str, float]:
-    """Products in flop/s by shape and arithmetic, sines and cosines a second, bytes a second."""
+def _ways(widths: list[int], memory_bytes: int) -> dict[str, tuple[Callable[[], Any], float]]:
+    """What is timed, with memory of its own, and the amount of work of one call."""
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> Tensor:
@@ -126,7 +140,7 @@ def machine_rates(widths: list[int], repeats: int, memory_bytes: int = MEMORY_BY
     source = torch.zeros(memory_bytes // 4)
     target = torch.zeros_like(source)
     ways["memory bytes"] = (lambda: target.copy_(source), 2.0 * memory_bytes)
-    return rates(ways, repeats)
+    return ways
 
 
 def measured(size: str, points: int, repeats: int) -> dict[str, float]:
@@ -138,9 +152,9 @@ def measured(size: str, points: int, repeats: int) -> dict[str, float]:
 
     def step() -> None:
         field.zero_grad(set_to_none=True)
-        accumulate_gradient(field, coords, values, everything, loss, ROWS, Cost())
+        accumulate_gradient(field, coords, values, everything, loss, CHUNK, Cost())
 
-    seconds = alternate({"forward": lambda: forward_rows(field, coords, ROWS), "training step": step}, repeats)
+    seconds = alternate({"forward": lambda: forward_rows(field, coords, CHUNK), "training step": step}, repeats)
     return {what: statistics.median(taken) / len(coords) for what, taken in seconds.items()}
 
 
@@ -149,35 +163,46 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["5x256", "5x128"])
     parser.add_argument("--points", type=int, default=2**16, help="of the pool that is measured; a multiple of 256")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory-mib", type=int, default=MEMORY_BYTES // 2**20, help="of each of the two blocks that are copied")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
 
     keep_freed_memory()
-    widths = sorted({parse_size(size)[1] for size in options.sizes})
-    found = machine_rates(widths, options.repeats, options.memory_mib * 2**20)
-    rows: list[dict[str, Any]] = [{"benchmark": "roofline: rates", "rates_per_s": found}]
-    for name, rate in found.items():
-        print(f"{name:34s} {rate / 1e9:10.2f} G/s")
-    for size in options.sizes:
-        shape = f"{ROWS}x{parse_size(size)[1]}x{parse_size(size)[1]}"
-        taken = measured(size, options.points, options.repeats)
-        for kind in ("float32 nint", "bf16"):
-            bound = least_seconds(size, found[f"{kind} {shape}"], found["fused sines"], found["fused sines with derivative"])
-            for what, parts in bound.items():
-                reached = parts["least_s"] / taken[what]
-                row = {"benchmark": f"roofline: {what}", "size": size, "points": options.points, "chunk_size": ROWS, "products": kind}
-                rows.append(
-                    {**row, **parts, "measured_s": taken[what], "share_of_bound_reached": reached, "measured_products": "float32 nint"}
-                )
-                bound_ns, products_ns, sines_ns, taken_ns = (
-                    1e9 * value for value in (parts["least_s"], parts["products_s"], parts["sines_s"], taken[what])
-                )
-                least = f"least {bound_ns:7.0f} ns a point (products {products_ns:.0f}, sines {sines_ns:.0f})"
-                print(f"{size} {what:13s} {kind:12s} {least}, measured {taken_ns:.0f} ns in float32: {reached:.0%} of the bound's speed")
+    with workers(options.threads):
+        widths = sorted({parse_size(size)[1] for size in options.sizes})
+        found = machine_rates(widths, options.repeats, options.threads, options.memory_mib * 2**20)
+        rows: list[dict[str, Any]] = [{"benchmark": "roofline: rates", "threads": options.threads, "rates_per_s": found}]
+        for name, rate in found.items():
+            print(f"{name:34s} {rate / 1e9:10.2f} G/s")
+        for size in options.sizes:
+            shape = f"{ROWS}x{parse_size(size)[1]}x{parse_size(size)[1]}"
+            taken = measured(size, options.points, options.repeats)
+            for kind in ("float32 nint", "bf16"):
+                bound = least_seconds(size, found[f"{kind} {shape}"], found["fused sines"], found["fused sines with derivative"])
+                for what, parts in bound.items():
+                    reached = parts["least_s"] / taken[what]
+                    row = {
+                        "benchmark": f"roofline: {what}",
+                        "size": size,
+                        "points": options.points,
+                        "rows": ROWS,
+                        "threads": options.threads,
+                        "products": kind,
+                    }
+                    rows.append(
+                        {**row, **parts, "measured_s": taken[what], "share_of_bound_reached": reached, "measured_products": "float32 nint"}
+                    )
+                    bound_ns, products_ns, sines_ns, taken_ns = (
+                        1e9 * value for value in (parts["least_s"], parts["products_s"], parts["sines_s"], taken[what])
+                    )
+                    least = f"least {bound_ns:7.0f} ns a point (products {products_ns:.0f}, sines {sines_ns:.0f})"
+                    print(
+                        f"{size} {what:13s} {kind:12s} {least}, measured {taken_ns:.0f} ns in float32: {reached:.0%} of the bound's speed"
+                    )
     if options.out:
         with options.out.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps({**row, **machine()}) + "\n" for row in rows)
+            file.writelines(json.dumps({**machine(), **row}) + "\n" for row in rows)
 
 
 if __name__ == "__main__":

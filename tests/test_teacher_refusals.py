@@ -95,17 +95,17 @@ def half_without_graph(x):
     return factor * x
 
 
-@pytest.mark.parametrize("sampler", ["nint", "nint-reference", "nint:candidates=20"])
+@pytest.mark.parametrize("sampler", ["nint", "nint-reference:score=kernel", "nint:candidates=20"])
 def test_a_missing_forward_mode_is_named_with_the_samplers_that_work(sampler):
     coords, values = data()
     with pytest.raises(UnsupportedFieldError, match="forward-mode derivative, which K v needs, cannot be computed") as caught:
         Teacher(Calls(NoJvp.apply), coords, values, sampler, total_steps=5)
     message = str(caught.value)
-    assert "nint-fast, full, uniform, int, evos" in message and "\n" not in message
+    assert "nint-fast, nint-reference, full, uniform, int, evos" in message and "\n" not in message
     assert "expansive" not in message  # these points are no image
 
 
-@pytest.mark.parametrize("sampler", ["nint-fast", "full", "uniform", "int", "evos"])
+@pytest.mark.parametrize("sampler", ["nint-fast", "nint-reference", "full", "uniform", "int", "evos"])
 def test_the_named_samplers_do_work(sampler):
     coords, values = data()
     model = Calls(NoJvp.apply)
@@ -116,7 +116,7 @@ def test_a_fit_of_a_module_without_forward_mode():
     image = np.random.default_rng(0).random((8, 9, 2)).astype(np.float32)
     assert nint.fit(image, field=Calls(NoJvp.apply), sampler="uniform", total_steps=3, device="cpu").record["steps"] == 3
     with pytest.raises(
-        UnsupportedFieldError, match=r"use a sampler that does not need it \(nint-fast, full, uniform, int, evos, expansive"
+        UnsupportedFieldError, match=r"use a sampler that does not need it \(nint-fast, nint-reference, full, uniform, int, evos, expansive"
     ):
         nint.fit(image, field=Calls(NoJvp.apply), sampler="nint", total_steps=3, device="cpu")
 

@@ -105,7 +105,7 @@ class Teacher:
         self.sampler: Sampler[Any] = SAMPLERS.parse(sampler)
         if not isinstance(self.sampler, Sampler):
             raise UsageError(f"sampler={sampler!r} is not a sampler; give a text form such as 'nint', or a Sampler.")
-        self._name, needs = SAMPLERS.name_of(self.sampler), self.sampler.needs
+        self._name, needs = SAMPLERS.name_of(self.sampler), self.sampler.requires()
         self.sampler = effective(self.sampler)
         self.total_steps = total_steps
         self.step = 0

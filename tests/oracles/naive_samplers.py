@@ -18,12 +18,14 @@ class Parts:
         ntk: Points chosen by NTK score, best first.
         error: Points chosen by error, best first.
         n_random: How many random others follow.
+        short: How many of them stand where points of an earlier refresh have run out.
     """
 
     scored: bool
     ntk: list
     error: list
     n_random: int
+    short: int = 0
 
 
 def kernel_times(kernel, vector):
@@ -73,10 +75,10 @@ class NaiveNint:
 
 
 class NaiveNintReference:
-    """The authors' code: the staircase, the stale remainder, L1 errors, K times the raw residual."""
+    """The authors' code: the staircase, the kept indices, L1 errors, squares of the prediction or of K times the raw residual."""
 
-    def __init__(self, batch_share=0.2, xi=0.7, alpha=10, lam=1.0):
-        self.batch_share, self.xi, self.alpha, self.lam = batch_share, xi, alpha, lam
+    def __init__(self, batch_share=0.2, xi=0.7, alpha=10, lam=1.0, score="kernel"):
+        self.batch_share, self.xi, self.alpha, self.lam, self.score = batch_share, xi, alpha, lam, score
         self.u = 0
         self.p = None
         self.stopped = False
@@ -97,7 +99,9 @@ class NaiveNintReference:
         scored, n_ntk, n_error, n_random = self.counts(len(values))
         wrong = residual(prediction, values)
         if scored:
-            self.cached = ranked([sum(w * w for w in row) for row in kernel_times(kernel(), wrong)])
+            rows = prediction if self.score == "prediction" else kernel_times(kernel(), wrong)
+            self.cached = ranked([sum(w * w for w in row) for row in rows])[:n_ntk]
         ntk = self.cached[:n_ntk]
+        short = n_ntk - len(ntk)
         error = ranked([sum(abs(r) for r in row) for row in wrong], without=ntk)[:n_error]
-        return Parts(scored, ntk, error, n_random)
+        return Parts(scored, ntk, error, n_random + short, short)

@@ -28,8 +28,9 @@ CERTAIN = 55
         "nint-fast",
         "nint-fast:schedule=cosine",
         "nint-reference",
-        "nint-reference:interval=every-3",
-        "nint-reference:decay_rate=0,interval=decremental",
+        "nint-reference:score=kernel",
+        "nint-reference:score=kernel,interval=every-3",
+        "nint-reference:score=kernel,decay_rate=0,interval=decremental",
         "nint-reference:random_share=1",
     ],
 )

@@ -11,6 +11,7 @@ from nint.probe.objectives import L2
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.nint_reference import NintReference
+from nint.samplers.schedules import batch_share
 from nint.signals.base import Pool
 
 
@@ -30,7 +31,7 @@ class CheapProbe:
         return self.error
 
     def vjp(self, cotangent):
-        assert cotangent is self.error  # g is the raw residual
+        assert cotangent is self.error  # the raw residual
         return {}
 
     def jvp(self, tangent):
@@ -66,7 +67,7 @@ def scorings(sampler, count, n=10_000):
 
 def test_published_counts_at_512():
     n = 512 * 512
-    found = scan(NintReference(), n, 111)
+    found = scan(NintReference(score="kernel"), n, 111)
     assert [step for step, row in enumerate(found) if row[0]] == [0, 9, 19, 29, 39, 49]
     counts = [row[1] for row in found]
     edges = [
@@ -91,20 +92,20 @@ def test_published_counts_at_512():
 
 
 def test_published_remainder_at_256():
-    counts = [row[1] for row in scan(NintReference(), 256 * 256, 91)]
+    counts = [row[1] for row in scan(NintReference(score="kernel"), 256 * 256, 91)]
     assert counts[59:69] == [9] * 10 and counts[69:79] == [3] * 10 and counts[79:89] == [1] * 10 and counts[89:] == [0, 0]
 
 
 @pytest.mark.parametrize(
     ("settings", "number", "last"),
     [
-        ("nint-reference:refresh_interval=1", 5, 4),
-        ("nint-reference", 6, 49),
-        ("nint-reference:refresh_interval=20", 6, 99),
-        ("nint-reference:refresh_interval=50", 6, 249),
-        ("nint-reference:decay_rate=0.1", 51, 499),
-        ("nint-reference:decay_rate=0.5", 11, 99),
-        ("nint-reference:decay_rate=2", 3, 19),
+        ("nint-reference:score=kernel,refresh_interval=1", 5, 4),
+        ("nint-reference:score=kernel", 6, 49),
+        ("nint-reference:score=kernel,refresh_interval=20", 6, 99),
+        ("nint-reference:score=kernel,refresh_interval=50", 6, 249),
+        ("nint-reference:score=kernel,decay_rate=0.1", 51, 499),
+        ("nint-reference:score=kernel,decay_rate=0.5", 11, 99),
+        ("nint-reference:score=kernel,decay_rate=2", 3, 19),
     ],
 )
 def test_published_number_of_scorings(settings, number, last):
@@ -117,7 +118,7 @@ def test_published_number_of_scorings(settings, number, last):
 def test_counts_of_the_naive_sampler(settings):
     share, xi, alpha, lam = settings
     naive = NaiveNintReference(share, xi, alpha, lam)
-    sampler = NintReference(batch_share=share, random_share=xi, refresh_interval=alpha, decay_rate=lam)
+    sampler = NintReference(score="kernel", batch_share=share, random_share=xi, refresh_interval=alpha, decay_rate=lam)
     probe, rng = CheapProbe(3001), torch.Generator().manual_seed(0)
     state = sampler.init(probe, 5000, rng)
     for step in range(80):
@@ -131,9 +132,11 @@ def test_counts_of_the_naive_sampler(settings):
         assert (probe.cost.jvp > before) == (due and n_ntk > 0)
 
 
+@pytest.mark.parametrize("score", ["prediction", "kernel"])
+@pytest.mark.parametrize("schedule", ["constant", "linear", "step"])
 @pytest.mark.parametrize("c", [1, 3])
-def test_follows_the_naive_sampler_on_a_network(c):
-    """L1 errors, squared K r, stale ranking between refreshes, on an MLP in float64 that is being trained."""
+def test_follows_the_naive_sampler_on_a_network(c, schedule, score):
+    """L1 errors, either score, indices kept between refreshes and cut or filled, on an MLP in float64 that is being trained."""
     n, generator = 80, torch.Generator().manual_seed(0)
     field = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, c)).double()
     with torch.no_grad():
@@ -142,44 +145,72 @@ def test_follows_the_naive_sampler_on_a_network(c):
     coords = torch.rand(n, 2, generator=generator, dtype=torch.float64)
     values = torch.randn(n, c, generator=generator, dtype=torch.float64)
     probe, rng = Probe(field, Pool(coords, values), L2(), 16), torch.Generator().manual_seed(1)
-    sampler = NintReference(batch_share=0.5, random_share=0.3, refresh_interval=4)
-    naive = NaiveNintReference(0.5, 0.3, 4, 1.0)
+    settings = {"batch_share": 0.5, "random_share": 0.3, "refresh_interval": 4}
+    sampler = NintReference(score=score, schedule=schedule, **settings)
+    naive = NaiveNintReference(0.5, 0.3, 4, 1.0, score)
     optimizer = torch.optim.SGD(field.parameters(), lr=0.05)
-    state, ntk_sizes, stale = sampler.init(probe, 5000, rng), set(), 0
+    total = 40
+    state, ntk_sizes, stale, short = sampler.init(probe, total, rng), set(), 0, 0
     for step in range(26):
         probe.clear_cache()
         before = probe.cost.jvp
         selection, state = sampler.select(state, step, probe, rng)
+        naive.batch_share = batch_share(schedule, 0.5, step, total)
         parts = naive.step(probe.prediction().tolist(), values.tolist(), lambda: ntk(field, coords).tolist())
         scored = parts.ntk + parts.error
         rows = selection.indices.tolist()
         assert rows[: len(scored)] == scored
-        assert len(rows) == len(set(rows)) == 40 == len(scored) + parts.n_random
-        assert (probe.cost.jvp > before) == (parts.scored and len(parts.ntk) > 0)
+        assert len(rows) == len(set(rows)) == int(naive.batch_share * n) == len(scored) + parts.n_random
+        assert (probe.cost.jvp > before) == (score == "kernel" and parts.scored and len(parts.ntk) > 0)
+        short += parts.short
         ntk_sizes.add(len(parts.ntk))
         stale += bool(parts.ntk) and not parts.scored
         optimizer.zero_grad()
         (field(coords[rows]) - values[rows]).square().mean().backward()
         optimizer.step()
-    assert len(ntk_sizes) >= 4 and 0 in ntk_sizes and stale > 5
+    assert len(ntk_sizes) >= 4 and stale > 5
+    assert (schedule != "constant" or 0 in ntk_sizes) and (short > 0) == (schedule == "step")
 
 
-def test_cost_of_a_step():
+@pytest.mark.parametrize("c", [1, 3])
+def test_the_first_batch_as_released_is_the_top_of_the_squared_prediction(c):
+    generator = torch.Generator().manual_seed(4)
+    field = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, c)).double()
+    coords, values = (
+        torch.rand(90, 2, generator=generator, dtype=torch.float64),
+        torch.rand(90, c, generator=generator, dtype=torch.float64),
+    )
+    probe = Probe(field, Pool(coords, values), L2(), 16)
+    sampler = SAMPLERS.parse("nint-reference:batch_share=0.9")
+    selection, _ = sampler.select(sampler.init(probe, 100, generator), 0, probe, generator)
+    squared = [sum(value * value for value in row) for row in field(coords).tolist()]
+    assert selection.indices[:8].tolist() == sorted(range(90), key=lambda i: -squared[i])[:8]  # int(81 * .1104)
+    assert (probe.cost.forward, probe.cost.backward, probe.cost.jvp) == (90, 0, 0)
+
+
+def test_forward_mode_is_asked_of_a_network_only_where_the_kernel_is_the_score():
+    assert NintReference().requires() == {"prediction"} and NintReference(score="kernel").requires() == {"prediction", "kernel"}
+
+
+@pytest.mark.parametrize("score", ["prediction", "kernel"])
+def test_cost_of_a_step(score):
     field, coords, values = nn.Linear(2, 1), torch.rand(50, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(50, 1)
     probe, rng = Probe(field, Pool(coords, values), L2(), 16), torch.Generator().manual_seed(1)
-    sampler, last = NintReference(batch_share=0.8), (0, 0, 0)
+    sampler, last = NintReference(score=score, batch_share=0.8), (0, 0, 0)
     state = sampler.init(probe, 100, rng)
     for step in range(12):
         probe.clear_cache()
         _, state = sampler.select(state, step, probe, rng)
         now = dataclasses.astuple(probe.cost)
-        assert tuple(b - a for a, b in zip(last, now, strict=True)) == ((100, 50, 50) if step in (0, 9) else (50, 0, 0))
+        assert tuple(b - a for a, b in zip(last, now, strict=True)) == (
+            (100, 50, 50) if step in (0, 9) and score == "kernel" else (50, 0, 0)
+        )
         last = now
 
 
 def test_a_stale_ranking_is_never_used_on_redrawn_points():
     """Redrawn at 5, 25, 64 and 70: rescored at once while scoring goes on, no NTK part at all once it has stopped (t = 59)."""
-    found = scan(NintReference(), 256 * 256, 80, lambda step: sum(step >= change for change in (5, 25, 64, 70)))
+    found = scan(NintReference(score="kernel"), 256 * 256, 80, lambda step: sum(step >= change for change in (5, 25, 64, 70)))
     assert [step for step, row in enumerate(found) if row[0]] == [0, 5, 9, 19, 25, 29, 39, 49]
     counts = [row[1] for row in found]
     assert counts[5] == counts[0] == 1446 and counts[25] == counts[24] == 532
@@ -188,9 +219,9 @@ def test_a_stale_ranking_is_never_used_on_redrawn_points():
 
 def test_only_scoring_steps_count():
     """With every-2, u = 10 comes at t = 18: the staircase counts scoring steps, and the steps between keep the whole batch."""
-    assert scorings(NintReference(interval="every-2"), 130) == [0, 18, 38, 58, 78, 98]
+    assert scorings(NintReference(score="kernel", interval="every-2"), 130) == [0, 18, 38, 58, 78, 98]
     probe, rng = CheapProbe(1000), torch.Generator().manual_seed(0)
-    sampler = NintReference(interval="every-2")
+    sampler = NintReference(score="kernel", interval="every-2")
     state, batches = sampler.init(probe, 5000, rng), []
     for step in range(6):
         selection, state = sampler.select(state, step, probe, rng)

@@ -114,6 +114,11 @@ class SinePasses:
         """Values of a prediction."""
         return self._layers[-1].weight.shape[0]
 
+    def chunks(self, n: int, chunk_size: int) -> list[slice]:
+        """How n points are divided: into slices of at most `chunk_size`, and of fewer where layers are wide."""
+        widest = max(layer.weight.shape[0] for layer in self._layers)
+        return chunks_of(n, min(chunk_size, max(_LAYER_VALUES // widest, LEAST)))
+
     def forward(self, coords: Any, chunks: list[slice], out: Tensor) -> None:
         """Predictions of all rows into `out` `[n, d_out]`."""
 
@@ -122,7 +127,7 @@ class SinePasses:
                 with torch.no_grad():
                     h = coords[rows]
                     for number, layer in enumerate(self._layers[:-1]):
-                        z = torch.mm(h, self._turned[number], out=self._memory("z", number % 2, len(h), layer))
+                        z = torch.mm(h, self._turned[number], out=self._memory("z", number % 2, h.shape[0], layer))
                         h = self._kernel.value_(z, layer.bias)
                     torch.addmm(self._layers[-1].bias, h, self._turned[-1], out=out[rows])
 
@@ -184,13 +189,13 @@ class SinePasses:
                     h, change = coords[rows], None
                     for number, (layer, move) in enumerate(zip(self._layers, moves, strict=True)):
                         last = number == len(self._layers) - 1
-                        moved = out[rows] if last else self._memory("dz", number % 2, len(h), layer)
+                        moved = out[rows] if last else self._memory("dz", number % 2, h.shape[0], layer)
                         torch.addmm(move.bias, h, turned[number], out=moved)  # d(W h + b) = dW h + db + W dh
                         if change is not None:
                             moved.addmm_(change, self._turned[number])
                         if last:
                             return
-                        z = torch.mm(h, self._turned[number], out=self._memory("z", number % 2, len(h), layer))
+                        z = torch.mm(h, self._turned[number], out=self._memory("z", number % 2, h.shape[0], layer))
                         h, change = self._kernel.tangent_(z, layer.bias, moved), moved
 
             return run
@@ -201,10 +206,10 @@ class SinePasses:
         self, x: Tensor, rows: slice, cotangent: Callable[[Tensor, slice], Tensor], sums: list[_Layer], want_slope: bool
     ) -> Tensor | None:
         """Forward and backward of one chunk; adds its gradients to `sums`, which the first chunk of a group fills."""
-        inputs, slopes = [x], []
+        inputs, slopes, count = [x], [], x.shape[0]
         for number, layer in enumerate(self._layers[:-1]):
-            z = torch.mm(inputs[-1], self._turned[number], out=self._memory("h", number, len(x), layer))
-            slope = self._memory("slope", number, len(x), layer)
+            z = torch.mm(inputs[-1], self._turned[number], out=self._memory("h", number, count, layer))
+            slope = self._memory("slope", number, count, layer)
             inputs.append(self._kernel.slope_(z, layer.bias, slope))
             slopes.append(slope)
         u = cotangent(torch.addmm(self._layers[-1].bias, inputs[-1], self._turned[-1]), rows)
@@ -219,7 +224,7 @@ class SinePasses:
             else:
                 into.addmm_(u.t(), inputs[number])
             if number:
-                back = self._memory("back", number % 2, len(x), self._layers[number - 1])
+                back = self._memory("back", number % 2, count, self._layers[number - 1])
                 torch.mm(u, self._layers[number].weight, out=back)
                 chain_(back, slopes[number - 1], sums[number - 1].bias)
                 u = back
@@ -227,12 +232,16 @@ class SinePasses:
 
     def _memory(self, use: str, number: int, rows: int, layer: _Layer) -> Tensor:
         """Scratch memory `[rows, width of the layer]` of this thread, kept from chunk to chunk."""
-        kept: dict[Any, Tensor] = self._own.__dict__
         columns = layer.weight.shape[0]
+        kept: dict[Any, Tensor] = self._own.__dict__
         found = kept.get((use, number))
-        if found is None or found.shape[0] < rows or found.shape[1] != columns:
-            found = kept[use, number] = torch.empty(rows, columns)
-        return found[:rows]
+        if found is not None and found.shape[0] == rows and found.shape[1] == columns:
+            return found
+        whole = kept.get((use, number, "whole"))
+        if whole is None or whole.shape[0] < rows or whole.shape[1] != columns:
+            whole = kept[use, number, "whole"] = torch.empty(rows, columns)
+        found = kept[use, number] = whole[:rows]
+        return found
 
 
 class Rows:
@@ -254,11 +263,22 @@ class Rows:
         return found
 
 
-def chunks_of(n: int, chunk_size: int) -> list[slice]:
-    """Consecutive slices of at most `chunk_size` rows that cover n rows: about eight even ones where fewer than that would do."""
-    size = min(chunk_size, max(-(-n // GROUPS), LEAST))
+def chunks_of(n: int, most: int) -> list[slice]:
+    """Consecutive slices of at most `most` rows that cover n rows, all of about one length and so many that workers end together.
+
+    Their number is 1, 2, 4 or a multiple of `GROUPS`: the largest of the first four with at least `LEAST` rows each, more where `most`
+    asks for it.
+    """
+    wanted = min(max(n // LEAST, 1), GROUPS)
+    number = max(2 ** (wanted.bit_length() - 1), -(-n // most))
+    if number > GROUPS:
+        number = -(-number // GROUPS) * GROUPS
+    size = max(-(-n // number), 1)
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 LEAST = 512
 """Points of the smallest chunk: below it the cost of calls weighs more than what further workers gain."""
+
+_LAYER_VALUES = 2**18
+"""Values of a layer that a chunk has at most: a megabyte, which stays in the second cache of a core."""

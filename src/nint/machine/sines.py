@@ -42,10 +42,7 @@ def native() -> ModuleType | None:
 
 def fits(*tensors: Tensor) -> bool:
     """Whether the native code takes these tensors: contiguous float32 on the CPU, and nothing but data."""
-    return all(
-        type(t) in (Tensor, torch.nn.Parameter) and t.dtype == torch.float32 and t.device.type == "cpu" and t.is_contiguous()
-        for t in tensors
-    )
+    return all(type(t) in _DATA and t.dtype is torch.float32 and t.is_cpu and t.is_contiguous() for t in tensors)
 
 
 @dataclass(frozen=True)

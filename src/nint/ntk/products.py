@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nint.errors import UsageError
-from nint.fields.passes import Rows, chunks_of, written_out
+from nint.fields.passes import Rows, written_out
 from nint.machine.forward_mode import dual_level, make_dual, unpack_dual
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
@@ -57,7 +57,7 @@ def forward_rows(field: Forward, coords: Any, chunk_size: int) -> Tensor:
     n = len(coords)
     if n and (passes := written_out(field)) is not None:
         found = torch.empty(n, passes.out_features)
-        passes.forward(Rows(coords), chunks_of(n, chunk_size), found)
+        passes.forward(Rows(coords), passes.chunks(n, chunk_size), found)
         return found
     out: Tensor | None = None
     with torch.no_grad():
@@ -95,7 +95,7 @@ def vjp_rows(
     Cost: one forward and one backward per point.
     """
     if len(coords) and (passes := written_out(field if forward is None else forward)) is not None:
-        return passes.gradient(Rows(coords), chunks_of(len(coords), chunk_size), cotangent)[0]
+        return passes.gradient(Rows(coords), passes.chunks(len(coords), chunk_size), cotangent)[0]
     named = [(name, p) for name, p in field.named_parameters() if p.requires_grad]
     if not named:
         raise UsageError("The network has no trainable parameters, so its tangent kernel is zero.")
@@ -132,7 +132,7 @@ def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) ->
     n = len(coords)
     if n and (passes := written_out(field)) is not None:
         found = torch.empty(n, passes.out_features)
-        passes.tangent(Rows(coords), chunks_of(n, chunk_size), tangent, found)
+        passes.tangent(Rows(coords), passes.chunks(n, chunk_size), tangent, found)
         return found
     out: Tensor | None = None
     primal = trainable(field)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
+from nint.machine.malloc import keep_freed_memory
 from nint.probe.cost import Cost
 from nint.samplers.base import Selection
 from nint.training.engine import Run
@@ -49,9 +51,10 @@ def measured(trial: Run) -> Threads:
     """
     if trial.teacher.probe.device.type != "cpu":
         return Threads(torch.get_num_threads())
+    keep_freed_memory()  # as a run does
     probe, loss, optimizer = trial.teacher.probe, trial.teacher.loss, trial.optimizer
     choices = candidates()
-    batch = Selection(trial.teacher.select().indices[:_MOST_POINTS])  # more would take too long, and scale alike
+    batch = Selection(_typical(trial)[:_MOST_POINTS])  # more would take too long, and scale alike
 
     def work() -> None:
         optimizer.zero_grad()
@@ -61,3 +64,13 @@ def measured(trial: Run) -> Threads:
     number, seconds = fastest(work, trial.field, choices, LIMIT_S)
     optimizer.zero_grad()
     return Threads(number, choices, seconds)
+
+
+def _typical(trial: Run) -> Tensor:
+    """Points of a step in the middle of the run: a batch that grows is small at first."""
+    teacher, now = trial.teacher, trial.teacher.step
+    teacher.step = (trial.budget.steps or teacher.total_steps) // 2
+    try:
+        return teacher.select().indices
+    finally:
+        teacher.step = now

@@ -115,6 +115,10 @@ class Sampler(ABC, Generic[S]):
         """
         return state
 
+    def requires(self) -> frozenset[str]:
+        """What this one needs: `needs`, where settings do not change it."""
+        return self.needs
+
     def note(self, probe: Probe) -> str:
         """A sentence to show before the run where the strategy works differently on this pool; else empty."""
         return ""
@@ -250,6 +254,6 @@ def check_needs(sampler: Sampler[Any], probe: Probe, name: str) -> None:
     Raises:
         UsageError: says what is missing and which samplers work without it.
     """
-    if "grid2d" in sampler.needs and (probe.grid is None or len(probe.grid) != 2):
+    if "grid2d" in sampler.requires() and (probe.grid is None or len(probe.grid) != 2):
         shape = "points without a grid" if probe.grid is None else f"a {len(probe.grid)}-D grid"
         raise UsageError(f"{name} needs an image (a 2-D grid of points) but this signal is {shape}; use nint, int, evos or uniform.")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nint.fields.passes import Rows, SinePasses, chunks_of, written_out
+from nint.fields.passes import Rows, SinePasses, written_out
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
 from nint.ntk.products import forward_rows, row_chunks
@@ -125,7 +125,7 @@ def _written_out(
         predictions[part], losses[part] = prediction, loss.point_loss(prediction, y)
         return objective.point_gradient(prediction, y).div_(total)
 
-    gradient, slopes = passes.gradient(Rows(coords, indices), chunks_of(total, chunk_size), cotangent, want)
+    gradient, slopes = passes.gradient(Rows(coords, indices), passes.chunks(total, chunk_size), cotangent, want)
     for name, parameter in field.named_parameters():
         parameter.grad = gradient[name] if parameter.grad is None else parameter.grad.add_(gradient[name])
     return predictions, losses, [slope for slope in slopes if slope is not None]

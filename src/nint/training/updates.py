@@ -9,18 +9,22 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from nint.machine.matmul import fast_matmul
+from nint.machine.workers import share_out
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of Muon's quintic polynomial (Jordan 2024)."""
 
 _LEAST_NORM = 1e-7
+
+_LEAST_WORK = 2**22
+"""Multiplications of a product that are worth a task of their own."""
 
 
 class Optimizer(Protocol):
@@ -150,7 +154,7 @@ class AdamUpdates(Updates):
 
 
 class MuonUpdates(Updates):
-    """Muon (Jordan 2024) without weight decay, the matrices of one shape through Newton-Schulz as one batched product.
+    """Muon (Jordan 2024) without weight decay; matrices of one shape go through Newton-Schulz as batched products, which workers share.
 
     Settings: momentum, nesterov, ns_steps, adjust (`nint.training.optimizers.Muon`). The products are in bfloat16 where the processor
     multiplies it in hardware, else in float32, which is exact and faster there.
@@ -171,7 +175,7 @@ class MuonUpdates(Updates):
             by_shape.setdefault(p.shape, []).append(number)
         for shape, numbers in by_shape.items():
             stacked = torch.stack([moved[number] for number in numbers]).to(_fastest_type(parameters[0].device.type))
-            update = orthogonalised(stacked, settings["ns_steps"]).to(parameters[numbers[0]].dtype)
+            update = _shared_out(stacked, settings["ns_steps"]).to(parameters[numbers[0]].dtype)
             rate = settings["lr"] * _adjusted(shape, settings["adjust"])
             torch._foreach_add_([parameters[number] for number in numbers], list(update), alpha=-rate)
 
@@ -194,9 +198,28 @@ def orthogonalised(matrices: Tensor, steps: int) -> Tensor:
     x = matrices.mT if tall else matrices
     x = x / torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=_LEAST_NORM)
     for _ in range(steps):
-        gram = x @ x.mT
+        gram = x @ x.mT.contiguous()  # MKL is half as fast on the transposed view of small matrices
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
+
+
+def _shared_out(matrices: Tensor, steps: int) -> Tensor:
+    """`orthogonalised`, by the worker threads; which matrices go together depends on their shape alone."""
+    together = max(1, round(_LEAST_WORK / math.prod(matrices.shape[1:]) / min(matrices.shape[1:])))
+    parts = torch.split(matrices, together)
+    if matrices.device.type != "cpu" or len(parts) == 1:
+        return orthogonalised(matrices, steps)
+    out = torch.empty_like(matrices)
+
+    def task(part: Tensor, into: Tensor) -> Callable[[], None]:
+        def run() -> None:
+            with torch.no_grad():
+                into.copy_(orthogonalised(part, steps))
+
+        return run
+
+    share_out([task(part, into) for part, into in zip(parts, torch.split(out, together), strict=True)])
+    return out
 
 
 def _adjusted(shape: torch.Size, rule: str) -> float:
