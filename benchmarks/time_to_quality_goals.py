@@ -136,10 +136,10 @@ def goals(lines: Sequence[Line], dense: Sequence[dict[str, Any]]) -> list[Goal]:
             "seconds to 30 dB, 512x512, SIREN 5x256: default recipe / full, paper recipe (the paper's NINT: 0.51)", 0.08, large, large_value
         ),
         Goal("seconds to 28 dB, three 256x256, SIREN 5x128: default recipe / full, paper recipe", 0.06, small, small_value),
-        Goal("seconds to 25, 28, 30 dB: nint-fast / uniform, each in its best recipe", 0.85, fast, fast_value),
+        Goal("seconds to 25, 28, 30 dB: nint-fast / uniform, each in its best recipe", 0.80, fast, fast_value),
         Goal("share of training time spent on selection by nint-fast", 0.20, share_text, share, unit=percent),
         Goal("after 60 s, 512x512, SIREN 5x256: default recipe - NINT, paper recipe", 6, gain_text, gain, True, "{:+.0f} dB".format),
-        Goal("dense NINT step / the plain full-batch way", 0.45, dense_text, worst),
+        Goal("dense NINT step / the plain full-batch way", 0.35, dense_text, worst),
     ]
 
 

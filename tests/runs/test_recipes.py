@@ -12,6 +12,7 @@ from torch import nn
 
 import nint
 from nint.errors import UsageError
+from nint.fields import FIELDS
 from nint.fields.siren import Siren
 from nint.monitors import BaseMonitor
 from nint.runs import batches
@@ -41,7 +42,7 @@ def job_of(recipe="default", rows=9, columns=11, **settings):
 
 def test_the_paper_recipe_is_what_the_papers_say():
     job = job_of("paper")
-    assert (SAMPLERS.text(job.sampler), job.optimizer, job.lr, job.lr_schedule, job.warm_up) == ("nint", "adam", None, "constant", 0.0)
+    assert (SAMPLERS.text(job.sampler), job.optimizer, job.lr, job.lr_schedule, job.warm_up) == ("nint", "adam", 1e-4, "constant", 0.0)
     assert (job.rate, job.field, job.total_steps, job.notes, job.by_clock) == (1e-4, Siren(), 5000, (), False)
     assert make_job(picture(9, 11), device="cpu").settings() == job.settings()
     assert job_of("paper", budget=Budget(steps=7)).total_steps == job_of("paper", budget=Budget(seconds=7)).total_steps == 5000
@@ -213,6 +214,20 @@ def test_bad_settings_are_refused():
         with pytest.raises(UsageError) as caught:
             job_of(**settings)
         assert said in str(caught.value), settings
+
+
+@pytest.mark.parametrize("field", ["siren", "mlp", "pemlp", "ffn", "wire", "gauss", "finer"])
+def test_the_papers_recipe_trains_every_network_of_the_paper_at_its_rate(field):
+    job = make_job(picture(9, 11), recipe="paper", field=f"{field}:size=2x8", device="cpu")
+    assert job.rate == 1e-4 and job.rate_source == "the recipe's"
+    own = FIELDS.get(field).default_lr
+    assert [f"for {field} others use {own:g}: lr={own:g}" in note for note in job.notes] == ([] if own == 1e-4 else [True])
+    assert make_job(picture(9, 11), recipe="paper", field=f"{field}:size=2x8", lr=own, device="cpu").rate == own
+
+
+def test_a_network_that_the_paper_does_not_have_keeps_its_rate():
+    job = make_job(picture(9, 11), recipe="paper", field="grid", device="cpu")
+    assert job.rate == FIELDS.get("grid").default_lr and job.rate_source == "its own default"
 
 
 # The measured recipes themselves

@@ -96,6 +96,30 @@ def test_a_stubborn_image_ends_the_search_after_100_rounds(name, area, monkeypat
         assert edges.mean() == (min(enough) if enough else max(covered for *_, covered in rounds))
 
 
+@pytest.mark.parametrize("area", [0.02, 0.06, 0.1, 0.4])
+@pytest.mark.parametrize("name", [*STUBBORN, "clouds"])
+def test_the_search_as_released_keeps_the_last_edges(name, area):
+    """An independent loop: the published rule with nothing clamped, whatever it ends with."""
+    image = clouds() if name == "clouds" else STUBBORN[name]
+    threshold, theta = cv2.threshold(image, 0, 255, cv2.THRESH_OTSU)[0], 1.0
+    last = cv2.Canny(image, threshold / 2, threshold) > 0
+    for _ in range(100):
+        if 0.8 * area <= last.mean() <= 1.2 * area:
+            break
+        theta *= 1 + 15 * (last.mean() - area)
+        last = cv2.Canny(image, threshold / 2, theta * threshold) > 0
+    assert np.array_equal(search_edges(image, area, "released"), last)
+
+
+def test_the_search_as_released_is_a_setting():
+    image = checkerboard(block=1)[:, :, None]
+    probes, sampler = probe_on(image), Expansive(search="released", random_share=0.9)
+    last = search_edges(grey_levels(image), 0.1 * 0.2, "released")
+    grown = cv2.dilate(last.astype(np.uint8), np.ones((2, 2), np.uint8)).reshape(-1)
+    anchors = sampler.init(probes, 10, rng()).anchors.numpy()
+    assert len(anchors) == min(int(0.1 * 0.2 * image.size), grown.sum()) and grown[anchors].all()
+
+
 def test_the_stubborn_images_are_stubborn(monkeypatch):
     for image in STUBBORN.values():
         lengths = []

@@ -24,7 +24,7 @@ class BenchOptions:
 
     Attributes:
         names: table1 to table10, fig1 to fig10, all of them (all), or what they are (list)
-        scale: smoke (to try), cpu (reduced, for two CPU cores) or paper (the paper's sizes, for a GPU)
+        scale: smoke (to try), cpu (reduced, for two CPU cores), full-size (the paper's images, hours each) or paper (all of it, for a GPU)
         data: folder that holds Kodak, DIV2K, LibriSpeech, Stanford or FFHQ files (default: what OUT began with, else samples)
         out: folder for runs.jsonl, tables and figures (default: nint-bench/SCALE)
         seeds: runs of each row on each input, with the seeds 0, 1, ...

@@ -42,17 +42,26 @@ def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
     Returns:
         The files written.
 
-    Cost: one forward over all pixels.
+    Cost: one forward over all pixels, where the last snapshot is not of the finished run.
     """
     written = []
     if signal.layout.kind == "image":
-        decoded = fit.decode()
+        decoded = _decoded(folder / "snapshots", fit)
         signal.layout.write(decoded, folder / "reconstruction.png")
         written.append(folder / "reconstruction.png")
         written.append(_error_picture(folder / "error.png", signal, fit, decoded))
         written += _selection_picture(folder / "selection.png", folder / "snapshots", signal)
     written += _curve_picture(folder / "curve.png", signal, fit)
     return written
+
+
+def _decoded(snapshots: Path, fit: Fit) -> np.ndarray:
+    """The reconstruction: that of the last snapshot, where it is of the weights that were kept."""
+    taken = load_snapshots(snapshots)[-1:]
+    if taken and taken[0].step == fit.record.get("steps") and not fit.record.get("half"):
+        return taken[0].decoded
+    found: np.ndarray = fit.decode()
+    return found
 
 
 def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Path:

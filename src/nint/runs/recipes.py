@@ -57,7 +57,9 @@ class Recipe:
     field: str = "siren"
 
 
-PAPER = Recipe(lr_schedule="constant", warm_up=0.0, sampler="nint")
+PAPER = Recipe(lr=1e-4, lr_schedule="constant", warm_up=0.0, sampler="nint")
+PAPER_FIELDS = ("siren", "mlp", "pemlp", "ffn", "wire", "gauss", "finer")
+"""The networks of the paper, all of which it trains at one rate."""
 
 MEASURED: dict[str, Recipe] = {
     "image": Recipe(
@@ -181,7 +183,7 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
     """
     check_recipe(name)
     if name == "paper":
-        return Chosen(PAPER)
+        return _paper(field)
     kind, notes = signal.layout.kind, []
     recipe = MEASURED.get(kind, MEASURED["image"])
     if kind not in MEASURED:
@@ -194,6 +196,18 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
     if recipe.weight_scale is not None and recipe.octave:
         recipe = dataclasses.replace(recipe, weight_scale=_scale_for(recipe.weight_scale, recipe.octave, signal))
     return Chosen(recipe, tuple(notes))
+
+
+def _paper(field: FieldSpec | nn.Module | None) -> Chosen:
+    """The paper's settings; a network that it does not have keeps its own learning rate."""
+    if not isinstance(field, FieldSpec):
+        return Chosen(PAPER)
+    name, own = FIELDS.name_of(field), field.default_lr
+    if name not in PAPER_FIELDS:
+        return Chosen(dataclasses.replace(PAPER, lr=None))
+    if own == PAPER.lr:
+        return Chosen(PAPER)
+    return Chosen(PAPER, (f"The paper trains every network at {PAPER.lr:g}; for {name} others use {own:g}: lr={own:g}.",))
 
 
 def _scale_for(scale: float, octave: float, signal: Signal) -> float:

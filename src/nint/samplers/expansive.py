@@ -21,10 +21,12 @@ _ROUNDS = 100
 _GAIN = 15
 _TOLERANCE = 0.2
 _SMALLEST_FACTOR = 0.25
-"""A round at most quarters theta, where the published rule would make it negative and end the search."""
+"""A round at most quarters theta, where the published rule would make it negative."""
+
+SEARCHES = ("closest", "released")
 
 
-def search_edges(image: np.ndarray, area: float) -> np.ndarray:
+def search_edges(image: np.ndarray, area: float, search: str = "closest") -> np.ndarray:
     """Canny edges that cover about a wanted fraction of the image, `[rows, columns]` bool.
 
     Thresholds (0.5 o, theta o) with Otsu's o; theta starts at 1 and is multiplied by 1 + 15 (edge fraction - wanted fraction), at
@@ -33,11 +35,12 @@ def search_edges(image: np.ndarray, area: float) -> np.ndarray:
     Args:
         image: `[rows, columns]` uint8.
         area: Wanted edge fraction, 0..1.
-
-    Differs: where the search runs out, the closest edges that cover enough are kept, or the most that were seen; the last ones, as
-    published, may be none at all.
+        search: What is kept where it runs out. "released": the last edges, theta free to turn negative, as in the authors' code (which
+            ends with far more edges than wanted on many photographs). "closest": the closest edges that cover enough, else the most that
+            were seen, theta falling to no less than a quarter in a round.
     """
     threshold, theta, best = otsu(image), 1.0, (False, -np.inf)
+    least = -np.inf if search == "released" else _SMALLEST_FACTOR
     for _ in range(1 + _ROUNDS):
         edges = canny(image, 0.5 * threshold, theta * threshold)
         excess = edges.mean() - area
@@ -46,8 +49,8 @@ def search_edges(image: np.ndarray, area: float) -> np.ndarray:
             best, kept = rank, edges
         if abs(excess) <= _TOLERANCE * area:
             return edges
-        theta *= max(1 + _GAIN * excess, _SMALLEST_FACTOR)
-    return kept
+        theta *= max(1 + _GAIN * excess, least)
+    return edges if search == "released" else kept
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class Expansive(BatchSampler[ExpansiveState]):
     """
 
     random_share: float = setting(0.5, "fraction of the batch drawn uniformly", symbol="xi", at_least=0, at_most=1)
+    search: str = setting(
+        "closest", "edges kept where the search for a threshold runs out: closest, or released (the last)", choices=SEARCHES
+    )
 
     State = ExpansiveState
     works_on_subpools = False
@@ -87,7 +93,7 @@ class Expansive(BatchSampler[ExpansiveState]):
         most = int(area * len(probe))
         if most == 0:
             return ExpansiveState(total_steps, torch.empty(0, dtype=torch.long, device=probe.device), probe.epoch)
-        edges = dilate_2x2(search_edges(luma_8bit(probe.pool), area))
+        edges = dilate_2x2(search_edges(luma_8bit(probe.pool), area, self.search))
         anchors = torch.from_numpy(edges.ravel().nonzero()[0]).to(probe.device)
         if len(anchors) > most:
             anchors = anchors[random_rows(len(anchors), most, rng)].sort().values

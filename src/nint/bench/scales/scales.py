@@ -1,12 +1,12 @@
-"""How large a reproduction is: the paper's own sizes, sizes for two CPU cores, and sizes for a test."""
+"""How large a reproduction is: the paper's own sizes, those for two CPU cores (reduced, or whole and slow), and those of a test."""
 
 from __future__ import annotations
 
-from nint.bench.scales import cpu, paper, smoke
+from nint.bench.scales import cpu, full_size, paper, smoke
 from nint.bench.scales.sizes import Scale, Task
 from nint.errors import UsageError, nearest
 
-SCALES: dict[str, Scale] = {scale.name: scale for scale in (smoke.SCALE, cpu.SCALE, paper.SCALE)}
+SCALES: dict[str, Scale] = {scale.name: scale for scale in (smoke.SCALE, cpu.SCALE, full_size.SCALE, paper.SCALE)}
 
 
 def scale_named(name: str) -> Scale:

@@ -19,7 +19,7 @@ class Task:
         total_steps: What schedules read: the paper's T, scaled.
         steps: Budget in steps; None where it is `seconds`.
         seconds: Budget in training seconds; None where it is `steps`.
-        checkpoints: Where quality is tabled, one for each of the paper's, in the unit of the budget.
+        checkpoints: Where quality is tabled, in the unit of the budget: one for each of the paper's; its last ones may be missing.
         targets: Metric -> values to reach; the paper's own, and others where a smaller task cannot reach those.
         evaluations: How often quality is measured, the checkpoints aside.
         side: Images: side of the square that each is cut and resized to.
@@ -27,6 +27,8 @@ class Task:
         full_ms: For estimates: milliseconds of a step on all points with a SIREN of `size`; 0 where it was not measured.
         chosen_ms: Likewise of a step of the paper's method.
         evaluation_ms: Likewise of an evaluation, redrawing of points between two of them included.
+        sources: What it runs on, where that is not what the table names; as `PaperTable.inputs`.
+        timed: Whether seconds are tabled; not where runs share the machine.
     """
 
     inputs: int
@@ -42,6 +44,8 @@ class Task:
     full_ms: float = 0.0
     chosen_ms: float = 0.0
     evaluation_ms: float = 0.0
+    sources: tuple[str, ...] = ()
+    timed: bool = True
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
@@ -88,7 +92,7 @@ class Scale:
     """Sizes of everything that `nint bench` runs.
 
     Attributes:
-        name: "smoke", "cpu" or "paper".
+        name: "smoke", "cpu", "full-size" or "paper".
         about: What was reduced, in sentences for the reader of a table.
         images: Tables 1, 2, 5 and 8.
         sizes: Table 3; a row names its own network.

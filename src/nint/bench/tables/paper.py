@@ -57,7 +57,7 @@ class PaperTable:
         """Paths or "sample:NAME", each once."""
         count = self.sizes(scale).inputs
         found: list[str] = []
-        for wanted in self.inputs:
+        for wanted in self.sizes(scale).sources or self.inputs:
             kind, _, name = wanted.partition(":")
             if kind == "image":
                 found.append(inputs.image(name))
@@ -131,23 +131,27 @@ def estimate(scale: Scale, tables: Mapping[PaperTable, Mapping[Row, Iterable[Run
 def columns_of(table: str, task: Task) -> tuple[Column, ...]:
     """The columns of a table at a scale: the paper's at our own points, FLOPs beside every time, further targets, and what a run cost.
 
-    The paper's k-th checkpoint is the task's k-th. Its targets are kept; those that the task adds for the same metric stand beside them.
+    The paper's k-th checkpoint is the task's k-th; those that the task lacks are left out, and so are seconds where it is not timed. Its
+    targets are kept; those that the task adds for the same metric stand beside them.
     """
     names = published(table).columns
     values = [name for name in names if name.partition("@")[0] not in EFFORTS]
     points = list(dict.fromkeys(name.partition("@")[2] for name in values))
+    at = dict(zip(points, task.checkpoints, strict=False))  # the task may lack the paper's last ones
     found = [
-        Column(VALUE, name.partition("@")[0], task.checkpoints[points.index(name.partition("@")[2])], task.seconds is not None, name)
+        Column(VALUE, name.partition("@")[0], at[name.partition("@")[2]], task.seconds is not None, name)
         for name in values
+        if name.partition("@")[2] in at
     ]
     metrics = list(dict.fromkeys(_target(name)[0] for name in names if name not in values))
-    for what in _EFFORTS if metrics else ():
+    untimed = () if task.timed else (SECONDS, "training_seconds")
+    for what in [effort for effort in _EFFORTS if effort not in untimed] if metrics else ():
         for metric in metrics:
             printed = {point: name for name in names if name.startswith(f"{what}@") for of, point in [_target(name)] if of == metric}
             asked = {point for name in names if name not in values for of, point in [_target(name)] if of == metric}
             for point in sorted(asked | set(task.targets_of(metric)), reverse=metric in LOWER_IS_BETTER):
                 found.append(Column(what, metric, point, paper=printed.get(point, "")))
-    return (*found, *(Column(COST, name) for name in _COSTS))
+    return (*found, *(Column(COST, name) for name in _COSTS if name not in untimed))
 
 
 def _target(name: str) -> tuple[str, float]:

@@ -163,7 +163,11 @@ AUTHORS_OWN = (
     ),
     Row("evos:batch_share=0.5", AUTHORS, "EVOS as published: half of the points in a batch, at 1e-4."),
     Row("evos:schedule=step", AUTHORS, "EVOS's other published setting: a batch share of 0.2 that grows in ten stages."),
-    Row("soft-mining:longest_step=none", AUTHORS, "Soft Mining as published: no limit on a walker's step (the limit is ours)."),
+    Row(
+        "soft-mining:longest_step=none",
+        AUTHORS,
+        "Soft Mining by its paper's rule: no limit on a walker's step (the limit is ours; the code takes the slope per pixel).",
+    ),
     Row("nint-reference", AUTHORS, "NINT as its authors' released code has it, which ranks by the squared prediction."),
     Row("nint-reference:score=kernel", AUTHORS, "the same code with the one line put right that keeps it from ranking by the kernel."),
 )
