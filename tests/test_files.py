@@ -204,3 +204,9 @@ def test_reasons_hold_no_bytes_of_the_file():
     ):
         assert reason_of(ValueError(text)) == expected
     assert len(reason_of(ValueError("x" * 1000))) < 170
+
+
+def test_whole_numbers_of_json_that_no_float_holds_are_infinite():
+    """Where a number is checked for being finite, `math.isfinite` of such an integer would raise."""
+    assert loads(f"[{2**62}, {-(2**62)}, 7]", "run.json") == [2**62, -(2**62), 7]
+    assert loads("1" + "0" * 400, "run.json") == float("inf")

@@ -23,6 +23,9 @@ TEMPORARY = ".nint-tmp-"
 
 _KEY = "nint"
 _LONGEST_REASON = 160
+_DIGITS = 20
+"""Of a whole number in JSON, with its sign."""
+
 _DIVERTED = threading.RLock()  # file descriptor 2 is one for all threads
 
 
@@ -167,7 +170,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def loads(text: str, name: str) -> Any:
-    """What a JSON text holds.
+    """What a JSON text holds; a whole number of more than 19 digits as a float, of which infinity is checked for everywhere.
 
     Args:
         text: The text.
@@ -177,7 +180,7 @@ def loads(text: str, name: str) -> Any:
         UsageError: for a text that is not JSON, or nested more deeply than can be read.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else float(digits))
     except RecursionError:
         raise UsageError(f"{name} holds JSON that is nested too deeply to be read.") from None
     except ValueError as error:

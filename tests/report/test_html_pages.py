@@ -130,6 +130,15 @@ def test_without_snapshots_the_model_is_decoded(fitted):
     assert [attrs["alt"] for attrs in page.all("img")] == ["The reconstruction at the end."]
 
 
+@pytest.mark.parametrize(("array", "options", "name"), [("array", {"in_dims": 3}, "plane 0"), ("volume", {"kind": "volume"}, "plane")])
+def test_planes_of_an_array_whose_axes_have_no_letters(tmp_path, array, options, name):
+    nint.fit(
+        np.random.default_rng(0).random((5, 6, 7)), field="siren:size=1x8", sampler="uniform", budget=2, out=tmp_path / array, **options
+    )
+    write_report(tmp_path / array)
+    assert name in (tmp_path / array / "report.html").read_text()
+
+
 def test_a_damaged_snapshot_is_left_out(fitted):
     (fitted / "snapshots" / "step-000005.npz").write_bytes(b"PK damaged")
     labels = read(write_report(fitted)).data[0]["labels"]

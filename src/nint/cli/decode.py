@@ -87,6 +87,8 @@ def run(options: DecodeOptions) -> int:
     fit.layout.write(decoded, output)
     size = f"{decoded.shape[1]}x{decoded.shape[0]} " if fit.layout.kind == "image" else ""
     print(f"{output}: {size}from {source} ({fit.layout.describe()})")
+    for said in fit.layout.losses(ending_of(output)):
+        print(f"note: {said}")
     return 0
 
 

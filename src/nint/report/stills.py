@@ -36,8 +36,11 @@ class Viewer:
 
     @property
     def plane_name(self) -> str:
-        """Name of a plane: "frame", "plane z"."""
-        return "frame" if self.layout.kind == "video" else f"plane {getattr(self.layout, 'axes', '012')[self.axis or 0]}"
+        """Name of a plane: "frame", "plane z", and "plane 0" where axes have no letters."""
+        if self.layout.kind == "video":
+            return "frame"
+        letters, axis = getattr(self.layout, "axes", ""), self.axis or 0
+        return f"plane {letters[axis] if letters else axis}"
 
     def unit(self, decoded: np.ndarray) -> np.ndarray:
         """A decoded signal as `[*grid, c]` float32 in [0, 1]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def load_snapshots(folder: Path) -> list[Snapshot]:
                 found.append(
                     Snapshot(int(file["step"]), float(file["training_seconds"]), file["selected"], file["decoded"], int(file["pool"]))
                 )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, NotImplementedError, zlib.error, zipfile.BadZipFile):
             continue
     return sorted(found, key=lambda snapshot: snapshot.step)
 

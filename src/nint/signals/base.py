@@ -117,6 +117,10 @@ class Layout(ABC):
     def describe(self) -> str:
         """One line for a person: "768x512 RGB image, 8 bits"."""
 
+    def losses(self, ending: str) -> tuple[str, ...]:
+        """Sentences on what a file of this ending (with the dot, lower case) does not keep of what the signal's own file carried."""
+        return ()
+
     def check_comparable(self, other: Layout) -> None:
         """Refuses a signal against which a field of this layout cannot be measured.
 

@@ -35,7 +35,7 @@ class Adam(OptimizerSpec):
 
     beta1: float = setting(0.9, "decay of the gradient average", at_least=0, at_most=0.99999)
     beta2: float = setting(0.999, "decay of the squared-gradient average", at_least=0, at_most=0.9999999)
-    eps: float = setting(1e-8, "added to the denominator", above=0)
+    eps: float = setting(1e-8, "added to the denominator", above=0, at_most=1)
 
     def build(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
         """As for every optimizer."""
@@ -75,11 +75,11 @@ class Muon(OptimizerSpec):
     momentum: float = setting(0.95, "decay of the gradient average of hidden matrices", at_least=0, at_most=0.99999)
     ns_steps: int = setting(5, "Newton-Schulz steps", at_least=1, at_most=99)
     nesterov: bool = setting(True, "look one gradient ahead")
-    ratio: float = setting(1.0, "learning rate of hidden matrices over that of the rest", above=0)
+    ratio: float = setting(1.0, "learning rate of hidden matrices over that of the rest", above=0, at_most=1e6)
     adjust: str = setting("original", "how the rate follows a matrix's shape", choices=("original", "match_rms_adamw"))
     beta1: float = setting(0.9, "decay of Adam's gradient average", at_least=0, at_most=0.99999)
     beta2: float = setting(0.999, "decay of Adam's squared-gradient average", at_least=0, at_most=0.9999999)
-    eps: float = setting(1e-8, "added to Adam's denominator", above=0)
+    eps: float = setting(1e-8, "added to Adam's denominator", above=0, at_most=1)
 
     def build(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
         """As for every optimizer; parameters that are hidden matrices (`is_hidden_matrix`) go to Muon."""

@@ -225,3 +225,12 @@ def test_outputs_beyond_the_limit_are_refused_first(monkeypatch):
     monkeypatch.setattr(audio_layout, "DECODED_LIMIT", 2**20)
     with pytest.raises(UsageError, match=r"do not fit in memory: they need"):
         AudioLayout(2**20, 2, 8000).decode(lambda rows: pytest.fail("predicted"))
+
+
+def test_what_another_format_does_not_keep_is_said():
+    surround = AudioLayout(10, 6, 8000, "PCM_24", channel_mask=0x3F)
+    assert surround.losses(".wav") == ()
+    assert surround.losses(".flac") == ("Which loudspeaker each channel is for is not kept; only .wav keeps it.",)
+    assert "Samples are stored as Vorbis; the sound's own file has 24 bits." in surround.losses(".ogg")
+    assert AudioLayout(10, 1, 8000, "PCM_U8").losses(".flac") == ()
+    assert AudioLayout(10, 1, 8000, "FLOAT").losses(".flac") == ("Samples are stored as 24 bits; the sound's own file has 32-bit float.",)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nint.errors import UsageError, nearest
 from nint.settings import whole
-from nint.signals.audio.files import FORMATS, RATE_LIMIT, SAMPLE_BITS, SUBTYPES, Audio, write_audio
+from nint.signals.audio.files import FORMATS, RATE_LIMIT, SAMPLE_BITS, SUBTYPES, Audio, stored_subtype, write_audio
 from nint.signals.base import GridCoords, Layout, Predict
 
 LOW, HIGH = -5.0, 5.0
@@ -89,6 +89,16 @@ class AudioLayout(Layout):
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.frames / self.sample_rate_hz
+
+    def losses(self, ending: str) -> tuple[str, ...]:
+        """A coarser sample type, and which loudspeaker a channel is for where the format cannot say it."""
+        found = []
+        stored = stored_subtype(FORMATS[ending], self.subtype)
+        if SUBTYPES[stored] != SUBTYPES[self.subtype]:
+            found.append(f"Samples are stored as {SUBTYPES[stored]}; the sound's own file has {SUBTYPES[self.subtype]}.")
+        if self.channel_mask and ending != ".wav":
+            found.append("Which loudspeaker each channel is for is not kept; only .wav keeps it.")
+        return tuple(found)
 
     def check_comparable(self, other: Layout) -> None:
         """As in `Layout.check_comparable`; both must also last equally long, to a sample.
