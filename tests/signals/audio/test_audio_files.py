@@ -2,6 +2,7 @@ import math
 import os
 import re
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -362,3 +363,12 @@ def test_an_mp3_of_varying_bit_rate_without_a_length_is_refused(tmp_path):
     path.write_bytes(without_first_frame(path.read_bytes()))
     assert soundfile.info(str(path)).frames < 100_000  # what the library would have given
     assert "varying bit rate" in refused(path)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are text here")
+@pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg", ".mp3"])
+def test_a_name_that_is_not_text(tmp_path, ending):
+    path = tmp_path / os.fsdecode(b"caf\xe9" + ending.encode())
+    samples = np.sin(np.arange(4000) / 9, dtype=np.float32)[:, None] / 2
+    write_audio(Audio(samples, 8000), path)
+    assert read_audio(path).samples == pytest.approx(samples, abs=0.2 if ending in (".ogg", ".mp3") else 1e-4)

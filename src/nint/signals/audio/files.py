@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
     check_file(path, "an audio file")
     try:
         with quiet_stderr():
-            file = soundfile.SoundFile(str(path))
+            file = soundfile.SoundFile(_name(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: an ending of headerless files, of which no rate is known
         refuse(path, error)
     with file:
@@ -204,7 +205,7 @@ def write_audio(audio: Audio, path: str | Path) -> None:
 
     def write(target: Path) -> None:
         try:
-            with soundfile.SoundFile(str(target), "w", rate, channels, subtype, format=kind) as file:
+            with soundfile.SoundFile(_name(target), "w", rate, channels, subtype, format=kind) as file:
                 for begin in range(0, len(samples), _BLOCK):  # in blocks, because Vorbis takes what it gets onto its stack
                     file.write(_stored(samples[begin : begin + _BLOCK], subtype))
         except soundfile.SoundFileError as error:
@@ -214,6 +215,11 @@ def write_audio(audio: Audio, path: str | Path) -> None:
             set_channel_mask(target, audio.channel_mask)
 
     write_atomically(path, write)
+
+
+def _name(path: Path) -> str | bytes:
+    """A path as soundfile takes it: it cannot encode names that are not text, which Unix allows."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
 
 
 def stored_subtype(kind: str, subtype: str) -> str:
