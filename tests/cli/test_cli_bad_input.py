@@ -173,6 +173,14 @@ def test_resuming_with_other_settings_lists_them(cli, tmp_path: Path):
     assert contents(tmp_path) == before
 
 
+def test_the_record_of_another_run_is_kept(cli, fitted, tmp_path: Path):
+    before = (fitted / "run.json").read_bytes()
+    words = ("fit", "sample:camera", "--max-side", 12, "--size", "1x4", "--steps", 1, "--out", tmp_path / "another", "--force")
+    outcome = cli(*words, "--json", fitted / "run.json")
+    assert outcome.code == 2 and "is the record of another run; choose another file" in outcome.err
+    assert (fitted / "run.json").read_bytes() == before and not (tmp_path / "another").exists()
+
+
 def test_a_json_file_of_somebody_else_is_kept(cli, tmp_path: Path):
     noise(tmp_path / "a.png")
     (tmp_path / "mine.json").write_text('{"precious": 1}')

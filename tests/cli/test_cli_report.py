@@ -40,6 +40,14 @@ def test_someone_elses_page_is_refused_before_anything_is_done(cli, tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["report.html"]
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "run.json", "checkpoint.safetensors", "new.png"])
+def test_a_page_never_replaces_what_else_nint_has_written(cli, fitted, name):
+    before = {path: path.read_bytes() for path in fitted.rglob("*") if path.is_file()}
+    outcome = cli("report", fitted, "--out", fitted / name)
+    assert outcome.code == 2 and f"give --out a name that ends in .html, not '{name}'" in outcome.err
+    assert {path: path.read_bytes() for path in fitted.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import zipfile
 from html.parser import HTMLParser
 
 import numpy as np
@@ -137,6 +138,23 @@ def test_planes_of_an_array_whose_axes_have_no_letters(tmp_path, array, options,
     )
     write_report(tmp_path / array)
     assert name in (tmp_path / array / "report.html").read_text()
+
+
+def test_snapshots_that_are_damaged_inside_are_left_out(fitted):
+    """A member that is no .npy file comes as bytes, and a header that ends early is an error of NumPy's tokenizer."""
+    with np.load(fitted / "snapshots" / "step-000005.npz") as file:
+        whole = {name: file[name] for name in file.files}
+    header = b"\x93NUMPY\x01\x00" + (20).to_bytes(2, "little") + b"{'descr': '<f4', (((("
+    for name, content in (("step-000005.npz", b"not an array"), ("step-000002.npz", header)):
+        with zipfile.ZipFile(fitted / "snapshots" / name, "w") as archive:
+            for member, value in whole.items():
+                with archive.open(f"{member}.npy", "w") as target:
+                    if member == "decoded":
+                        target.write(content)
+                    else:
+                        np.save(target, value)
+    labels = read(write_report(fitted)).data[0]["labels"]
+    assert [label.split(",")[0] for label in labels] == ["step 1", "step 10"]
 
 
 def test_a_damaged_snapshot_is_left_out(fitted):

@@ -82,7 +82,7 @@ def _may_change(path: str, case: Case) -> bool:
     if not path.startswith("here/"):
         return False
     inner = path.removeprefix("here/")
-    if inner in case.replaceable:
+    if any(_same(place, inner) for place in case.replaceable):
         return True
     for target in ("run", "run-points", "compared"):
         if inner.startswith(f"{target}/") and any(_same(place, target) for place in case.writable):

@@ -116,19 +116,19 @@ class Suite:
 
 
 def names_of(words: Sequence[str]) -> list[str]:
-    """Names of tables and figures, each once; "all" is every one.
+    """Names of tables and figures, each once; "all" is every table and figure of the paper.
 
     Raises:
         UsageError: for none, or one that is not known; the nearest is named.
     """
     found: list[str] = []
     for word in words:
-        if word != EVERYTHING and word not in experiments.EXPERIMENTS:
-            known = [*experiments.EXPERIMENTS, EVERYTHING, "list"]
+        if word != EVERYTHING and word not in experiments.EXPERIMENTS | experiments.STUDIES:
+            known = [*experiments.EXPERIMENTS, *experiments.STUDIES, EVERYTHING, "list"]
             raise UsageError(f"There is no table or figure called '{word}'.{nearest(word, known)}")
         found += experiments.EXPERIMENTS if word == EVERYTHING else [word]
     if not found:
-        raise UsageError("nint bench needs NAME: table1 to table10, fig1 to fig10, all or list.")
+        raise UsageError("nint bench needs NAME: table1 to table10, fig1 to fig10, kernel, all or list.")
     return list(dict.fromkeys(found))
 
 

@@ -23,7 +23,7 @@ class BenchOptions:
     The same command goes on after an interruption; finished runs are never repeated, and failed ones are tried again.
 
     Attributes:
-        names: table1 to table10, fig1 to fig10, all of them (all), or what they are (list)
+        names: table1 to table10, fig1 to fig10, all of them (all), kernel (what the kernel is worth), or what they are (list)
         scale: smoke (to try), cpu (reduced, for two CPU cores), full-size (the paper's images, hours each) or paper (all of it, for a GPU)
         data: folder that holds Kodak, DIV2K, LibriSpeech, Stanford or FFHQ files (default: what OUT began with, else samples)
         out: folder for runs.jsonl, tables and figures (default: nint-bench/SCALE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
+from nint.runs.contents import CHECKPOINT, MODEL, RECORD
 
 STDOUT = "-"
 
@@ -37,6 +38,13 @@ def check_target(target: str | None, inputs: Iterable[Any] = (), taken: Iterable
         raise UsageError(f"--json {path} is not a regular file; give a file, or - for standard output.")
     if any(os.path.realpath(path) == os.path.realpath(other) for other in taken):
         raise UsageError(f"--json {path} is a file of the run itself; give another.")
+    own = {os.path.realpath(other.parent) for other in taken}
+    if (
+        path.name == RECORD
+        and os.path.realpath(path.parent) not in own
+        and any((path.parent / name).exists() for name in (MODEL, CHECKPOINT))
+    ):
+        raise UsageError(f"--json {path} is the record of another run; choose another file.")
     if path.exists() and not _is_record(path):
         raise UsageError(f"--json {path} exists and is not a record that nint wrote; choose another file.")
     folder = next((parent for parent in path.absolute().parents if parent.exists()), Path.cwd())

@@ -30,6 +30,7 @@ COLOURS = {
     "nint": "#d55e00",
     "nint-fast": "#332288",
     "nint-reference": "#e69f00",
+    "nint-ablation": "#aa4499",
     "full": "#000000",
     "uniform": "#8c8c8c",
     "int": "#0072b2",
@@ -42,7 +43,7 @@ COLOURS = {
 """Built-in sampler ("" is the recipe's choice) -> colour, in every picture and page: Okabe and Ito's palette, told apart by colour-blind
 eyes, with grey, wine, indigo and teal for its yellow."""
 
-_OTHERS = ("#117733", "#999933", "#aa4499", "#661100", "#6699cc")
+_OTHERS = ("#117733", "#999933", "#ddcc77", "#661100", "#6699cc")
 _DASHES: tuple[tuple[Any, str], ...] = (
     ("-", "solid"),
     ((0, (5, 2)), "dash"),

@@ -12,6 +12,9 @@ from nint.runs.folder import REPORT, check_writable, is_ours
 _PACKAGES = {"jinja2": "jinja2", "markdown_it": "markdown-it-py", "plotly": "plotly"}
 
 
+_ENDINGS = (".html", ".htm")
+
+
 def check_target(folder: Path, out: Path | None = None) -> Path:
     """The file to which the report about a folder is written.
 
@@ -20,7 +23,8 @@ def check_target(folder: Path, out: Path | None = None) -> Path:
         out: The file; None is report.html in the folder.
 
     Raises:
-        UsageError: for a folder, a file that is not a report of nint's, a location that cannot be written, or a missing package.
+        UsageError: for a folder, another ending than .html, a file that is not a report of nint's, a location that cannot be written, or a
+            missing package.
     """
     for module, package in _PACKAGES.items():
         if find_spec(module) is None:
@@ -28,6 +32,8 @@ def check_target(folder: Path, out: Path | None = None) -> Path:
     path = folder / REPORT if out is None else out
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give a file for the report.")
+    if path.suffix.lower() not in _ENDINGS:  # also keeps it from models and records, which nint wrote too
+        raise UsageError(f"A report is a page in HTML; give --out a name that ends in .html, not '{path.name}'.")
     if os.path.lexists(path) and (path.is_symlink() or not is_ours(path)):
         raise UsageError(f"'{path}' exists and is not a report that nint wrote; give another file with --out.")
     if out is not None:

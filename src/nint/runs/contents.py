@@ -49,6 +49,7 @@ COMPARE = Contents(
     (RECORDS, TABLE, *_DRAWN, *KEPT_RUNS, REPORT, LOG_FILES),
 )
 _OF_BENCH = ("inputs.json", "claims.md", "scoring.json")
+_STUDY = "kernel"
 _TABLE_ENDINGS, _FIGURE_ENDINGS = ("md", "tex", "csv", "jsonl"), ("png", "json")
 
 BENCH = Contents(
@@ -92,5 +93,7 @@ def of_bench(parts: Iterable[str], *, report: bool) -> tuple[str, ...]:
         parts: Names of its tables and figures.
         report: As for `of_fit`.
     """
-    files = (f"{part}.{ending}" for part in parts for ending in (_TABLE_ENDINGS if part.startswith("table") else _FIGURE_ENDINGS))
+    files = [f"{part}.{ending}" for part in parts for ending in (_TABLE_ENDINGS if part.startswith("table") else _FIGURE_ENDINGS)]
+    if _STUDY in parts:
+        files += [f"{_STUDY}.md", *(f"{_STUDY}-*.{ending}" for ending in _TABLE_ENDINGS)]
     return (RECORDS, *_OF_BENCH, *files, *KEPT_RUNS, *((REPORT,) if report else ()))

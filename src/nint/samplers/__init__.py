@@ -10,6 +10,7 @@ SAMPLERS = Registry(
         "nint": "nint.samplers.nint:Nint",
         "nint-fast": "nint.samplers.nint_fast:NintFast",
         "nint-reference": "nint.samplers.nint_reference:NintReference",
+        "nint-ablation": "nint.samplers.nint_ablation:NintAblation",
         "full": "nint.samplers.full:Full",
         "uniform": "nint.samplers.uniform:Uniform",
         "int": "nint.samplers.int:Int",

@@ -92,18 +92,26 @@ class Nint(ScoredSampler[NintState]):
 
         picker = Picker(len(probe), rng)
         if n_ntk > 0:
-            scores, state = self._ntk_scores(state, step, probe)
-            picker.top(scores, n_ntk)
+            scores, state = self._ntk_scores(state, step, probe, rng)
+            self.take(picker, scores, n_ntk)
         if n_error > 0:
             picker.top(gradient_norm(probe), n_error)
         scored = len(picker)
         picker.random(n_random)
         return Selection(picker.indices), replace(state, cached=CachedBatch(picker.indices, scored, probe.epoch))
 
-    def _ntk_scores(self, state: NintState, step: int, probe: Probe) -> tuple[Tensor, NintState]:
+    def scores(self, probe: Probe, rng: torch.Generator) -> Tensor:
+        """What the NTK part ranks by: the norm over channels of K g, `[n]`."""
+        return ntk_gradient_norm(probe)
+
+    def take(self, picker: Picker, scores: Tensor, count: int) -> None:
+        """Takes the NTK part: the points of highest score."""
+        picker.top(scores, count)
+
+    def _ntk_scores(self, state: NintState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Tensor, NintState]:
         scores = state.ntk_scores if state.ntk_epoch == probe.epoch else None
         # At multiples of alpha, or at the first scoring step after one that the scoring schedule skips.
         if scores is None or step // self.refresh_interval > state.ntk_step // self.refresh_interval:
-            scores = ntk_gradient_norm(probe)
+            scores = self.scores(probe, rng)
             state = replace(state, ntk_scores=scores, ntk_epoch=probe.epoch, ntk_step=step)
         return scores, state

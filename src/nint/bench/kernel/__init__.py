@@ -1,0 +1,1 @@
+"""What the tangent kernel is worth for choosing points: `nint bench kernel`."""
