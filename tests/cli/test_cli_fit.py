@@ -60,7 +60,7 @@ def test_fit_decode_eval_inspect(cli, tmp_path: Path):
         "nint:batch_share=0.2,schedule=constant,",
         "interval=dense,between=keep,random_share=0.7,refresh_interval=10,decay_rate=1",
         "204 points a step",
-        "0.0001 constant, the network's own default (Sitzmann et al. 2020",
+        "0.0001 constant, the recipe's",
         "adam:beta1=0.9",
         "10 steps; schedules are laid out for 5,000 steps; seed 0",
         "chunks of 4,096 points",

@@ -59,3 +59,10 @@ def test_a_page_never_replaces_what_else_nint_has_written(cli, fitted, name):
 def test_what_cannot_be_reported_on_is_one_sentence(cli, words, said):
     outcome = cli("report", *words)
     assert outcome.code == 2 and said in outcome.err and outcome.err.count("\n") == 1
+
+
+def test_a_record_that_is_no_json_is_one_sentence(cli, tmp_path):
+    (tmp_path / "rj").mkdir()
+    (tmp_path / "rj" / "run.json").write_text('{"a":')
+    outcome = cli("report", tmp_path / "rj")
+    assert outcome.code == 2 and outcome.err.count("\n") == 1 and ".." not in outcome.err

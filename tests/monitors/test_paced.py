@@ -103,3 +103,10 @@ def test_a_fit_says_so_in_its_curve(monkeypatch):
     record = nint.fit(PIXELS, budget=60, **SETTINGS).record
     assert all("subset" in row for row in record["curve"][:-1]) and "ssim" in record["curve"][-1]
     assert record["threads"] >= 1 and record["wall_seconds"] > record["training_seconds"] > 0
+
+
+def test_a_run_that_ends_by_its_psnr_is_measured_whatever_that_takes():
+    """Of a sound, whose quality cannot be estimated on a few points; 40 fast steps leave no time for it."""
+    budget = Budget(steps=40, psnr=1.0)
+    fit = nint.fit("sample:chirp", duration=0.05, field="siren:size=1x8", sampler="uniform", budget=budget, device="cpu")
+    assert fit.record["stopped"] == "reached 1 dB" and fit.record["steps"] < 40

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,8 +83,12 @@ def run(options: DecodeOptions) -> int:
     fit = Fit.load(source, device=device)
     check_apart(output, input_paths(fit.record.get("source")), "The output")
     if ending_of(output) not in fit.layout.suffixes:
-        raise UsageError(f"'{output}' has no ending that can be written; use {', '.join(fit.layout.suffixes)}.")
-    decoded = fit.decode(**_asked(options, fit.layout))
+        endings = ", ".join(ending or "a folder (no ending)" for ending in fit.layout.suffixes)
+        raise UsageError(f"'{output}' has no ending that a {fit.layout.kind} can be written with; use {endings}.")
+    asked = _asked(options, fit.layout)
+    if said := fit.layout.check_output(ending_of(output), asked):
+        print(f"nint: {said}", file=sys.stderr, flush=True)
+    decoded = fit.decode(**asked)
     fit.layout.write(decoded, output)
     size = f"{decoded.shape[1]}x{decoded.shape[0]} " if fit.layout.kind == "image" else ""
     print(f"{output}: {size}from {source} ({fit.layout.describe()})")

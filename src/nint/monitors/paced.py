@@ -24,7 +24,8 @@ class PacedEvaluation(BaseMonitor):
     """Adds a row to `run.curve` about fifty times over a run, in at most a tenth of its time, and a full one at the end.
 
     A row has the signal's metrics where measuring them all fits the pace. Where it does not, PSNR is estimated on `SUBSET` fixed random
-    points of the pool and the row says so ("subset": number of points); signals without PSNR are then measured more rarely.
+    points of the pool and the row says so ("subset": number of points); signals without PSNR are then measured more rarely. A run that ends
+    by its PSNR is measured fifty times whatever that takes.
 
     Args:
         share: Most of the run's time.
@@ -56,14 +57,15 @@ class PacedEvaluation(BaseMonitor):
             # an untried full evaluation is guessed from the forwards that training has made
             full_s = self._guess(run) if math.isnan(self._full_s) else self._full_s
             full = full_s <= pace_s and full_s <= max(allowed, pace_s)
-        if not full and not estimable and self._full_s > allowed:
+        awaited = run.budget.psnr is not None  # the run ends by it
+        if not full and not estimable and self._full_s > allowed and not awaited:
             return  # later
         began = time.perf_counter()
         if full or not estimable:
             evaluate(run)
             self._full_s = time.perf_counter() - began
         else:
-            if allowed < 0:
+            if allowed < 0 and not awaited:
                 return
             self._estimate(run)
         self._spent_s += time.perf_counter() - began

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import NintError, UsageError
-from nint.files import loads
+from nint.files import loads, reason_of
 from nint.report import facts
 from nint.report.blocks import Curves, Facts, Notes, Page, Section, Table
 from nint.report.curves import AXES, Course, clean_rows, group, metrics_of, thinned
@@ -71,7 +71,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         record = loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as the record of a run: {error}.") from error
+        raise UsageError(f"{path} cannot be read as the record of a run: {reason_of(error)}.") from error
     if not isinstance(record, dict):
         raise UsageError(f"{path} is not the record of a run.")
     return with_current_names(record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -116,6 +116,18 @@ class Layout(ABC):
     @abstractmethod
     def describe(self) -> str:
         """One line for a person: "768x512 RGB image, 8 bits"."""
+
+    def check_output(self, ending: str, options: Mapping[str, Any]) -> str:
+        """Refuses, before anything is predicted, what a file of this ending cannot hold; a sentence on what takes long, else empty.
+
+        Args:
+            ending: With the dot, in lower case.
+            options: Those of `decode`.
+
+        Raises:
+            UsageError: says what would be right.
+        """
+        return ""
 
     def losses(self, ending: str) -> tuple[str, ...]:
         """Sentences on what a file of this ending (with the dot, lower case) does not keep of what the signal's own file carried."""

@@ -224,3 +224,12 @@ def test_the_case_files(av):
     assert signal.layout.grid[0] >= count > 1
     assert detect_kind(case("image/alpha.gif")) == "video"
     assert any("Transparency" in note for note in load_video(case("image/alpha.gif")).report())
+
+
+def test_what_a_format_cannot_hold_is_refused_or_said_before_anything_is_predicted():
+    layout = VideoLayout((24, 10, 12), 3, "|u1", 0, 255, 12.0, (2, 1))
+    with pytest.raises(UsageError, match=r"24 frames cannot be written as .png; give the time of one"):
+        layout.check_output(".png", {})
+    assert layout.check_output(".png", {"frame": 0.5}) == layout.check_output(".mp4", {}) == ""
+    assert layout.check_output("", {"fps": 1000.0}) == "1,917 frames are decoded, at 1000 a second."
+    assert layout.losses(".mp4") == () and "2:1" in layout.losses(".gif")[0]

@@ -141,7 +141,10 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
         subtype, notes = file.subtype if file.subtype in SUBTYPES else "PCM_16", _left_out(file, path.name)
     if len(samples) < count:
         raise UsageError(f"'{path}' is damaged or cut short: {len(samples)} of {count} samples could be read.")
-    return Audio(samples, rate, subtype, channel_mask(path), notes)
+    mask = channel_mask(path)
+    if samples.shape[1] > 2 and not mask:
+        notes = (*notes, f"Its {samples.shape[1]} channels keep their order; which loudspeaker each is for is not kept.")
+    return Audio(samples, rate, subtype, mask, notes)
 
 
 def window(frames: int, sample_rate_hz: int, start: float | None, duration: float | None, name: str) -> tuple[int, int]:

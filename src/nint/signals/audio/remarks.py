@@ -30,7 +30,7 @@ def faults(samples: np.ndarray, layout: AudioLayout, name: str, beyond: int) -> 
         peak = float(np.abs(samples).max())
         found.append(
             f"'{name}' is quiet, with a peak of {peak:.3g} of full scale: it is amplified {1 / layout.gain:.4g} times for "
-            "training and decoded at its own level, and PSNR is relative to its peak."
+            "training and decoded at its own level, and PSNR is relative to its range, from minus its peak to its peak."
         )
     clipped = clipped_samples(samples, 1 - 2.0 ** (1 - PCM_BITS.get(layout.subtype, 64)))
     if clipped:

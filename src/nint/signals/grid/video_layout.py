@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ CHANNELS = {1: "grey", 3: "RGB"}
 """Channels of a video -> what they are called."""
 
 _LEAST_FPS, _MOST_FPS = 1e-4, 1e4
+_MANY_FRAMES = 500
 _BEYOND_FPS = 1e9
 _FINEST_ASPECT = 4096
 
@@ -110,6 +112,26 @@ class VideoLayout(GridLayout):
         check_decoded((count, rows, columns))
         coords = GridCoords((count, rows, columns), (first, -1.0, -1.0), (last, 1.0, 1.0))
         return Clip(self.decode_grid(predict, coords), pace, pixel_aspect=self._aspect(rows, columns))
+
+    def check_output(self, ending: str, options: Mapping[str, Any]) -> str:
+        """Refuses several frames for a .png before they are predicted, and tells how many frames there will be where they are many.
+
+        Raises:
+            UsageError: for several frames where only one can be kept.
+        """
+        fps = options.get("fps")
+        count = 1 if options.get("frame") is not None else self._pace(fps)[0]
+        if ending == ".png" and count > 1:
+            raise UsageError(f"{count} frames cannot be written as .png; give the time of one, or use .mp4 or .gif.")
+        pace = self.fps if fps is None else fps
+        return f"{count:,} frames are decoded, at {pace:g} a second." if count > _MANY_FRAMES else ""
+
+    def losses(self, ending: str) -> tuple[str, ...]:
+        """The shape of pixels, which GIF and PNG have no place for."""
+        if self.pixel_aspect == (1, 1) or ending == ".mp4":
+            return ()
+        width, height = self.pixel_aspect
+        return (f"That pixels are {width}:{height} wide is not kept; only .mp4 keeps it.",)
 
     def write(self, decoded: Clip, path: Path) -> None:
         """Writes .mp4, .gif, a folder of PNG files (a name without an ending), or a single frame as .png.

@@ -178,6 +178,11 @@ class ImageLayout(Layout):
             decoded[start : start + len(block)] = self._quantised(predict(grid[points])).reshape(len(block), crop_columns, self.channels)
         return decoded[..., 0] if self.channels == 1 else decoded
 
+    def losses(self, ending: str) -> tuple[str, ...]:
+        """The colour profile, where the format has no place for it."""
+        holds = ending != ".bmp" and not (ending == ".webp" and self.channels == 1)
+        return () if holds or not self.profile_bytes else (f"The colour profile is not kept, which {ending} has no place for.",)
+
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes pixels in the format of the ending, with their colour profile; see `nint.signals.image.write.write_image`."""
         from nint.signals.image.write import write_image
