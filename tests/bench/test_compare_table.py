@@ -241,7 +241,7 @@ def test_markdown_marks_and_says_how_it_was_measured(three):
     assert "| `full` | 18.00 | **32.00** |" in text
     assert "| `nint` | 17.00 ± 1.00 | <u>30.00 ± 1.73</u> |" in text
     assert "| `uniform` | " in text and "not reached (22.0)" in text
-    assert "Learning rate, constant: siren:size=2x16 0.0001 (its own default)." in text
+    assert "Learning rate, constant: siren:size=2x16 0.0001 (the recipe's)." in text
     assert "Every run has 40 steps and is evaluated every step. Schedules read 40 total steps." in text
     assert "mean ± sample standard deviation over 1 input and 3 seeds" in text
     assert "paired t-test" in text and "bootstrap interval" in text

@@ -56,6 +56,7 @@ def test_the_key_knows_what_decides_the_result():
         {"settings": (("lr", 2e-3), ("loss", "l1"))},
         {"threads": 2},
         {"content": "d0f15f3137f4acdf"},
+        {"method": "jpeg"},
     ]
     keys = [SPEC.key, *(dataclasses.replace(SPEC, **change).key for change in changes)]
     assert len(set(keys)) == len(keys)

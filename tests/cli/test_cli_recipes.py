@@ -132,7 +132,7 @@ def test_bad_settings(cli, tmp_path: Path, words: str, part: str):
 def test_compare_takes_a_recipe(cli, tmp_path: Path):
     words = ("compare", "sample:camera", "--max-side", 24, "--size", "2x16", "--samplers", "uniform", "--steps", 6, "--seeds", 1)
     out = cli(*words, "--out", "paper").out
-    assert line(out, "recipe") == "paper" and "learning rate 0.0001 (its own default)" in out
+    assert line(out, "recipe") == "paper" and "learning rate 0.0001 (the recipe's)" in out
     out = cli(*words, "--out", "default", "--recipe", "default").out
     assert line(out, "recipe") == "default" and "(the recipe's)" in out
     table = (tmp_path / "default" / "table.md").read_text()

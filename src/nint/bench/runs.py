@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SAMPLE = "sample:"
 _BESIDE_THE_RESULT = ("group", "keep", "snapshots_at", "log")
-_LATER = ("threads", "content")
+_LATER = ("threads", "content", "method")
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class RunSpec:
         content: Fingerprint of the signal, where a run on another content of the same name is another run.
         snapshots_at: When snapshots are kept; empty is at `evaluate_at`.
         log: Folder of a TensorBoard log, relative to that of the store; empty writes none.
+        method: What stands in the place of training (`nint.bench.classical`); empty trains.
 
     Raises:
         UsageError: unless there is one budget, and for values that JSON cannot carry.
@@ -72,6 +73,7 @@ class RunSpec:
     content: str = ""
     snapshots_at: tuple[float, ...] = ()
     log: str = ""
+    method: str = ""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
@@ -119,6 +121,8 @@ class RunSpec:
     @property
     def title(self) -> str:
         """One line for a person: "kodak/kodim04.png nint siren seed 0"."""
+        if self.method:
+            return f"{self.input_name} {self.method}"
         parts = [self.input_name, self.sampler or "recipe's sampler", self.field or "recipe's field", f"seed {self.seed}"]
         return " ".join(parts if self.recipe == "paper" else [*parts, f"recipe {self.recipe}"])
 

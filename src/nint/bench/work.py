@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from nint.bench.classical import classical_record
 from nint.bench.inputs import content_of
 from nint.bench.interleaved import InterleavedRun, interleave, sentence, warm_up
 from nint.bench.records import plain
@@ -62,6 +63,11 @@ def run_group(
             return
         progress(ended, f"preparing {spec.title}")
         try:
+            if spec.method:
+                record = classical_record(spec)
+                ended += 1
+                yield _identified(spec, record, None, facts)
+                continue
             job = spec.job()
         except Exception as error:  # a missing file, a setting that cannot be, a plug-in: the others go on
             ended += 1

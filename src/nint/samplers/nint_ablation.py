@@ -33,6 +33,8 @@ class NintAblation(Nint):
     Cost: of `nint`; at a refresh "variance" takes `probes` forward-mode passes over the pool, "prediction", "error" and "random" none.
     """
 
+    compared = False
+
     score: str = setting("kernel", "what the NTK part ranks by", choices=SCORES)
     draw: str = setting("top", "how it is taken: the highest scores, or at random in proportion to them", choices=DRAWS)
     probes: int = setting(16, "random directions that estimate the kernel's diagonal", at_least=1, at_most=10_000)

@@ -104,7 +104,8 @@ def samplers_of(asked: Comparison, pools: Sequence[Pool]) -> list[str]:
     found: dict[str, None] = {}
     for text in wanted:
         sampler = SAMPLERS.parse(text)
-        if default_selection and text not in asked.samplers and not all(_allowed(sampler, pool) for pool in pools):
+        unfit = not sampler.compared or not all(_allowed(sampler, pool) for pool in pools)
+        if default_selection and text not in asked.samplers and unfit:
             continue
         share = split_text(text)[1].get("batch_share")
         if asked.batch_share is not None and isinstance(sampler, BatchSampler) and share is None:

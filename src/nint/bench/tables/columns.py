@@ -67,6 +67,8 @@ class Column:
     def of(self, record: dict[str, Any]) -> float | None:
         """The column's value in a run that ended, in the unit that the paper prints; None where there is none."""
         curve = record["curve"]
+        if self.what != VALUE and record.get("method"):  # which was not trained
+            return None
         if self.what == COST:
             return _cost(record, self.metric)
         if self.what == VALUE:
@@ -80,7 +82,7 @@ class Column:
 
     def nearest(self, record: dict[str, Any]) -> float | None:
         """The best value that a run had, where it did not reach the target."""
-        return best(record["curve"], self.metric)
+        return None if record.get("method") else best(record["curve"], self.metric)
 
 
 def title_of(column: Column, factor: str = "") -> str:

@@ -34,7 +34,7 @@ _WHY_ABSENT = {
 def notes(data: TableData) -> dict[str, list[str]]:
     """How a table was made: heading -> sentences."""
     table, records = data.table, data.records
-    good = [record for record in records if record.get("error") is None]
+    good = [record for record in records if record.get("error") is None and not record.get("method")]  # those that were trained
     commands = [data.command] if data.command else sorted({record["command"] for record in records if record.get("command")})
     sections = {
         "Command": [f"`{command}`" for command in commands],

@@ -124,7 +124,10 @@ def estimate(scale: Scale, tables: Mapping[PaperTable, Mapping[Row, Iterable[Run
     for table, rows in tables.items():
         for row, specs in rows.items():
             for spec in specs:
-                seconds[spec.key] = table.sizes(scale).run_seconds(chosen=not row.text.startswith("full"), size=network_size(spec.field))
+                if not spec.method:
+                    seconds[spec.key] = table.sizes(scale).run_seconds(
+                        chosen=not row.text.startswith("full"), size=network_size(spec.field)
+                    )
     return sum(seconds.values())
 
 

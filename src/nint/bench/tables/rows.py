@@ -34,6 +34,7 @@ class Row:
         note: What a reader must know of it, as a sentence.
         options: Further options of the input's kind, as (name, value) pairs.
         printed_in: The table of the paper that has the row, where that is not the table itself.
+        method: What stands in the place of training (`nint.bench.classical`); `text` is then only a name.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Row:
     note: str = ""
     options: tuple[tuple[str, Any], ...] = ()
     printed_in: str = ""
+    method: str = ""
 
     @property
     def tokens(self) -> dict[str, str]:
@@ -87,6 +89,8 @@ class Row:
             seed: Seed.
             group: Runs of a group take turns.
         """
+        if self.method:
+            return self._untrained(task, source, seed, group)
         if self.recipe == "paper":
             settings: dict[str, Any] = {"lr": PAPER_LR, "total_steps": task.total_steps}
         else:  # a recipe chooses all of it for the budget
@@ -105,6 +109,22 @@ class Row:
             options=tuple(sorted((dict(task.options) | dict(self.options)).items())),
             settings=tuple(sorted(settings.items())),
             group=group,
+        )
+
+    def _untrained(self, task: Task, source: str, seed: int, group: str) -> RunSpec:
+        """The run of a method; a network is only there for its size."""
+        return RunSpec(
+            input=source,
+            field=sized("siren", task.size),
+            sampler="",
+            seed=seed,
+            steps=task.steps,
+            seconds=task.seconds,
+            evaluate_at=task.evaluate_at,
+            square=task.side,
+            options=tuple(sorted(dict(task.options).items())),
+            group=group,
+            method=self.method,
         )
 
 
@@ -152,6 +172,13 @@ def ours(without: Sequence[str] = ()) -> tuple[Row, ...]:
         Row("recipe=default", OURS, "our default recipe: it chooses sampler, initial scale, optimizer, rate and its decay for the budget."),
     )
     return tuple(row for row in rows if row.text not in without)
+
+
+JPEG = Row("JPEG", OURS, "no network: JPEG of at most as many bytes as the network's weights in float32.", method="jpeg")
+INTERPOLATED = (
+    Row("bicubic", OURS, "no network: bicubic interpolation (a = -0.5), pixel centres aligned.", method="bicubic"),
+    Row("Lanczos", OURS, "no network: Lanczos interpolation, three lobes, pixel centres aligned.", method="lanczos"),
+)
 
 
 AUTHORS_OWN = (
