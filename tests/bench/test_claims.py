@@ -30,6 +30,9 @@ VERDICTS = {
     "alpha50-lpips0.2": "holds",
     "xi0.6-psnr30": "holds",
     "lambda2-fastest": "holds",
+    "worst-stay-close": "in part",
+    "larger-batches": "holds",
+    "step-slightly": "in part",
     "default-9-of-12": "holds",
     "incremental-psnr30": "holds",
     "incremental-starts-dense": "does not hold",
@@ -38,6 +41,8 @@ VERDICTS = {
     "shape-chamfer": "in part",
     "shape-schedule": "in part",
     "shape-chamfer-squared": "does not hold",
+    "shape-int-chamfer": "holds",
+    "audio-leads": "in part",
     "super-resolution-quality": "does not hold",
     "super-resolution-seconds": "in part",
     "large-image-seconds": "holds",
@@ -48,6 +53,7 @@ VERDICTS = {
     "int-is-identity": "cannot tell",
     "first-order": "cannot tell",
     "fig1-psnr": "cannot tell",
+    "fig8-best": "cannot tell",
     "fig5-psnr": "cannot tell",
     "scoring-ms": "cannot tell",
 }
@@ -91,6 +97,11 @@ def test_claims_are_found_by_id_and_table():
         ("shape-iou", 3),
         ("shape-chamfer", 1),
         ("default-9-of-12", 9),
+        ("worst-stay-close", 19),
+        ("larger-batches", 5),
+        ("step-slightly", 1),
+        ("shape-int-chamfer", 5),
+        ("audio-leads", 8),
     ],
 )
 def test_the_figures(name, figure):
@@ -118,6 +129,7 @@ SLIPS = [
     ("xi0.6-psnr30", "table5", "nint:random_share=0.6", "iterations@30", 386),
     ("lambda2-fastest", "table5", "nint:decay_rate=2.0", "seconds@ssim0.9", 102.65),
     ("default-9-of-12", "table8", "nint", "seconds@lpips0.2", 93.51),
+    ("larger-batches", "table8", "nint:batch_share=0.4", "iterations@30", 319),
     ("incremental-psnr30", "table8", "nint:interval=incremental", "seconds@30", 25.94),
     ("shape-schedule", "table7", "nint:schedule=step", "chamfer@2000", 6.108),
     ("super-resolution-quality", "table9", "nint", "psnr@1000", 26.266),
@@ -204,3 +216,13 @@ def test_a_verdict_has_a_word():
         "does not hold",
         "cannot tell",
     ]
+
+
+def test_the_best_on_every_image_of_a_figure():
+    one = claim("fig8-best")
+    rows = {"nint": {"fig8 image a": 30.0, "fig8 image b": 29.0}, "uniform": {"fig8 image a": 29.0, "fig8 image b": 28.5}}
+    assert one.on_measured(rows).word == "holds"
+    rows["evos"] = {"fig8 image a": 28.0, "fig8 image b": 29.5}
+    lost = one.on_measured(rows)
+    assert lost.word == "in part" and lost.reason == "NINT leads on 1 of 2 images; it loses to evos (29.50 dB against 29.00)."
+    assert one.on_measured({"nint": {"psnr@60s": 30.0}}).word == "cannot tell"

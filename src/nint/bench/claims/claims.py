@@ -11,6 +11,7 @@ claim_checks.py.
 from __future__ import annotations
 
 from nint.bench.claims import checks as own
+from nint.bench.claims import settings_checks as settings
 from nint.bench.claims.beyond import KERNEL_AND_FIGURES, OTHER_SIGNALS
 from nint.bench.claims.verdicts import Claim, best_row, gain, largest_gain, leads, never_worse
 from nint.errors import UsageError, nearest
@@ -171,6 +172,27 @@ _SETTINGS = (
         "lambda = 2 is the fastest to 35 dB and to SSIM 0.9.",
         best_row("nint:decay_rate=2.0", ("seconds@35", "seconds@ssim0.9")),
         "table5",
+    ),
+    Claim(
+        "worst-stay-close",
+        "Sec. 4.3.3, Table 5",
+        "alpha = 1 and lambda = 0.1, the worst cases, stay close to the best (we ask for 10 %).",
+        settings.stays_close(("nint:refresh_interval=1", "nint:decay_rate=0.1"), _COSTS),
+        "table5",
+    ),
+    Claim(
+        "larger-batches",
+        "Sec. 8, Table 8",
+        "Larger batches barely improve anything in most cases (we ask for fewer than half of the cells, none by more than 10 %).",
+        settings.hardly_improves(tuple(f"nint:batch_share={share}" for share in (0.4, 0.6, 0.8)), "nint", _COSTS),
+        "table8",
+    ),
+    Claim(
+        "step-slightly",
+        "Sec. 8, Table 8",
+        "The step schedule improves slightly (we ask for more than half of the columns).",
+        settings.improves_slightly("nint:schedule=step", "nint", _COSTS),
+        "table8",
     ),
     Claim(
         "default-9-of-12",

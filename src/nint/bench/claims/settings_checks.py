@@ -1,0 +1,93 @@
+"""Checks of what the paper says about settings: how near to the best they stay, and what a change of one brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nint.bench.claims.verdicts import Check, Missing, Verdict, best_of, cell, contenders, gain_percent, is_better
+from nint.bench.published import Rows
+
+CLOSE_PERCENT = 10.0
+"""What we take "close" and "barely" to mean."""
+
+_PER_IMAGE = "fig8 image "
+
+
+def stays_close(settings: Sequence[str], columns: Sequence[str]) -> Check:
+    """Rows that are within `CLOSE_PERCENT` of the best of the table in every column."""
+
+    def check(rows: Rows, printed: bool) -> Verdict:
+        figures, far = {}, []
+        for row in settings:
+            for column in columns:
+                _, best = best_of(contenders(rows, column), column)
+                behind = 100 * abs(cell(rows, row, column) / best - 1)
+                figures[f"{row}, {column}"] = behind
+                if behind > CLOSE_PERCENT:
+                    far.append(f"{row} is {behind:.0f} % behind the best in {column}")
+        worst, most = max(figures.items(), key=lambda item: item[1])
+        near = len(figures) - len(far)
+        reason = f"Within {CLOSE_PERCENT:g} % of the best in {near} of {len(figures)} cells, at most {most:.1f} % behind ({worst})"
+        return Verdict(not far, f"{reason}.", {"near": float(near), "of": float(len(figures)), **figures}, partly=near > 0)
+
+    return check
+
+
+def hardly_improves(settings: Sequence[str], than: str, columns: Sequence[str]) -> Check:
+    """Rows that are not better than another in most cells, and nowhere by more than `CLOSE_PERCENT`."""
+
+    def check(rows: Rows, printed: bool) -> Verdict:
+        gains = {f"{row}, {column}": gain_percent(rows, row, column, than) for row in settings for column in columns}
+        better = {name: value for name, value in gains.items() if value > 0}
+        largest = max(gains.items(), key=lambda item: item[1])
+        reason = f"Better than {than} in {len(better)} of {len(gains)} cells, by at most {largest[1]:.1f} % ({largest[0]})"
+        few, small = 2 * len(better) < len(gains), largest[1] <= CLOSE_PERCENT
+        return Verdict(few and small, f"{reason}.", {"better": float(len(better)), "of": float(len(gains))}, partly=few or small)
+
+    return check
+
+
+def improves_slightly(row: str, than: str, columns: Sequence[str]) -> Check:
+    """A row that is better than another in more than half of the cells."""
+
+    def check(rows: Rows, printed: bool) -> Verdict:
+        better = [column for column in columns if is_better(cell(rows, row, column), cell(rows, than, column), column)]
+        reason = f"{row} is better than {than} in {len(better)} of {len(columns)} columns{': ' + ', '.join(better) if better else ''}."
+        holds = 2 * len(better) > len(columns)
+        return Verdict(holds, reason, {"better": float(len(better)), "of": float(len(columns))}, partly=bool(better))
+
+    return check
+
+
+def one_metric_only(row: str, than: str, gained: Sequence[str], lost: Sequence[str]) -> Check:
+    """A row that is better than another in most of some columns, and not in all of some others."""
+
+    def check(rows: Rows, printed: bool) -> Verdict:
+        there, here = (
+            sum(is_better(cell(rows, row, column), cell(rows, than, column), column) for column in columns) for columns in (gained, lost)
+        )
+        reason = f"Against {than}, {row} is better in {there} of {len(gained)} Chamfer distances and in {here} of {len(lost)} IoUs."
+        figures = {"gained": float(there), "of": float(len(gained)), "also": float(here)}
+        return Verdict(2 * there > len(gained) and here < len(lost), reason, figures, partly=2 * there > len(gained))
+
+    return check
+
+
+def leads_on_every_image() -> Check:
+    """NINT has the highest PSNR of the rows of Fig. 8 on each of its images."""
+
+    def check(rows: Rows, printed: bool) -> Verdict:
+        images = list(dict.fromkeys(column for values in rows.values() for column in values if column.startswith(_PER_IMAGE)))
+        if not images or "nint" not in rows:
+            raise Missing("Fig. 8 was not made here.")
+        lost = []
+        for column in images:
+            known = [(row, value) for row, values in rows.items() if (value := values.get(column)) is not None]
+            name, best = best_of(known, column)
+            if is_better(best, rows["nint"].get(column), column):
+                lost.append(f"{name} ({best:.2f} dB against {cell(rows, 'nint', column):.2f})")
+        led = len(images) - len(lost)
+        reason = f"NINT leads on {led} of {len(images)} images{'; it loses to ' + ', '.join(lost) if lost else ''}."
+        return Verdict(not lost, reason, {"led": float(led), "of": float(len(images))}, partly=led > 0)
+
+    return check
