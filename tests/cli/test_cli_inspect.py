@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from nint.fields.siren import Siren
+from nint.files import load_tensors, save_tensors
 from nint.runs.model import Fit
 from nint.signals.audio.signal import AudioLayout
 from nint.signals.grid.array import ArrayLayout
@@ -57,3 +58,11 @@ def test_held_out_pixels_are_samples_too(cli, tmp_path: Path):
     size = (tmp_path / "run" / "model.safetensors").stat().st_size
     assert f"{8 * size / 128:.2f} bits per sample in the model" in cli("inspect", "run").out
     assert "bits per sample in the parameters, 8 in the original" in cli("inspect", "run/checkpoint.safetensors").out
+
+
+@pytest.mark.parametrize("entry", [{"value_range": [0, 1, 2]}, {"value_range": ["a", "b"]}, {"value_range": 3}, {"metrics": [1]}])
+def test_an_edited_header_is_one_sentence(cli, fitted, tmp_path, entry):
+    tensors, header = load_tensors(fitted / "model.safetensors")
+    save_tensors(tmp_path / "edited.safetensors", tensors, header | entry)
+    outcome = cli("inspect", tmp_path / "edited.safetensors")
+    assert outcome.code == 2 and outcome.err.count("\n") == 1 and "is not a complete model" in outcome.err

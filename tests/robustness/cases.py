@@ -304,7 +304,8 @@ def _path_case(place: Place) -> Case:
         words, writable = ["eval", "run", source, "--json", file], (file,)
     else:
         words, writable = ["report", rng.choice(("run", "compared")), "--out", file], (file,)
-    return Case("paths", " ".join(words), words, writable, (source,), replaceable)
+    read = () if command in ("decode", "report") else ("a.csv",) if command == "at" else (source,)
+    return Case("paths", " ".join(words), words, writable, read, replaceable)
 
 
 def _special_case(place: Place) -> Case:

@@ -31,13 +31,13 @@ def run(options: InspectOptions) -> int:
     path = model_path(options.model)
 
     from nint.cli.show import Show
-    from nint.files import load_tensors
+    from nint.files import load_tensors, reason_of
 
     tensors, header = load_tensors(path)
     try:
         rows = _rows(path, tensors, header)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is not a complete model: {error}") from error
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise UsageError(f"{path} is not a complete model: {reason_of(error)}.") from error
     Show().facts(rows)
     return 0
 

@@ -36,6 +36,14 @@ class SineLayer(nn.Module):
         self.linear = layer
         self.omega_0 = omega_0
 
+    def activation(self, z: Tensor) -> Tensor:
+        """What the layer makes of z = W x + b, with its derivatives.
+
+        Raises:
+            NotImplementedError: a kind of layer has its own.
+        """
+        raise NotImplementedError
+
     @property
     def kernel(self) -> SineKernel:
         """What is computed of W x + b once `fold` has gone into W and b."""

@@ -21,6 +21,10 @@ from nint.settings import setting
 class Sine(SineLayer):
     """x -> sin(omega_0 (W x + b)), `[..., in] -> [..., out]`."""
 
+    def activation(self, z: Tensor) -> Tensor:
+        """Sin(omega_0 z)."""
+        return sine(self.omega_0 * z)
+
     def forward(self, x: Tensor) -> Tensor:
         """`[..., in] -> [..., out]`."""
         # scaling the small weight matrix instead of the large activations saves a pass over memory

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
-from nint.files import load_tensors, save_tensors
+from nint.files import load_tensors, reason_of, save_tensors
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
 from nint.ntk.products import chunk_size_for, forward_rows, row_chunks
@@ -179,8 +179,10 @@ class Fit:
                 raise UsageError(f"{name} holds a {header['module']}, which is not one of nint's networks; pass it with field=...")
             state = {key.removeprefix("field/"): value for key, value in tensors.items() if key.startswith("field/")}
             module.load_state_dict(state)
-        except (KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-            raise UsageError(f"{name} is not a complete model: {error}") from error
+        except UsageError:
+            raise
+        except (LookupError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
+            raise UsageError(f"{name} is not a complete model: {reason_of(error)}.") from error
         return cls(module, spec, layout, header.get("metrics"), header.get("record"))
 
     def to(self, device: str | torch.device) -> Fit:

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import torch
 from torch import nn
 
+from nint.bandwidth.auto import without_auto
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.precision import check_precision
@@ -130,7 +131,7 @@ class FitSettings:
         Raises:
             UsageError: for a text form that cannot be read.
         """
-        named: FieldSpec | nn.Module | None = FIELDS.parse(self.field)
+        named: FieldSpec | nn.Module | None = FIELDS.parse(without_auto(self.field)[0])
         return named
 
     def check(self) -> None:

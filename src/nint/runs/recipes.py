@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from nint.bandwidth.auto import said, with_choices, without_auto
+from nint.bandwidth.search import Choice
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
@@ -134,7 +136,12 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None) -> Compl
     share = share_of(recipe, SAMPLERS.name_of(sampler), signal)
     sampler, sizing = sized(sampler, named, signal, share, bounded=asked.recipe != "paper")
     requested = {"omega_0": signal.defaults.omega_0, "first_bias": signal.defaults.first_bias, "weight_scale": recipe.weight_scale}
-    field, applied = _with_defaults(recipe.field if asked.field is None else asked.field, requested)
+    form, automatic = without_auto(recipe.field if asked.field is None else asked.field)
+    field, applied = _with_defaults(form, {name: value for name, value in requested.items() if name not in automatic})
+    choices: tuple[Choice, ...] = ()
+    if automatic and isinstance(field, FieldSpec):
+        field, choices = with_choices(field, automatic, signal, asked.seed)
+        applied |= {choice.setting: choice.value for choice in choices}
     plain: dict[str, Any] = {
         "optimizer": recipe.optimizer if asked.optimizer is None else asked.optimizer,
         "lr": recipe.lr if asked.lr is None else asked.lr,
@@ -145,7 +152,7 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None) -> Compl
     left_out = {name: value for name, value in plain.items() if getattr(asked, name) is None}
     forms = {name: getattr(recipe, name) for name in ("field", "sampler") if getattr(asked, name) is None}
     chosen = {name: value for name, value in (forms | applied | batch_of(sampler, named) | left_out).items() if value is not None}
-    return Completed(field=field, sampler=sampler, chosen=chosen, notes=(*choice.notes, *sizing), **plain)
+    return Completed(field=field, sampler=sampler, chosen=chosen, notes=(*choice.notes, *sizing, *map(said, choices)), **plain)
 
 
 def _with_defaults(form: Any, requested: dict[str, Any]) -> tuple[FieldSpec | nn.Module, dict[str, Any]]:
