@@ -20,7 +20,7 @@ from nint.ntk.layerwise import patch_kernel
 from nint.signals.base import Signal
 
 SETTINGS: dict[tuple[str, str], tuple[float, ...]] = {
-    ("siren", "weight_scale"): (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8),
+    ("siren", "weight_scale"): (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0),
     ("finer", "weight_scale"): (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0),
     ("siren", "omega_0"): (7.5, 15.0, 30.0, 60.0, 120.0),
     ("finer", "omega_0"): (7.5, 15.0, 30.0, 60.0, 120.0),

@@ -18,6 +18,7 @@ from nint.version import __version__
 
 COMMANDS = {
     "fit": ("nint.cli.fit:FitOptions", "fit a network to an image, a sound, a shape, a video, a volume, ..."),
+    "tune": ("nint.cli.tune:TuneOptions", "which bandwidth the kernel chooses for a signal, before any training"),
     "decode": ("nint.cli.decode:DecodeOptions", "write a fitted signal at any size"),
     "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against a file"),
     "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
