@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.bench.claims.claims import CLAIMS
+from nint.bench.claims.settings_checks import PER_IMAGE
 from nint.bench.claims.verdicts import Claim, Verdict
 from nint.bench.published import Rows
 from nint.files import loads, write_text
@@ -22,10 +23,13 @@ def figure_rows(folder: Path) -> dict[str, dict[str, float | None]]:
     found: dict[str, dict[str, float | None]] = {}
     for path in sorted([*folder.glob("fig*.json"), *folder.glob("scoring.json")]):
         try:
-            rows = loads(path.read_text(encoding="utf-8"), path.name).get("rows", {})
+            content = loads(path.read_text(encoding="utf-8"), path.name)
+            rows = dict(content.get("rows", {}))
+            for shown in content.get("images", ()) if path.stem == "fig8" else ():  # whose claim is about every image
+                rows[shown["row"]] = {**rows.get(shown["row"], {}), f"{PER_IMAGE}{shown['image']}": shown["psnr"]}
             for row, values in rows.items():
                 found[row] = {**values, **found.get(row, {})}
-        except (OSError, ValueError, AttributeError, TypeError):
+        except (OSError, ValueError, AttributeError, TypeError, KeyError):
             continue
     return found
 
