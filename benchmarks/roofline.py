@@ -49,6 +49,7 @@ CHUNK = chunk_size_for(torch.device("cpu"))
 LARGE = 1024
 MEMORY_BYTES = 2**28
 IN, OUT = 2, 3
+Ways = dict[str, tuple[Callable[[], Any], float]]
 LEAST_S = 0.02  # a way is repeated within a measurement until it takes as long
 
 
@@ -91,7 +92,17 @@ def _times(function: Callable[[], Any]) -> int:
 
 def machine_rates(widths: list[int], repeats: int, threads: int = 1, memory_bytes: int = MEMORY_BYTES) -> dict[str, float]:
     """Products in flop/s by shape and arithmetic, sines and cosines a second, bytes a second; of so many threads together."""
-    copies = [_ways(widths, memory_bytes) for _ in range(threads)]
+    return rates([_ways(widths, memory_bytes) for _ in range(threads)], repeats)
+
+
+def rates(copies: list[Ways], repeats: int) -> dict[str, float]:
+    """Amount of work a second of each way.
+
+    Args:
+        copies: One for each thread, alike, each with memory of its own: name -> (function, amount of one call).
+        repeats: Measurements, of which the median counts.
+    """
+    amounts: dict[str, float] = {}
 
     def together(name: str) -> Callable[[], None]:
         times = _times(copies[0][name][0])
@@ -103,16 +114,15 @@ def machine_rates(widths: list[int], repeats: int, threads: int = 1, memory_byte
 
             return run
 
-        amounts[name] = threads * times * copies[0][name][1]
+        amounts[name] = len(copies) * times * copies[0][name][1]
         tasks = [many(copy[name][0]) for copy in copies]
         return lambda: share_out(tasks)
 
-    amounts: dict[str, float] = {}
     seconds = alternate({name: together(name) for name in copies[0]}, repeats)
     return {name: amounts[name] / statistics.median(taken) for name, taken in seconds.items()}
 
 
-def _ways(widths: list[int], memory_bytes: int) -> dict[str, tuple[Callable[[], Any], float]]:
+def _ways(widths: list[int], memory_bytes: int) -> Ways:
     """What is timed, with memory of its own, and the amount of work of one call."""
     generator = torch.Generator().manual_seed(0)
 

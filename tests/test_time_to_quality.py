@@ -337,5 +337,5 @@ def test_the_roofline_of_a_small_network_by_hand():
     bound = least_seconds("2x4", 100.0, 4.0, 2.0)
     assert bound["forward"]["least_s"] == pytest.approx(0.72 + 8 / 4)
     assert bound["training step"]["least_s"] == pytest.approx(2.0 + 8 / 2)
-    found = rates({"work": (lambda: math.fsum(range(1000)), 1000.0)}, 2)
+    found = rates([{"work": (lambda: math.fsum(range(1000)), 1000.0)}], 2)
     assert 1e4 < found["work"] < 1e12

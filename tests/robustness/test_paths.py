@@ -46,7 +46,7 @@ def master(tmp_path_factory):
         ("decode cloud linked-points.csv --at points.csv --force", "is also the input"),
         ("decode run hard.png --force", "hard.png is also the input"),
         ("decode run link.png --force", "link.png is not a regular file"),
-        ("report run --out p.png", "is not a report"),
+        ("report run --out p.png", "ends in .html"),
     ],
 )
 def test_what_once_cost_a_file_is_refused(master, tmp_path, command, said):
