@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nint.bench.kernel.summary import Effect, last_of
-from nint.bench.kernel.variants import VARIANTS
+from nint.bench.kernel.variants import SHORT, VARIANTS
 from nint.plots.style import FAINT, INK, LARGE, NORMAL, SMALL, new_figure, plain_axes, save
 
 _COLOURS = {"siren": "#0072b2", "finer": "#d55e00", "ffn": "#009e73", "grid": "#882255"}
@@ -36,7 +36,7 @@ def draw(effects: Sequence[Effect], path: Path) -> Path:
             means = [effect.mean for effect in shown]
             lengths = [[effect.mean - effect.low for effect in shown], [effect.high - effect.mean for effect in shown]]
             axes.errorbar(means, places, xerr=lengths, fmt="o", markersize=3, linewidth=1, color=_COLOURS.get(field, INK), label=field)
-        axes.set_yticks(range(len(variants)), [text.replace("nint-ablation", "") or "(K g)" for text in variants])
+        axes.set_yticks(range(len(variants)), [SHORT[text] for text in variants])
         axes.tick_params(labelsize=SMALL, colors=INK)
         axes.set_title(own[0].title, fontsize=NORMAL, color=INK, loc="left")
         plain_axes(axes, own[0].column)

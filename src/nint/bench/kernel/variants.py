@@ -33,6 +33,32 @@ VARIANTS = (
     Row("full", "", "every point."),
 )
 
+SHORT = dict(
+    zip(
+        (row.text for row in VARIANTS),
+        (
+            "error alone",
+            "K g",
+            "last layer's K g",
+            "prediction (as released)",
+            "error x root of K's diagonal",
+            "K g, density",
+            "last layer's K g, density",
+            "prediction, density",
+            "error x root of diagonal, density",
+            "error, density",
+            "K g throughout, every 10 steps",
+            "K g throughout, fresh",
+            "Algorithm 1 (all of it K g, fresh)",
+            "least variance, whole batch",
+            "uniform",
+            "full",
+        ),
+        strict=True,
+    )
+)
+"""Variant -> its name in pictures."""
+
 
 @dataclass(frozen=True)
 class Case:
