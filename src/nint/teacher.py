@@ -11,7 +11,7 @@ for _ in range(1000):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Feedback, Sampler, Selection, check_needs
 from nint.samplers.candidates import effective
+from nint.samplers.saving import Saved, from_dict, to_dict
 from nint.signals.base import Pool
 
 _SEED_OFFSET = 0x5EED
@@ -217,6 +218,36 @@ class Teacher:
         self.state = self.sampler.observe(self.state, self.step, self._selection, feedback)
         self._selection = None
         self.step += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that decides what comes next, but for network, points and settings: tensors on the CPU, and one text.
+
+        A teacher that is made anew with the same settings and has it loaded chooses the same points.
+
+        Raises:
+            UsageError: between a batch and its report.
+        """
+        self._check_between_steps()
+        saved = Saved(self.step, self.probe.epoch, self.cost, self.state, self.rng.get_state())
+        return to_dict(saved, self.sampler, self.total_steps)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Undoes `state_dict`. Points that were replaced since the start are replaced again before it.
+
+        Raises:
+            UsageError: for the state of a teacher with another sampler or length, and between a batch and its report.
+        """
+        self._check_between_steps()
+        saved = from_dict(state_dict, self.sampler, self.total_steps, self.state, self.probe.device)
+        self.step, self.state = saved.step, saved.state
+        vars(self.cost).update(vars(saved.cost))
+        self.rng.set_state(saved.rng)
+        self.probe.pool = replace(self.probe.pool, epoch=saved.epoch)
+        self.probe.clear_cache()
+
+    def _check_between_steps(self) -> None:
+        if self._selection is not None:
+            raise UsageError("The state is saved and loaded between steps, not between a batch and its observe().")
 
     def replace_pool(self, coords: Any, values: Any, grid: tuple[int, ...] | None = None) -> None:
         """Trains on other points from now on; everything cached by index is dropped."""

@@ -59,3 +59,8 @@ def test_a_reader_who_has_left_is_no_error():
     done = subprocess.run([sys.executable, "-m", "nint.cli.main", "--help"], stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_package_is_a_command_too():
+    found = subprocess.run([sys.executable, "-m", "nint", "--version"], capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("nint ") and found.stderr == ""

@@ -3,9 +3,9 @@ import torch
 
 from nint.errors import UsageError
 from nint.fields import FIELDS
-from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.samplers.candidates import Candidates
+from nint.samplers.tree import flatten, unflatten
 from nint.teacher import Teacher
 
 N = 4000

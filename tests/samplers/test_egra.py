@@ -12,8 +12,8 @@ from torch import nn
 
 from nint.probe.objectives import L2
 from nint.probe.probe import Probe
-from nint.runs.tree import flatten, unflatten
 from nint.samplers.egra import Egra, EgraState
+from nint.samplers.tree import flatten, unflatten
 from nint.signals.base import GridCoords, Pool
 
 FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed

@@ -10,9 +10,9 @@ from torch import nn
 
 from nint.probe.objectives import L2
 from nint.probe.probe import Probe
-from nint.runs.tree import flatten, unflatten
 from nint.samplers import expansive
 from nint.samplers.expansive import Expansive, ExpansiveState, search_edges
+from nint.samplers.tree import flatten, unflatten
 from nint.signals.base import GridCoords, Pool
 
 FALSE_ALARM = 1e-6  # of each statistical test, for a fresh seed

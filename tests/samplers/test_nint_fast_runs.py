@@ -11,11 +11,11 @@ from nint.files import load_tensors, save_tensors
 from nint.probe.cost import Cost
 from nint.probe.objectives import L1, L2
 from nint.probe.probe import Probe
-from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.samplers import cells as cells_module
 from nint.samplers.base import Feedback
 from nint.samplers.nint_fast import NintFast, NintFastState
+from nint.samplers.tree import flatten, unflatten
 from nint.signals.base import GridCoords, Pool
 from nint.teacher import Teacher
 

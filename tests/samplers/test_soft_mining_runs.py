@@ -12,9 +12,9 @@ from nint.errors import UsageError
 from nint.probe.cost import Cost
 from nint.probe.objectives import L1, L2
 from nint.probe.probe import Probe
-from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
 from nint.samplers.soft_mining import SoftMining, SoftMiningState
+from nint.samplers.tree import flatten, unflatten
 from nint.signals.base import GridCoords, Pool
 from nint.teacher import Teacher
 from nint.training.gradient import accumulate_gradient

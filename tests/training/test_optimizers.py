@@ -196,7 +196,7 @@ def test_bad_settings(text, said):
 
 
 def test_a_state_holds_only_what_a_checkpoint_can_keep():
-    from nint.runs.tree import flatten, unflatten
+    from nint.samplers.tree import flatten, unflatten
 
     several = parameters((16, 16), (5,))
     optimizer = OPTIMIZERS.parse("muon").build(several, LR)

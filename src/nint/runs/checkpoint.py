@@ -16,8 +16,8 @@ from nint.probe.cost import Cost
 from nint.runs.checksum import KEY, checksum
 from nint.runs.model import Fit
 from nint.runs.older import with_current_names
-from nint.runs.tree import flatten, unflatten
 from nint.samplers import SAMPLERS
+from nint.samplers.tree import flatten, unflatten
 from nint.settings import current_options
 from nint.training.engine import Run
 from nint.training.threads import shares_chunks

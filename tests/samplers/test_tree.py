@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nint.errors import UsageError
-from nint.runs.tree import flatten, unflatten
+from nint.samplers.tree import flatten, unflatten
 from nint.settings import renamed
 
 
