@@ -136,7 +136,7 @@ def tried(words: list[str], kills: int, rng: random.Random, data: Path, scratch:
     if ended(started([*words, "--out", "whole"], scratch)) != 0:
         return Outcome(words, 0, [], (scratch / "said").read_text())
     lasts = time.monotonic() - begun
-    outcome = Outcome(words, 0, [])
+    outcome, code = Outcome(words, 0, []), KILLED
     more: list[str] = []
     for _ in range(kills):
         outcome.after.append(rng.uniform(0, lasts))
@@ -147,7 +147,8 @@ def tried(words: list[str], kills: int, rng: random.Random, data: Path, scratch:
         more = ["--resume"] if (scratch / "cut").exists() else []
     if not outcome.kills:
         return outcome
-    code = ended(started([*words, "--out", "cut", *more], scratch))
+    if code == KILLED or more:  # a run that started anew and came to its end needs nothing more
+        code = ended(started([*words, "--out", "cut", *more], scratch))
     said = (scratch / "said").read_text()
     if code == 2 and "to resume in" in said:  # killed before the folder was nint's
         code = ended(started([*words, "--out", "cut"], scratch))
