@@ -78,7 +78,7 @@ def draw(path: Path) -> None:
 
     rooms = [room_of(name, number) for number, names in enumerate(layers()) for name in names]
     counts, size = imports(), len(rooms)
-    unknown = {name for pair in counts for name in pair} - {room.name for room in rooms}
+    unknown = {name for pair in counts for name in pair} - {room.name for room in rooms} - {"__main__"}
     if unknown:
         raise SystemExit(f"The contract has no layer for {', '.join(sorted(unknown))}.")
     figure = Figure(figsize=(13.5, 0.33 * size + 1.2), facecolor="white")
