@@ -73,8 +73,8 @@ def test_the_diagonal_is_estimated_without_bias():
     expected = dense_scores(field, probe)["diagonal"]
     found = kernel_diagonal(probe, 4000, rng)
     assert (found / expected - 1).abs().max() < 6 * (2 / 4000) ** 0.5
-    rough = torch.stack([kernel_diagonal(probe, 8, rng) for _ in range(300)])
-    assert (rough.mean(0) / expected - 1).abs().max() < 6 * (2 / 2400) ** 0.5
+    rough = torch.stack([kernel_diagonal(probe, 8, rng) for _ in range(100)])
+    assert (rough.mean(0) / expected - 1).abs().max() < 6 * (2 / 800) ** 0.5
     variance = SAMPLERS.parse("nint-ablation:score=variance,probes=4000").scores(probe, rng)
     torch.testing.assert_close(variance, gradient(field, probe).norm(dim=1) * expected.sqrt(), rtol=0.08, atol=0)
 

@@ -26,6 +26,9 @@ LIMIT_S = 1.0
 _CLEARLY = 0.95
 """What more threads must at least bring: their share of the time with fewer."""
 
+_TURNS = 7
+"""Of each number, at most: where steps are short these tell enough."""
+
 _TURN_S, _REPEATS = 0.1, 10
 """Seconds, and calls at most, of each number's turn: workers that have just slept are slow to wake."""
 
@@ -89,7 +92,7 @@ def fastest(work: Callable[[], object], field: nn.Module, choices: list[int], li
     start = time.perf_counter()
     work()
     repeats = max(1, min(_REPEATS, int(_TURN_S / (time.perf_counter() - start))))
-    while True:
+    for _ in range(_TURNS):
         for number, times in found.items():
             with using(number, field):
                 start = time.perf_counter()
