@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,29 @@ class Inputs:
         if stem != dataset or not self.found.get(dataset):
             self._remark(f"{_short(chosen)} stands in for {name_hint}.")
         return chosen
+
+    def named(self, wanted: Iterable[str], count: int) -> list[str]:
+        """Paths or "sample:NAME", each once.
+
+        Args:
+            wanted: Data sets ("kodak", "speech"), "image:NAME", "mesh:NAME" or "sample:NAME".
+            count: How many of each data set, at most.
+
+        Raises:
+            UsageError: for a data set that is not known.
+        """
+        found: list[str] = []
+        for text in wanted:
+            kind, _, name = text.partition(":")
+            if kind == "sample":
+                found.append(text)
+            elif kind == "image":
+                found.append(self.image(name))
+            elif kind == "mesh":
+                found.append(self.mesh(name))
+            else:
+                found += self.speech(count) if kind == "speech" else self.images(kind, count)
+        return list(dict.fromkeys(found))
 
     def mesh(self, name: str = "armadillo") -> str:
         """One mesh; where it is missing, another stands in for it, and a remark says so."""

@@ -80,13 +80,9 @@ class KernelStudy:
         write_json(out / "kernel.json", {"effects": [effect.to_json() for effect in effects], "command": command})
         return [*written, out / "kernel.md", out / "kernel.json", draw(effects, out / "kernel.png")]
 
-    def estimated_seconds(self, scale: Scale, inputs: Inputs, seeds: int) -> float:
-        """Not measured."""
-        return 0.0
-
 
 def _table(case: Case, sizes: Sizes, inputs: Inputs, seeds: int) -> Table:
-    sources = _sources(case, inputs)
+    sources = inputs.named(case.inputs, 1)
     runs: dict[Row, tuple[RunSpec, ...]] = {}
     for field in case.fields:
         for variant in VARIANTS:
@@ -116,19 +112,6 @@ def _table(case: Case, sizes: Sizes, inputs: Inputs, seeds: int) -> Table:
 def _checkpoints(case: Case, sizes: Sizes) -> tuple[int, ...]:
     """Only the last where measuring takes longer than training."""
     return sizes.checkpoints[-1:] if case.name.startswith("kernel-shape") else sizes.checkpoints
-
-
-def _sources(case: Case, inputs: Inputs) -> list[str]:
-    found: list[str] = []
-    for wanted in case.inputs:
-        kind, _, name = wanted.partition(":")
-        if kind == "image":
-            found.append(inputs.image(name))
-        elif kind == "mesh":
-            found.append(inputs.mesh(name))
-        else:
-            found += [wanted] if kind == "sample" else inputs.speech(1)
-    return found
 
 
 def _spec(case: Case, sizes: Sizes, variant: Row, field: str, source: str, seed: int, group: str) -> RunSpec:

@@ -55,17 +55,8 @@ class PaperTable:
 
     def sources(self, scale: Scale, inputs: Inputs) -> list[str]:
         """Paths or "sample:NAME", each once."""
-        count = self.sizes(scale).inputs
-        found: list[str] = []
-        for wanted in self.sizes(scale).sources or self.inputs:
-            kind, _, name = wanted.partition(":")
-            if kind == "image":
-                found.append(inputs.image(name))
-            elif kind == "mesh":
-                found.append(inputs.mesh(name))
-            else:
-                found += inputs.speech(count) if kind == "speech" else inputs.images(kind, count)
-        return list(dict.fromkeys(found))
+        sizes = self.sizes(scale)
+        return inputs.named(sizes.sources or self.inputs, sizes.inputs)
 
     def row_specs(self, scale: Scale, inputs: Inputs, seeds: int) -> dict[Row, tuple[RunSpec, ...]]:
         """Row -> its runs, one on each input with each seed."""

@@ -89,17 +89,15 @@ class Row:
             seed: Seed.
             group: Runs of a group take turns.
         """
-        if self.method:
-            return self._untrained(task, source, seed, group)
-        if self.recipe == "paper":
-            settings: dict[str, Any] = {"lr": PAPER_LR, "total_steps": task.total_steps}
-        else:  # a recipe chooses all of it for the budget
-            settings = {}
+        if self.method or self.recipe != "paper":  # a method has no settings, and a recipe chooses all of them for the budget
+            settings: dict[str, Any] = {}
+        else:
+            settings = {"lr": PAPER_LR, "total_steps": task.total_steps}
         settings |= {key: _SETTINGS[key](value) for key, value in self.tokens.items() if key in _SETTINGS}
         return RunSpec(
             input=source,
             field=sized(self.field or "siren", task.size),
-            sampler=canonical(self.sampler),
+            sampler="" if self.method else canonical(self.sampler),
             recipe=self.recipe,
             seed=seed,
             steps=task.steps,
@@ -108,21 +106,6 @@ class Row:
             square=task.side,
             options=tuple(sorted((dict(task.options) | dict(self.options)).items())),
             settings=tuple(sorted(settings.items())),
-            group=group,
-        )
-
-    def _untrained(self, task: Task, source: str, seed: int, group: str) -> RunSpec:
-        """The run of a method; a network is only there for its size."""
-        return RunSpec(
-            input=source,
-            field=sized("siren", task.size),
-            sampler="",
-            seed=seed,
-            steps=task.steps,
-            seconds=task.seconds,
-            evaluate_at=task.evaluate_at,
-            square=task.side,
-            options=tuple(sorted(dict(task.options).items())),
             group=group,
             method=self.method,
         )
