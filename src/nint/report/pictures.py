@@ -23,7 +23,7 @@ from nint.plots.style import (
     with_points,
 )
 from nint.runs.model import Fit
-from nint.runs.snapshots import load_snapshots, spread_out
+from nint.runs.snapshots import Snapshot, load_snapshots, spread_out
 from nint.signals.base import Signal
 
 _MAX_PANELS = 6
@@ -46,20 +46,20 @@ def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
     """
     written = []
     if signal.layout.kind == "image":
-        decoded = _decoded(folder / "snapshots", fit)
+        snapshots = load_snapshots(folder / "snapshots")
+        decoded = _decoded(snapshots, fit)
         signal.layout.write(decoded, folder / "reconstruction.png")
         written.append(folder / "reconstruction.png")
         written.append(_error_picture(folder / "error.png", signal, fit, decoded))
-        written += _selection_picture(folder / "selection.png", folder / "snapshots", signal)
+        written += _selection_picture(folder / "selection.png", snapshots, signal)
     written += _curve_picture(folder / "curve.png", signal, fit)
     return written
 
 
-def _decoded(snapshots: Path, fit: Fit) -> np.ndarray:
+def _decoded(snapshots: list[Snapshot], fit: Fit) -> np.ndarray:
     """The reconstruction: that of the last snapshot, where it is of the weights that were kept."""
-    taken = load_snapshots(snapshots)[-1:]
-    if taken and taken[0].step == fit.record.get("steps") and not fit.record.get("half"):
-        return taken[0].decoded
+    if snapshots and snapshots[-1].step == fit.record.get("steps") and not fit.record.get("half"):
+        return snapshots[-1].decoded
     found: np.ndarray = fit.decode()
     return found
 
@@ -90,8 +90,8 @@ def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Pa
     return save(figure, path)
 
 
-def _selection_picture(path: Path, snapshots: Path, signal: Any) -> list[Path]:
-    chosen = spread_out(load_snapshots(snapshots), _MAX_PANELS)
+def _selection_picture(path: Path, snapshots: list[Snapshot], signal: Any) -> list[Path]:
+    chosen = spread_out(snapshots, _MAX_PANELS)
     points = signal.layout.height * signal.layout.width
     chosen = [s for s in chosen if s.selected.size and s.selected.max() < points]
     if not chosen:
