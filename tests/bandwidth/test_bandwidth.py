@@ -116,7 +116,7 @@ def test_every_kind_of_pool_has_patches(kind):
 def test_auto_in_a_text_form_reaches_the_network_and_the_record():
     fit = nint.fit(waves(8), field="siren:size=2x32,weight_scale=auto", budget=3, device="cpu")
     chosen = fit.spec.weight_scale
-    assert chosen == choose(FIELDS.parse("siren:size=2x32"), "weight_scale", open_signal(waves(8))).value
+    assert chosen == choose(FIELDS.parse("siren:size=2x32"), "weight_scale", open_signal(waves(8))).chosen
     assert f"weight_scale={chosen:g}" in fit.record["settings"]["field"] and fit.record["preparation_seconds"] > 0
     job = make_job(waves(8), recipe="paper", field="siren:size=2x32,weight_scale=auto", device="cpu")
     assert any("is the kernel's choice at the start weights" in note for note in job.notes)

@@ -20,7 +20,7 @@ def test_a_table_with_what_was_chosen_and_the_command_that_uses_it(cli, tmp_path
         float(f"{value:g}"): round(decibels, 1) for value, decibels in choice.tried.items()
     }
     assert [line.split()[0] for line in lines if line.endswith("chosen")] == [f"{choice.value:g}"]
-    assert f"--field siren:weight_scale={choice.value:g} --size 2x32" in lines[-1]
+    assert f"--field siren:weight_scale={choice.chosen:g} --size 2x32" in lines[-1]
     assert not list(tmp_path.iterdir())
 
 

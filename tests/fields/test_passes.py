@@ -8,8 +8,9 @@ from torch import nn
 from torch.func import functional_call, jvp
 
 from nint.fields.finer import Finer
-from nint.fields.passes import GROUPS, LEAST, Rows, chunks_of, written_out
+from nint.fields.passes import GROUPS, LEAST, Rows, chunks_of
 from nint.fields.siren import Siren
+from nint.fields.written_out import written_out
 from nint.machine.workers import workers
 
 SPECS = [Siren(size="1x7"), Siren(size="3x16", omega_0=10.0), Finer(size="2x9", first_bias=1.0)]

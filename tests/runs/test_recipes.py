@@ -11,32 +11,36 @@ from oracles.pictures import picture
 from torch import nn
 
 import nint
+from nint.bandwidth.search import choose
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.fields.siren import Siren
 from nint.monitors import BaseMonitor
-from nint.runs import batches
+from nint.runs import batches, networks
 from nint.runs.build import build_run
 from nint.runs.job import make_job
-from nint.runs.recipes import MEASURED, RECIPES, Recipe
+from nint.runs.measured import DEFAULT_FIELDS, MEASURED, Recipe
+from nint.runs.recipes import RECIPES
 from nint.samplers import SAMPLERS
 from nint.signals.base import KindDefaults
 from nint.signals.image.signal import ImageSignal
+from nint.signals.open import open_signal
 from nint.training import learning_rate
 from nint.training.budgets import Budget
 
 FIELD = "siren:size=2x16"
-RECIPE = Recipe(lr=2e-3, optimizer="muon", batch_share=0.5, total_steps=321, weight_scale=1.25)
+RECIPE = Recipe(lr=2e-3, optimizer="muon", batch_share=0.5, total_steps=321, least_batch=10)
 
 
 @pytest.fixture(autouse=True)
 def fixed(monkeypatch):
-    """A recipe for images that does not change when the measured one does, and a torch that has Muon."""
-    monkeypatch.setitem(MEASURED, "image", RECIPE)
-    monkeypatch.setattr(batches, "SMALL_BATCH", 10)
+    """A recipe for images that does not change when the measured one does, and a kernel that is not asked."""
+    monkeypatch.setitem(MEASURED, ("image", "siren"), RECIPE)
+    monkeypatch.delitem(DEFAULT_FIELDS, "image")
+    monkeypatch.setattr(networks, "offered", lambda field: ())
 
 
-def job_of(recipe="default", rows=9, columns=11, **settings):
+def job_of(recipe="default", rows=10, columns=10, **settings):
     return make_job(picture(rows, columns), recipe=recipe, device="cpu", **settings)
 
 
@@ -44,7 +48,7 @@ def test_the_paper_recipe_is_what_the_papers_say():
     job = job_of("paper")
     assert (SAMPLERS.text(job.sampler), job.optimizer, job.lr, job.lr_schedule, job.warm_up) == ("nint", "adam", 1e-4, "constant", 0.0)
     assert (job.rate, job.field, job.total_steps, job.notes, job.by_clock) == (1e-4, Siren(), 5000, (), False)
-    assert make_job(picture(9, 11), device="cpu").settings() == job.settings()
+    assert make_job(picture(10, 10), device="cpu").settings() == job.settings()
     assert job_of("paper", budget=Budget(steps=7)).total_steps == job_of("paper", budget=Budget(seconds=7)).total_steps == 5000
     assert (job.settings()["recipe"], job.settings()["warm_up"]) == ("paper", 0.0)
 
@@ -53,12 +57,11 @@ def test_the_default_recipe_fills_what_is_not_said():
     job = job_of()
     assert (SAMPLERS.name_of(job.sampler), job.sampler.batch_share, job.optimizer) == ("nint-fast", 0.5, "muon")
     assert (job.rate, job.lr_schedule, job.warm_up, job.total_steps) == (2e-3, "cosine", 0.02, 321)
-    assert (job.field.weight_scale, job.notes, job.recipe) == (1.25, (), "default")
+    assert (job.field, job.notes, job.recipe) == (Siren(), (), "default")
     assert (job.settings()["recipe"], job.settings()["warm_up"]) == ("default", 0.02)
     assert job.chosen == {
         "field": "siren",
         "sampler": "nint-fast",
-        "weight_scale": 1.25,
         "batch_share": 0.5,
         "optimizer": "muon",
         "lr": 2e-3,
@@ -68,7 +71,7 @@ def test_the_default_recipe_fills_what_is_not_said():
     }
 
 
-CHOSEN = {"sampler": "nint-fast:batch_share=0.5", "field": "siren:weight_scale=1.25"} | {
+CHOSEN = {"sampler": "nint-fast:batch_share=0.5", "field": "siren"} | {
     name: getattr(RECIPE, name) for name in ("optimizer", "lr", "lr_schedule", "warm_up", "total_steps")
 }
 
@@ -90,8 +93,8 @@ CHOSEN = {"sampler": "nint-fast:batch_share=0.5", "field": "siren:weight_scale=1
         ({"sampler": "nint"}, {"sampler": "nint"}),  # a sampler that pays to choose keeps the papers' share
         ({"sampler": "full"}, {"sampler": "full"}),
         ({"sampler": SAMPLERS.parse("uniform")}, {"sampler": "uniform"}),
-        ({"field": "siren:weight_scale=1"}, {"field": "siren"}),
-        ({"field": "siren:size=3x16"}, {"field": "siren:size=3x16,weight_scale=1.25"}),
+        ({"field": "siren:weight_scale=1.5"}, {"field": "siren:weight_scale=1.5"}),
+        ({"field": "siren:size=3x16"}, {"field": "siren:size=3x16"}),
         ({"field": Siren}, {}),
         ({"field": Siren()}, {"field": "siren"}),
         ({"field": "gauss"}, {"field": "gauss", "lr": 5e-3, "optimizer": "adam"}),
@@ -147,23 +150,13 @@ def test_of_two_limits_the_nearer_one_counts():
 
 
 def test_small_pools_take_more_of_their_points_and_large_ones_less(monkeypatch):
-    monkeypatch.setattr(batches, "SMALL_BATCH", 60)
-    assert (job_of().sampler.batch_size, job_of().sampler.batch_share) == (60, 0.2)  # half of 99 is less
+    monkeypatch.setitem(MEASURED, ("image", "siren"), dataclasses.replace(RECIPE, least_batch=60, most_batch=70))
+    assert (job_of().sampler.batch_size, job_of().sampler.batch_share) == (60, 0.2)  # half of 100 is less
     assert job_of(rows=5, columns=6).sampler.batch_size == 30  # no more than there are
-    assert job_of(rows=12, columns=12).sampler.batch_size is None
+    assert job_of(rows=12, columns=11).sampler.batch_size is None
     assert job_of("paper").sampler.batch_size is None
-    monkeypatch.setattr(batches, "LARGE_BATCH", 70)
     assert job_of(rows=20, columns=20).sampler.batch_size == 70
     assert job_of(rows=20, columns=20, batch_share=0.9).sampler.batch_share == 0.9
-
-
-def test_finer_grids_get_a_larger_weight_scale(monkeypatch):
-    monkeypatch.setitem(MEASURED, "image", dataclasses.replace(RECIPE, weight_scale=1.5, octave=0.25))
-    scales = [job_of(rows=side, columns=side).field.weight_scale for side in (128, 256, 512)]
-    assert scales == [1.25, 1.5, 1.75]
-    assert job_of(rows=4, columns=4).field.weight_scale == 1.0  # the papers' is the least
-    assert job_of(rows=256, columns=256, field="siren:weight_scale=3").field.weight_scale == 3
-    assert job_of(rows=256, columns=256, field="finer").field.weight_scale == 1.0
 
 
 def test_a_large_pool_needs_no_candidates_where_choosing_is_free(monkeypatch):
@@ -180,22 +173,23 @@ class Other(ImageSignal):
 
 def test_what_the_recipe_leaves_open_is_the_kinds():
     job = make_job(Other(picture(9, 11)), recipe="default", device="cpu")
-    assert (job.field.omega_0, job.field.weight_scale, job.total_steps) == (17.0, 1.25, 321)
+    assert (job.field.omega_0, job.total_steps) == (17.0, 321)
     assert make_job(Other(picture(9, 11)), recipe="default", sampler="nint", device="cpu").sampler.batch_share == 0.35
     assert make_job(Other(picture(9, 11)), device="cpu").chosen["omega_0"] == 17.0
 
 
 def test_a_kind_that_was_not_measured_says_that_it_inherits():
     volume = np.random.default_rng(0).random((5, 6, 7))
-    job = make_job(volume, kind="volume", recipe="default", device="cpu")
-    assert (job.rate, job.optimizer, job.field.weight_scale) == (2e-3, "muon", 1.25)
-    said = "The default recipe was measured on image, audio and shape signals; volume signals inherit that of images."
-    assert job.notes == (said,)
+    job = make_job(volume, kind="volume", recipe="default", field="siren", device="cpu")
+    assert (job.rate, job.optimizer) == (2e-3, "muon")
+    assert job.notes == ("The default recipe was not measured with siren on volume signals, which inherit that of images.",)
     assert make_job(volume, kind="volume", device="cpu").notes == ()
 
 
 def test_a_field_that_was_not_measured_says_that_it_keeps_its_rate():
-    assert job_of(field="gauss").notes == ("The default recipe was measured with siren; gauss keeps its own learning rate, with adam.",)
+    assert job_of(field="gauss").notes == (
+        "The default recipe was measured with siren and grid; gauss keeps its own learning rate, with adam.",
+    )
     job = job_of(field=nn.Linear(2, 3))
     assert job.rate == 1e-4 and "Linear keeps its own learning rate" in job.notes[0]
 
@@ -233,15 +227,58 @@ def test_a_network_that_the_paper_does_not_have_keeps_its_rate():
 # The measured recipes themselves
 
 
-@pytest.mark.parametrize("kind", ["image", "audio", "shape"])
+SOURCES = {
+    "image": (picture(40, 60), {}),
+    "audio": ("sample:chirp", {"duration": 0.05}),
+    "shape": ("sample:torus", {"pool_size": 3000}),
+    "volume": (np.random.default_rng(0).random((9, 12, 10)), {"kind": "volume"}),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
 def test_every_measured_recipe_makes_a_job(kind, monkeypatch):
     monkeypatch.undo()
-    source = {"image": picture(9, 11), "audio": "sample:chirp", "shape": "sample:torus"}[kind]
-    options = {"image": {}, "audio": {"duration": 0.05}, "shape": {"pool_size": 3000}}[kind]
+    source, options = SOURCES[kind]
     for recipe in RECIPES:
-        job = make_job(source, recipe=recipe, field=FIELD, device="cpu", **options)
-        assert job.notes == ()
-        assert dataclasses.replace(job, lr=None).rate == Siren.default_lr
+        job = make_job(source, recipe=recipe, device="cpu", **options)
+        assert FIELDS.name_of(job.field) == (DEFAULT_FIELDS.get(kind, "siren") if recipe == "default" else "siren")
+        assert dataclasses.replace(job, lr=None).rate == job.field.default_lr
+
+
+def test_the_default_network_is_no_larger_than_the_papers(monkeypatch):
+    monkeypatch.undo()
+    for shape in [(8, 8), (64, 64), (512, 512), (40, 3000), (2000, 3000), (5, 6, 7), (64, 64, 64), (181, 217, 181)]:
+        array = np.broadcast_to(np.linspace(0, 1, shape[-1], dtype=np.float32), shape)
+        signal = open_signal(array, kind="image" if len(shape) == 2 else "volume")
+        job = make_job(signal, recipe="default", device="cpu")
+        assert job.field.parameter_count(len(shape), 1) <= Siren().parameter_count(len(shape), 1), shape
+        assert job.field.lattices(len(shape))[-1].vertices[0] <= max(shape[0], 23), shape
+
+
+def test_one_unit_is_one_length_along_every_axis_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.undo()
+    wide = picture(20, 60)
+    assert make_job(wide, recipe="default", device="cpu").field.aspect == "1x3"
+    assert make_job(wide, recipe="default", field="siren:size=2x8", device="cpu").field.aspect == "1x3"
+    assert make_job(wide, recipe="default", field="siren:size=2x8,aspect=1x2", device="cpu").field.aspect == "1x2"
+    assert make_job(wide, recipe="default", field=Siren("2x8"), device="cpu").field.aspect == ""
+    assert make_job(wide, recipe="paper", device="cpu").field.aspect == ""
+    assert make_job(picture(20, 20), recipe="default", device="cpu").chosen.get("aspect") is None
+
+
+def test_the_kernel_chooses_what_the_user_does_not_name(monkeypatch):
+    monkeypatch.undo()
+    image = picture(30, 30)
+    job = make_job(image, recipe="default", field="siren:size=2x16", device="cpu", seed=2)
+    choice = choose(Siren("2x16"), "weight_scale", open_signal(image), 2)
+    assert job.field.weight_scale == choice.chosen == job.chosen["weight_scale"] and "kernel" in job.notes[-1]
+    assert job.signal.preparation_seconds >= choice.seconds / 10
+    assert make_job(image, recipe="default", field="siren:size=2x16,omega_0=20", device="cpu").field.omega_0 == 20
+    assert make_job(image, recipe="paper", field="siren:size=2x16", device="cpu").field.weight_scale == 1
+    dot = np.zeros((300, 300))
+    dot[299, 299] = 1
+    flat = make_job(dot, recipe="default", field="siren:size=2x16", device="cpu")
+    assert flat.field.weight_scale == 1 and "same value everywhere" in flat.notes[-1]
 
 
 def test_two_runs_of_a_recipe_are_bit_equal_and_another_seed_is_another_run():

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from nint.bandwidth.search import Choice, check_setting, choose
+from nint.bandwidth.search import SETTINGS, Choice, check_setting, choose
 from nint.fields import FIELDS, FieldSpec
 from nint.settings import split_text
 from nint.signals.base import Signal
@@ -31,6 +31,12 @@ def without_auto(form: Any) -> tuple[Any, tuple[str, ...]]:
     return plain, automatic
 
 
+def offered(field: FieldSpec) -> tuple[str, ...]:
+    """The setting that the default recipe leaves to the kernel: the network's first that the kernel can choose; none of other networks."""
+    own = FIELDS.name_of(field)
+    return tuple(setting for name, setting in SETTINGS if name == own)[:1]
+
+
 def with_choices(field: FieldSpec, automatic: Sequence[str], signal: Signal, seed: int) -> tuple[FieldSpec, tuple[Choice, ...]]:
     """A network with its automatic settings chosen, one after another; what that took counts as preparation.
 
@@ -43,7 +49,7 @@ def with_choices(field: FieldSpec, automatic: Sequence[str], signal: Signal, see
     choices = []
     for setting in automatic:
         choice = choose(field, setting, signal, seed)
-        changed: Any = {setting: choice.value}
+        changed: Any = {setting: choice.chosen}
         field = dataclasses.replace(field, **changed)
         signal.preparation_seconds += choice.seconds
         choices.append(choice)
@@ -52,6 +58,6 @@ def with_choices(field: FieldSpec, automatic: Sequence[str], signal: Signal, see
 
 def said(choice: Choice) -> str:
     """A sentence on a choice."""
-    chosen = f"{choice.setting}={choice.value:g} is the kernel's choice at the start weights"
+    chosen = f"{choice.setting}={choice.chosen:g} is the kernel's choice at the start weights"
     doubt = "" if choice.sure else "; it is unsure, since others come close or it lies at the end of those tried"
     return f"{chosen}: it predicts left-out points at {choice.decibels:.1f} dB ({choice.seconds:.1f} s{doubt})."

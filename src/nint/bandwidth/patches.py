@@ -10,10 +10,10 @@ from torch import Tensor
 from nint.signals.base import Pool
 
 _CANDIDATES = 32
-_STEPS = {1: 400, 2: 20, 3: 8, 4: 5}
+_STEPS = {1: 256, 2: 16, 3: 6, 4: 4}
 """Axes -> points along each of a patch."""
 
-_POINTS = 400
+_POINTS = 256
 
 
 @dataclass(frozen=True)

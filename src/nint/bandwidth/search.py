@@ -14,24 +14,29 @@ import torch
 from nint.bandwidth.leave_one_out import NUGGETS, leave_one_out, scaled
 from nint.bandwidth.patches import Patch, patches_of
 from nint.errors import UsageError
-from nint.fields import FIELDS, FieldSpec
+from nint.fields import FIELDS, FieldSpec, build_field
 from nint.machine.workers import workers
 from nint.ntk.layerwise import patch_kernel
 from nint.signals.base import Signal
 
 SETTINGS: dict[tuple[str, str], tuple[float, ...]] = {
-    ("siren", "weight_scale"): (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0),
-    ("finer", "weight_scale"): (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0),
+    ("siren", "weight_scale"): (0.5, 1.0, 2.0, 4.0),
+    ("finer", "weight_scale"): (0.25, 0.5, 1.0, 2.0),
     ("siren", "omega_0"): (7.5, 15.0, 30.0, 60.0, 120.0),
     ("finer", "omega_0"): (7.5, 15.0, 30.0, 60.0, 120.0),
-    ("ffn", "sigma"): (1.0, 2.0, 5.0, 10.0, 20.0, 40.0),
+    ("ffn", "sigma"): (1.25, 2.5, 5.0, 10.0, 20.0, 40.0),
     ("gauss", "scale"): (2.5, 5.0, 10.0, 20.0, 40.0),
 }
 """(network, setting) -> the values that are tried first."""
 
+_ROUNDS = 2
+"""After the values above, in each of which the distance to the neighbours of the best is halved, as factors."""
+
 PATCHES = 4
 _SURE_DB = 0.5
-_SEED_OFFSET = 15_485_863
+_LITTLE_DB, _ALL_DB = 25.0, 60.0
+_MOST_FACTOR, _LEAST_FACTOR = 1.2, 0.85
+SEED_OFFSET = 15_485_863
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,11 @@ class Choice:
         return self.tried[self.value]
 
     @property
+    def chosen(self) -> float:
+        """The value for a network that is to reproduce the samples themselves (`for_samples`)."""
+        return for_samples(self.value, self.decibels)
+
+    @property
     def sure(self) -> bool:
         """Whether the best of the values tried first stands out from those that are not its neighbours, and lies inside them."""
         values = sorted(self.tried)
@@ -75,12 +85,12 @@ def choose(field: FieldSpec, setting: str, signal: Signal, seed: int = 0) -> Cho
     Raises:
         UsageError: for a setting that cannot be chosen so, or a signal that is the same everywhere.
 
-    Cost: about eight kernels on four patches of 400 points; a second or two for SIREN 5x256.
+    Cost: eight kernels on each of four patches of 256 points; about a second for SIREN 5x256.
     """
     began = time.perf_counter()
     check_setting(field, setting)
     pool = signal.pool(torch.device("cpu"))
-    patches = patches_of(pool, PATCHES, torch.Generator().manual_seed(seed + _SEED_OFFSET))
+    patches = patches_of(pool, PATCHES, torch.Generator().manual_seed(seed + SEED_OFFSET))
     if not patches:
         raise UsageError(f"'{signal.name}' has the same value everywhere it was looked at, so there is nothing to choose {setting} by.")
     low, high = pool.value_range
@@ -94,12 +104,30 @@ def choose(field: FieldSpec, setting: str, signal: Signal, seed: int = 0) -> Cho
     with workers(1):  # on a busy machine the threads of an eigendecomposition wait for one another
         for value in SETTINGS[FIELDS.name_of(field), setting]:
             try_(value)
-        coarse = sorted(tried)
-        at = coarse.index(max(tried, key=lambda value: tried[value]))
-        for neighbour in (at - 1, at + 1):
-            if 0 <= neighbour < len(coarse):
-                try_(round(math.sqrt(coarse[at] * coarse[neighbour]), 3))
+        for _ in range(_ROUNDS):
+            known = sorted(tried)
+            at = known.index(max(tried, key=lambda value: tried[value]))
+            lower = known[at] / known[1] * known[0] if at == 0 else known[at - 1]
+            upper = known[at] / known[-2] * known[-1] if at == len(known) - 1 else known[at + 1]
+            for neighbour in (lower, upper):
+                try_(float(f"{math.sqrt(known[at] * neighbour):.3g}"))
     return Choice(setting, max(tried, key=lambda value: tried[value]), tried, time.perf_counter() - began)
+
+
+def for_samples(value: float, decibels: float) -> float:
+    """What reproduces the samples best, where the kernel says what predicts the points between them best.
+
+    Where neighbours tell little of a point (25 dB and less), a network that must hold each sample wants frequencies a fifth higher; where
+    they tell all (60 dB and more), a little lower ones train faster. Between, the factor falls linearly with the decibels.
+
+    Args:
+        value: Of least leave-one-out error.
+        decibels: Of that error.
+
+    Source: measured, `benchmarks/bandwidth.py`.
+    """
+    part = min(max((decibels - _LITTLE_DB) / (_ALL_DB - _LITTLE_DB), 0.0), 1.0)
+    return float(f"{value * (_MOST_FACTOR + part * (_LEAST_FACTOR - _MOST_FACTOR)):.3g}")
 
 
 def check_setting(field: FieldSpec, setting: str) -> None:
@@ -123,7 +151,7 @@ def predicted_db(field: FieldSpec, patches: Sequence[Patch], span: float, seed: 
         seed: Of the start weights.
     """
     generator = torch.Generator().manual_seed(seed)
-    network = field.build(patches[0].coords.shape[1], patches[0].values.shape[1], generator)
+    network = build_field(field, patches[0].coords.shape[1], patches[0].values.shape[1], generator)
     errors = torch.stack([leave_one_out(scaled(patch_kernel(network, patch.coords)), patch.values, NUGGETS) for patch in patches])
     least = float(errors.mean(0).min())  # one nugget for all patches
     return -10 * math.log10(max(least, 1e-30) / span**2)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nint.errors import UsageError, nearest
-from nint.fields import FIELDS
+from nint.fields import FIELDS, build_field
 from nint.signals.image.signal import ImageSignal
 from nint.signals.image.super_resolution import SuperResolutionSignal
 
@@ -74,7 +74,7 @@ def _jpeg(spec: RunSpec) -> tuple[np.ndarray, dict[str, Any]]:
     if not isinstance(signal, ImageSignal) or signal.layout.bits != 8 or signal.layout.channels not in (1, 3):
         raise UsageError(f"jpeg is for grey and RGB images of 8 bits, not {spec.input}.")
     layout = signal.layout
-    field = FIELDS.parse(spec.field).build(layout.in_features, layout.out_features, torch.Generator().manual_seed(0))
+    field = build_field(FIELDS.parse(spec.field), layout.in_features, layout.out_features, torch.Generator().manual_seed(0))
     most = _WEIGHT_BYTES * sum(p.numel() for p in field.parameters())
     pixels = Image.fromarray(np.asarray(signal.array).reshape(layout.height, layout.width, -1).squeeze())
     for quality in range(100, 0, -1):

@@ -33,7 +33,7 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
         with_setting(options.sampler or "", key, getattr(options, key))
     asked = FitSettings(
         recipe=options.recipe,
-        field=with_setting(options.field or "siren", "size", options.size),
+        field=_network(options.field, options.size),
         sampler=options.sampler,
         batch_share=options.batch_share,
         batch_size=options.batch_size,
@@ -50,6 +50,11 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
         signal=signal_options(options),
     )
     return read_job(options.input, asked, budget)
+
+
+def _network(field: str | None, size: str | None) -> str | None:
+    """The network that is asked for; None leaves it to the recipe. A size without a network is that of a SIREN, whose layers it counts."""
+    return field if size is None else with_setting(field or "siren", "size", size)
 
 
 def folder_of(options: FitOptions) -> Path:

@@ -64,5 +64,5 @@ def run(options: TuneOptions) -> int:
     if not choice.sure:
         show.line("The choice is unsure: other values come close, or it lies at the end of those tried.")
     size = f" --size {field.size}" if options.size else ""
-    show.line(f"took {choice.seconds:.1f} s; next: nint fit {options.input} --field {name}:{setting}={choice.value:g}{size}")
+    show.line(f"took {choice.seconds:.1f} s; next: nint fit {options.input} --field {name}:{setting}={choice.chosen:g}{size}")
     return 0

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from nint.errors import UsageError
+from nint.fields.aspect import in_one_unit, lengths_of
 from nint.settings import check, label_of, setting
 
 MOST_PARAMETERS = 2**28
@@ -35,9 +36,12 @@ class FieldSpec(ABC):
 
     Attributes:
         size: "LxH": L hidden layers of width H, then a linear output layer.
+        aspect: "6x1": relative lengths of the axes. The network then sees coordinates in one unit along all of them, its box as large as
+            [-1, 1]^d; "" is [-1, 1] along each, as in the paper.
     """
 
     size: str = setting("5x256", "hidden layers x width, then a linear output layer")
+    aspect: str = setting("", "relative lengths of the axes, such as 6x1, so that one unit is one length along each")
 
     default_lr: ClassVar[float] = 1e-4
     """Learning rate that the network's own authors use with Adam."""
@@ -45,9 +49,13 @@ class FieldSpec(ABC):
     lr_source: ClassVar[str] = ""
     """Where `default_lr` comes from."""
 
+    builds_aspect: ClassVar[bool] = False
+    """Whether `build` itself follows the lengths of the axes; else `build_field` scales the coordinates."""
+
     def __post_init__(self) -> None:
         check(self, label_of(type(self)))
         parse_size(self.size)
+        lengths_of(self.aspect)
 
     @property
     def hidden_layers(self) -> int:
@@ -83,7 +91,7 @@ def build_field(spec: FieldSpec, in_features: int, out_features: int, generator:
     """`spec.build`, once its size is known to be possible.
 
     Raises:
-        UsageError: for a network of more than `MOST_PARAMETERS` parameters, before anything is allocated.
+        UsageError: for a network of more than `MOST_PARAMETERS` parameters, before anything is allocated, or an aspect of other axes.
     """
     count = spec.parameter_count(in_features, out_features)
     if count is not None and count > MOST_PARAMETERS:
@@ -91,4 +99,5 @@ def build_field(spec: FieldSpec, in_features: int, out_features: int, generator:
             f"{label_of(type(spec))}: size={spec.size} makes a network of {count:,} parameters; at most {MOST_PARAMETERS:,} are possible, "
             "so choose a smaller one."
         )
-    return spec.build(in_features, out_features, generator)
+    field = spec.build(in_features, out_features, generator)
+    return field if spec.builds_aspect else in_one_unit(field, spec.aspect, in_features)

@@ -1,60 +1,47 @@
-"""GRID: a hybrid of dense feature grids at several resolutions and a small ReLU network.
+"""GRID: a hybrid of feature grids at several resolutions and a small ReLU network.
 
-Not in the paper, which names hybrids as future work. Source: Mueller et al., SIGGRAPH 2022 (Instant-NGP). Differs: plain PyTorch,
-dense grids only; where a level would need hashing its resolution is bounded instead, so no two vertices share an entry.
+Not in the paper, which names hybrids as future work. Source: Mueller et al., SIGGRAPH 2022 (Instant-NGP). Differs: where a level would
+need hashing its resolution is bounded instead, so that no two vertices share an entry, unless `hashed` is set.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from nint.errors import UsageError
+from nint.fields.aspect import factors
 from nint.fields.base import FieldSpec
 from nint.fields.layers import dense_parameters, hidden_stack, uniform_
+from nint.machine.grids import MAX_AXES, Lattice
 from nint.settings import setting
-
-_MAX_DIMS = 4
 
 
 class FeatureGrid(nn.Module):
-    """Multilinear interpolation of learned vertex features over [-1, 1]^d; points outside are clamped to the border.
+    """Interpolation of learned vertex features over [-1, 1]^d; points outside are clamped to the border.
 
     Written with a gather, because PyTorch's `grid_sample` has no forward-mode derivative and stops at three dimensions.
 
     Args:
-        resolution: Vertices per axis, at least 2; the first and last lie at -1 and 1.
-        in_features: d.
+        lattice: The vertices.
         features: Numbers per vertex.
-        generator: CPU generator; features start as U(+-1e-4).
+        generator: CPU generator; features start as U(+-bound).
+        bound: Of the features at the start.
     """
 
-    corners: Tensor
-    strides: Tensor
-
-    def __init__(self, resolution: int, in_features: int, features: int, generator: torch.Generator) -> None:
+    def __init__(self, lattice: Lattice, features: int, generator: torch.Generator, bound: float = 1e-4) -> None:
         super().__init__()
-        self.resolution = resolution
-        self.table = nn.Parameter(torch.empty(resolution**in_features, features))
-        uniform_(self.table, 1e-4, generator)
-        corners = torch.tensor(list(itertools.product((0, 1), repeat=in_features)))
-        strides = resolution ** torch.arange(in_features - 1, -1, -1)
-        self.register_buffer("corners", corners, persistent=False)
-        self.register_buffer("strides", strides, persistent=False)
+        self.lattice = lattice
+        self.table = nn.Parameter(torch.empty(lattice.rows, features))
+        uniform_(self.table, bound, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., d] -> [..., features]`."""
-        position = (x.clamp(-1, 1) + 1) * ((self.resolution - 1) / 2)
-        cell = position.detach().floor().clamp(0, self.resolution - 2)
-        inside = position - cell
-        index = ((cell.long().unsqueeze(-2) + self.corners) * self.strides).sum(-1)
-        linear = torch.where(self.corners.bool(), inside.unsqueeze(-2), 1 - inside.unsqueeze(-2))
-        weight = functools.reduce(torch.mul, linear.unbind(-1))
-        return (weight.unsqueeze(-1) * nn.functional.embedding(index, self.table)).sum(-2)
+        entry, weight = self.lattice.corners(x)
+        return (weight.unsqueeze(-1) * nn.functional.embedding(entry, self.table)).sum(-2)
 
 
 class MultiResolution(nn.Module):
@@ -76,10 +63,12 @@ class Grid(FieldSpec):
     Attributes:
         levels: Grids, coarse to fine.
         features: Numbers per vertex.
-        base_resolution: Vertices per axis of the coarsest grid.
+        base_resolution: Vertices per axis of the coarsest grid; with an aspect, the geometric mean over the axes.
         growth: Factor on the vertices per axis from one grid to the next.
-        max_vertices: Most vertices of one grid. A finer grid is coarsened to that; one that then repeats the grid before it
-            is left out. Parameters of the grids are therefore at most levels x features x max_vertices.
+        max_vertices: Most vertices of one grid. A finer grid is coarsened to that, or hashed into so many; one that then repeats the grid
+            before it is left out. Parameters of the grids are therefore at most levels x features x max_vertices.
+        hashed: Vertices of a grid finer than `max_vertices` share as many entries by a hash (the next power of two below).
+        spread: Features start as U(+-spread).
     """
 
     size: str = setting("2x64", "hidden layers x width of the network behind the grids, then a linear output layer")
@@ -88,32 +77,52 @@ class Grid(FieldSpec):
     base_resolution: int = setting(16, "vertices per axis of the coarsest grid", symbol="N_min", at_least=2, at_most=2**20)
     growth: float = setting(1.5, "vertices per axis from one grid to the next", symbol="b", at_least=1, at_most=8)
     max_vertices: int = setting(2**16, "most vertices of one grid; finer ones are coarsened to it", symbol="T", at_least=16, at_most=2**24)
+    hashed: bool = setting(False, "finer grids share max_vertices entries by a hash instead of being coarsened")
+    spread: float = setting(1e-4, "bound of the features at the start", above=0, at_most=1e3)
 
     default_lr = 1e-2
+    builds_aspect = True
     lr_source = "Mueller et al. 2022 (Instant-NGP): 1e-2 for images (1e-4 for signed distances); not in the paper"
 
-    def resolutions(self, in_features: int) -> list[int]:
-        """Vertices per axis of each grid that is built, ascending.
+    def lattices(self, in_features: int) -> list[Lattice]:
+        """The grids that are built, coarse to fine.
 
         Raises:
             UsageError: unless there are 1 to 4 coordinates.
         """
-        if not 1 <= in_features <= _MAX_DIMS:
-            raise UsageError(f"grid: points have {in_features} coordinates, but a dense grid takes 1 to {_MAX_DIMS}; use siren or ffn.")
-        most = round(self.max_vertices ** (1 / in_features))
-        most -= most**in_features > self.max_vertices
-        wanted = (min(int(self.base_resolution * self.growth**level), most) for level in range(self.levels))
-        return sorted(set(wanted))
+        if not 1 <= in_features <= MAX_AXES:
+            raise UsageError(f"grid: points have {in_features} coordinates, but a grid takes 1 to {MAX_AXES}; use siren or ffn.")
+        relative, found = factors(self.aspect, in_features), []
+        for level in range(self.levels):
+            lattice = self._lattice(int(self.base_resolution * self.growth**level), relative)
+            if lattice not in found:
+                found.append(lattice)
+        return found
+
+    def _lattice(self, mean: int, relative: tuple[float, ...]) -> Lattice:
+        vertices = _vertices(mean, relative)
+        if math.prod(vertices) <= self.max_vertices:
+            return Lattice(vertices)
+        if self.hashed:
+            return Lattice(vertices, 2 ** int(math.log2(self.max_vertices)))
+        most = round(self.max_vertices ** (1 / len(relative)))
+        while most > 2 and math.prod(_vertices(most, relative)) > self.max_vertices:
+            most -= 1
+        return Lattice(_vertices(most, relative))
 
     def parameter_count(self, in_features: int, out_features: int) -> int:
         """Trainable numbers of the network that `build` makes, without making it."""
-        resolutions = self.resolutions(in_features)
-        vertices: int = sum(points**in_features for points in resolutions)
-        behind = dense_parameters(len(resolutions) * self.features, out_features, self.hidden_layers, self.hidden_features)
-        return vertices * self.features + behind
+        lattices = self.lattices(in_features)
+        behind = dense_parameters(len(lattices) * self.features, out_features, self.hidden_layers, self.hidden_features)
+        return sum(lattice.rows for lattice in lattices) * self.features + behind
 
     def build(self, in_features: int, out_features: int, generator: torch.Generator) -> nn.Module:
         """The grids, then the ReLU layers."""
-        grids = [FeatureGrid(points, in_features, self.features, generator) for points in self.resolutions(in_features)]
+        grids = [FeatureGrid(lattice, self.features, generator, self.spread) for lattice in self.lattices(in_features)]
         layers = hidden_stack(len(grids) * self.features, out_features, self.hidden_layers, self.hidden_features, nn.ReLU, generator)
         return nn.Sequential(MultiResolution(grids), *layers)
+
+
+def _vertices(mean: int, relative: tuple[float, ...]) -> tuple[int, ...]:
+    """Vertices along each axis whose geometric mean is about `mean`, at least 2."""
+    return tuple(max(round(mean * factor), 2) for factor in relative)

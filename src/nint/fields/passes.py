@@ -16,11 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.fields.aspect import Unit
 from nint.machine.sines import SineKernel, chain_
 from nint.machine.workers import share_out
 
 GROUPS = 8
 """Sums of gradients that are kept apart, whatever the number of workers, so that it does not change a bit."""
+
+
+LEAST = 512
+"""Points of the smallest chunk: below it the cost of calls weighs more than what further workers gain."""
 
 
 class SineLayer(nn.Module):
@@ -55,8 +60,8 @@ class SineLayer(nn.Module):
         return self.omega_0
 
 
-def written_out(field: Any) -> SinePasses | None:
-    """The written-out passes of a network, or None where they do not apply.
+def sine_passes(field: Any) -> SinePasses | None:
+    """The written-out passes of a sine network, or None where they do not apply.
 
     They apply to sine layers of one kind and a linear output layer in an `nn.Sequential`, in float32 on the CPU, as they were built: no
     hooks, no parametrisation, and all parameters trained.
@@ -64,6 +69,12 @@ def written_out(field: Any) -> SinePasses | None:
     if type(field) is not nn.Sequential or len(field) < 2:
         return None
     *hidden, (last_name, last) = field.named_children()
+    by_axis: Tensor | None = None
+    if isinstance(hidden[0][1], Unit):
+        unit = hidden.pop(0)[1]
+        by_axis = unit.factors if isinstance(unit, Unit) else None
+    if not hidden:
+        return None
     first, layers = hidden[0][1], []
     if not isinstance(first, SineLayer):
         return None
@@ -78,12 +89,13 @@ def written_out(field: Any) -> SinePasses | None:
     if any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in modules):
         return None
     for _, linear in layers:
-        if type(linear) is not nn.Linear or linear.bias is None or not (_plain(linear.weight) and _plain(linear.bias)):
+        if type(linear) is not nn.Linear or linear.bias is None or not (plain(linear.weight) and plain(linear.bias)):
             return None
-    return SinePasses(first.kernel, first.fold, layers)
+    return SinePasses(first.kernel, first.fold, layers, by_axis)
 
 
-def _plain(parameter: Tensor) -> bool:
+def plain(parameter: Tensor) -> bool:
+    """Whether written-out passes can train a parameter: contiguous float32 on the CPU, and nothing but a parameter."""
     if type(parameter) is not nn.Parameter or not parameter.requires_grad:
         return False
     return parameter.dtype == torch.float32 and parameter.device.type == "cpu" and parameter.is_contiguous()
@@ -97,6 +109,14 @@ class _Layer:
     bias: Tensor
 
 
+@dataclass(frozen=True)
+class _Factor:
+    """What goes into a layer's weight, a number or one for each input, and into its bias."""
+
+    weight: float | Tensor
+    bias: float
+
+
 class SinePasses:
     """Passes of one network at its current parameters.
 
@@ -104,13 +124,16 @@ class SinePasses:
         kernel: What the sine layers compute.
         fold: Factor on their weights and biases.
         layers: (name, layer), output layer last.
+        by_axis: Factor on the coordinates of each axis, `[d]`; goes into the first weights like `fold`.
     """
 
-    def __init__(self, kernel: SineKernel, fold: float, layers: list[tuple[str, nn.Linear]]) -> None:
+    def __init__(self, kernel: SineKernel, fold: float, layers: list[tuple[str, nn.Linear]], by_axis: Tensor | None = None) -> None:
         self._kernel, self._names = kernel, [name for name, _ in layers]
-        self._factors = [fold] * (len(layers) - 1) + [1.0]
+        self._factors = [_Factor(fold, fold) for _ in layers[:-1]] + [_Factor(1.0, 1.0)]
+        if by_axis is not None:
+            self._factors[0] = _Factor(fold * by_axis, fold)
         self._layers = [
-            _Layer(layer.weight.detach() * factor, layer.bias.detach() * factor)
+            _Layer(layer.weight.detach() * factor.weight, layer.bias.detach() * factor.bias)
             for (_, layer), factor in zip(layers, self._factors, strict=True)
         ]
         # [in, out] in memory: products with it are a third faster than with the transposed view.
@@ -180,13 +203,14 @@ class SinePasses:
                 first = getattr(sums[0][position], part)
                 for other in sums[1:]:
                     first += getattr(other[position], part)
-                total[f"{name}.{part}"] = first.mul_(factor) if factor != 1 else first
+                by = getattr(factor, part)
+                total[f"{name}.{part}"] = first if isinstance(by, float) and by == 1 else first.mul_(by)
         return total, slopes
 
     def tangent(self, coords: Any, chunks: list[slice], tangent: Mapping[str, Tensor], out: Tensor) -> None:
         """J v of all rows into `out` `[n, d_out]`, for a parameter tangent v by name."""
         moves = [
-            _Layer(tangent[f"{name}.weight"] * factor, tangent[f"{name}.bias"] * factor)
+            _Layer(tangent[f"{name}.weight"] * factor.weight, tangent[f"{name}.bias"] * factor.bias)
             for name, factor in zip(self._names, self._factors, strict=True)
         ]
         turned = [move.weight.t().contiguous() for move in moves]
@@ -265,28 +289,27 @@ class Rows:
         self._lock = nullcontext() if isinstance(source, Tensor) else threading.Lock()
 
     def __getitem__(self, rows: slice) -> Tensor:
+        if self._indices is not None and isinstance(self._source, Tensor):
+            return self._source.index_select(0, self._indices[rows])  # a quarter of the time of [indices]
         wanted = rows if self._indices is None else self._indices[rows]
         with self._lock:
             found: Tensor = self._source[wanted]
         return found
 
 
-def chunks_of(n: int, most: int) -> list[slice]:
+def chunks_of(n: int, most: int, least: int = LEAST) -> list[slice]:
     """Consecutive slices of at most `most` rows that cover n rows, all of about one length and so many that workers end together.
 
-    Their number is 1, 2, 4 or a multiple of `GROUPS`: the largest of the first four with at least `LEAST` rows each, more where `most`
+    Their number is 1, 2, 4 or a multiple of `GROUPS`: the largest of the first four with at least `least` rows each, more where `most`
     asks for it.
     """
-    wanted = min(max(n // LEAST, 1), GROUPS)
+    wanted = min(max(n // least, 1), GROUPS)
     number = max(2 ** (wanted.bit_length() - 1), -(-n // most))
     if number > GROUPS:
         number = -(-number // GROUPS) * GROUPS
     size = max(-(-n // number), 1)
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
-
-LEAST = 512
-"""Points of the smallest chunk: below it the cost of calls weighs more than what further workers gain."""
 
 _LAYER_VALUES = 2**18
 """Values of a layer that a chunk has at most: a megabyte, which stays in the second cache of a core."""

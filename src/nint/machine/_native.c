@@ -11,26 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__ELF__)
-/* One copy for each generation of processors; the loader takes the best that this one has. */
-#define EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define EACH_PROCESSOR
-#endif
-
-#if defined(__GNUC__) && !defined(__clang__)
-#define INDEPENDENT _Pragma("GCC ivdep")
-#define INLINE static inline __attribute__((always_inline))
-#elif defined(__clang__)
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#define INLINE static inline __attribute__((always_inline))
-#elif defined(_MSC_VER)
-#define INDEPENDENT __pragma(loop(ivdep))
-#define INLINE static __forceinline
-#else
-#define INDEPENDENT
-#define INLINE static inline
-#endif
+#include "_portable.h"
 
 #define LARGEST 1e4f
 #define BLOCK 4096 /* floats that are worked on while they are in the first cache */

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nint.errors import UsageError
-from nint.fields.passes import Rows, written_out
+from nint.fields.passes import Rows
+from nint.fields.written_out import written_out
 from nint.machine.forward_mode import dual_level, make_dual, unpack_dual
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward

@@ -16,7 +16,6 @@ from nint.signals.base import Signal
 LARGE_POOL = 2**22
 LARGE_BATCH = 2**15
 LARGE_CANDIDATES = 2**17
-SMALL_BATCH = 2**11
 
 
 def with_batch(sampler: Sampler[Any], batch_share: float | None, batch_size: int | None) -> Sampler[Any]:
@@ -45,7 +44,7 @@ def named_settings(sampler: Any) -> set[str]:
 
 
 def sized(
-    sampler: Sampler[Any], named: set[str], signal: Signal, share: float, bounded: bool = False
+    sampler: Sampler[Any], named: set[str], signal: Signal, share: float, bounds: tuple[int, int] | None = None
 ) -> tuple[Sampler[Any], tuple[str, ...]]:
     """The sampler with the batch that suits the signal, where the user has not chosen one, and sentences on it.
 
@@ -54,7 +53,7 @@ def sized(
         named: Settings that the user has chosen.
         signal: Whose points.
         share: Fraction of the points that is wanted.
-        bounded: Take at least `SMALL_BATCH` points, or all, and at most `LARGE_BATCH`.
+        bounds: Take at least and at most so many points, or all.
     """
     if not isinstance(sampler, BatchSampler):
         return sampler, ()
@@ -68,8 +67,10 @@ def sized(
         return (wide if chosen else dataclasses.replace(wide, batch_size=batch)), (note,)
     if chosen or "candidates" in named:
         return sampler, ()
-    least, most = min(SMALL_BATCH, points), LARGE_BATCH
-    if bounded and not least <= share * points <= most:
+    if bounds is None:
+        return dataclasses.replace(sampler, batch_share=share), ()
+    least, most = min(bounds[0], points), bounds[1]
+    if not least <= share * points <= most:
         return dataclasses.replace(sampler, batch_size=least if share * points < least else most), ()
     return dataclasses.replace(sampler, batch_share=share), ()
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.errors import UsageError
-from nint.fields import FIELDS, FieldSpec
+from nint.fields import FIELDS, FieldSpec, build_field
 from nint.files import load_tensors, reason_of, save_tensors
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
@@ -172,7 +172,7 @@ class Fit:
             if header["field"] is not None:
                 spec = FIELDS.parse(header["field"])
                 _check_size(spec, layout, tensors, name)
-                module = spec.build(layout.in_features, layout.out_features, torch.Generator().manual_seed(0))
+                module = build_field(spec, layout.in_features, layout.out_features, torch.Generator().manual_seed(0))
             elif field is not None:
                 module = field
             else:

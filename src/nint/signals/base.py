@@ -94,6 +94,19 @@ class Layout(ABC):
     def out_features(self) -> int:
         """Values a point; a kind where it is fixed declares a class variable."""
 
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Relative length of each axis, coordinates reaching from -1 to 1 along all of them.
+
+        In the unit that the file tells; where it tells none, neighbouring samples are one unit apart.
+        """
+        return (1.0,) * self.in_features
+
+    @property
+    def unlike(self) -> tuple[int, ...]:
+        """Axes of another kind than the rest, such as time, whose length in `lengths` is no more than a guess."""
+        return ()
+
     # To a type checker, `*args: Any, **options: Any` admits whatever a kind takes beside `predict`: its own keyword options.
     @abstractmethod
     def decode(self, predict: Predict, *args: Any, **options: Any) -> Any:

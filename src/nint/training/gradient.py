@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nint.fields.passes import Rows, SinePasses, written_out
+from nint.fields.passes import Rows
+from nint.fields.written_out import Passes, written_out
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
 from nint.ntk.products import forward_rows, row_chunks
@@ -105,7 +106,7 @@ def _separable(
 
 
 def _written_out(
-    passes: SinePasses,
+    passes: Passes,
     field: Any,
     coords: Any,
     values: Any,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from nint.fields.passes import written_out
+from nint.fields.written_out import written_out
 from nint.machine.workers import workers
 
 LIMIT_S = 1.0

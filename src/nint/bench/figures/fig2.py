@@ -19,6 +19,7 @@ from nint.bench.inputs import Inputs, pixels_of
 from nint.bench.runs import RunSpec
 from nint.bench.scales.sizes import Scale
 from nint.bench.tables.rows import Row
+from nint.fields import build_field
 from nint.files import write_json
 from nint.ntk.dense import ntk_matrix
 from nint.probe.objectives import make_loss
@@ -61,8 +62,8 @@ class Kernel(Figure):
         if run is None or trained is None or trained.spec is None:
             return {"rows": {}, "note": "The run's model is not there."}
         signal = run.signal
-        start = trained.spec.build(
-            trained.layout.in_features, trained.layout.out_features, torch.Generator().manual_seed(run.spec.seed)
+        start = build_field(
+            trained.spec, trained.layout.in_features, trained.layout.out_features, torch.Generator().manual_seed(run.spec.seed)
         ).eval()
         views, numbers = [], {}
         moments = (("start", "start weights", start), ("trained", f"after {run.last['step']:,} steps", trained.field))

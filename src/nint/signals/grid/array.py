@@ -40,6 +40,18 @@ class ArrayLayout(GridLayout):
             raise UsageError(f"array layout: axes={self.axes} must be a letter for each of {len(self.grid)} axes.")
         object.__setattr__(self, "spacing", checked_spacing(self.spacing, len(self.grid), "array layout"))
 
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """Distance of neighbours along each axis; 1 along those in `unlike`."""
+        if self.spacing is None:
+            return super().steps
+        return tuple(1.0 if axis in self.unlike else step for axis, step in enumerate(self.spacing.in_nifti()[0]))
+
+    @property
+    def unlike(self) -> tuple[int, ...]:
+        """Axes that are no length: all but those called X, Y or Z where a TIFF named the axes."""
+        return tuple(axis for axis, letter in enumerate(self.axes) if letter not in "XYZ")
+
     def describe(self) -> str:
         """One line: "64x64 array of 2 channels, float32"."""
         shape = "x".join(map(str, self.grid))

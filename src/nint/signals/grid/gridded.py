@@ -91,6 +91,16 @@ class GridLayout(Layout):
         return self.channels or 1
 
     @property
+    def steps(self) -> tuple[float, ...]:
+        """Distance of neighbouring samples along each axis, in one unit; 1 where nothing tells it."""
+        return (1.0,) * len(self.grid)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Samples along each axis times their distance."""
+        return tuple(points * step for points, step in zip(self.grid, self.steps, strict=True))
+
+    @property
     def scaling(self) -> Scaling:
         """Between stored numbers and [0, 1]."""
         return Scaling(np.dtype(self.dtype), self.low, self.high)

@@ -52,6 +52,16 @@ class VideoLayout(GridLayout):
         object.__setattr__(self, "pixel_aspect", tuple(whole(number, "video layout: pixel_aspect") for number in aspect))
 
     @property
+    def steps(self) -> tuple[float, ...]:
+        """A frame, a row and a column; a column is as wide as its pixels."""
+        return (1.0, 1.0, self.pixel_aspect[0] / self.pixel_aspect[1])
+
+    @property
+    def unlike(self) -> tuple[int, ...]:
+        """Time."""
+        return (0,)
+
+    @property
     def duration_s(self) -> float:
         """From the start of the first frame to the end of the last."""
         return self.grid[0] / self.fps

@@ -48,6 +48,14 @@ class VolumeLayout(GridLayout):
         object.__setattr__(self, "spacing", checked_spacing(self.spacing, AXES, "volume layout"))
 
     @property
+    def steps(self) -> tuple[float, ...]:
+        """Distance of neighbouring voxels along each axis."""
+        if self.nifti is not None:
+            along = np.linalg.norm(np.array(self.nifti.affine)[:3, :3], axis=0)
+            return tuple(along.tolist()) if (along > 0).all() else super().steps
+        return super().steps if self.spacing is None else self.spacing.in_nifti()[0]
+
+    @property
     def axes(self) -> str:
         """Names of the axes in order."""
         return "zyx" if self.nifti is None else "xyz"

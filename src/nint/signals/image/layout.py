@@ -28,6 +28,7 @@ SIDE_LIMIT = 2**24
 """Longest side of a decoded image, of which crops may be taken: float32 coordinates cannot tell more rows apart."""
 
 _BLOCK_POINTS = 2**20
+_MOST_ASPECT = 4.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,13 @@ class ImageLayout(Layout):
             raise UsageError(f"image layout: dpi={self.dpi} is out of range; it must be two numbers of pixels an inch.")
         object.__setattr__(self, "dpi", dpi)
         self.profile_bytes  # noqa: B018 (checks it)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Height and width, in pixels, or in inches where these are not square."""
+        x, y = self.dpi or (1.0, 1.0)
+        square = not 1 / _MOST_ASPECT <= x / y <= _MOST_ASPECT  # what is no resolution but nonsense is left out
+        return (float(self.height), float(self.width)) if square else (self.height / y, self.width / x)
 
     @property
     def profile_bytes(self) -> bytes:

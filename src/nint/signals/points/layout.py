@@ -58,6 +58,11 @@ class PointsLayout(Layout):
                 object.__setattr__(self, f"{what}_{part}", tuple(entries))
 
     @property
+    def unlike(self) -> tuple[int, ...]:
+        """All but the first axis: columns of a table may measure anything."""
+        return tuple(range(1, self.in_features))
+
+    @property
     def in_features(self) -> int:
         """One an axis."""
         return len(self.coord_names)

@@ -1,0 +1,129 @@
+"""Multilinear interpolation of vertex features and its transpose, outside autograd: native code where it was built, else PyTorch.
+
+The native code is `_grids.c`; `NINT_NATIVE=off` switches it off (`nint.machine.sines`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from nint.machine.sines import fits, native
+
+FACTORS = (1, 2654435761, 805459861, 3674653429)
+"""Of the hash of a vertex, one an axis (Mueller et al. 2022, Eq. 4; the fourth is ours)."""
+
+MAX_AXES = 4
+_LEVEL = struct.Struct("=Q7iI")
+
+
+@functools.cache
+def _compiled() -> ModuleType | None:
+    if native() is None:  # not built, or switched off
+        return None
+    try:
+        return importlib.import_module("nint.machine._grids")
+    except ImportError:
+        return None
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Vertices on [-1, 1]^d and where their features stand in a table `[entries, features]`.
+
+    Attributes:
+        vertices: Along each axis, at least 2; the first and the last lie at -1 and 1.
+        entries: Of the table where vertices share entries by a hash, a power of two; 0 gives every vertex its own, row by row.
+    """
+
+    vertices: tuple[int, ...]
+    entries: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows of the table."""
+        return self.entries or math.prod(self.vertices)
+
+    def corners(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Entries and weights of the corners of each point's cell, both `[..., 2^d]`; the weights are differentiable in x `[..., d]`.
+
+        Points outside are clamped to the border.
+        """
+        last = torch.tensor(self.vertices, device=x.device) - 1
+        position = (x.clamp(-1, 1) + 1) * (last.to(x.dtype) / 2)
+        cell = torch.minimum(position.detach().floor().clamp(min=0).long(), last - 1)
+        inside = position - cell
+        entry, weight = torch.zeros((), dtype=torch.long, device=x.device), torch.ones((), dtype=x.dtype, device=x.device)
+        for axis, count in enumerate(self.vertices):
+            pair = cell[..., axis, None] + torch.arange(2, device=x.device)
+            linear = torch.stack([1 - inside[..., axis], inside[..., axis]], -1)
+            combined = (
+                entry[..., None] ^ (pair * FACTORS[axis])[..., None, :] if self.entries else entry[..., None] * count + pair[..., None, :]
+            )
+            entry = combined.flatten(-2) if axis else combined.reshape(pair.shape)
+            weight = (weight[..., None] * linear[..., None, :]).flatten(-2) if axis else linear
+        return (entry & (self.entries - 1) if self.entries else entry), weight
+
+
+class Levels:
+    """Several lattices with their tables, whose features stand side by side.
+
+    Args:
+        lattices: Of each level.
+        tables: `[rows, features]` each; read, or added to, where they are.
+    """
+
+    def __init__(self, lattices: Sequence[Lattice], tables: Sequence[Tensor]) -> None:
+        self._lattices, self._tables = lattices, tables
+        self.columns = list(itertools.accumulate((table.shape[1] for table in tables), initial=0))
+        self._packed = b""
+        if _compiled() is not None and fits(*tables):
+            self._packed = b"".join(map(_level, lattices, tables, self.columns))
+
+    def __len__(self) -> int:
+        """Number of levels."""
+        return len(self._lattices)
+
+    @property
+    def width(self) -> int:
+        """Features of all levels together."""
+        return self.columns[-1]
+
+    def gather_(self, x: Tensor, out: Tensor) -> None:
+        """Fills `out` `[n, width]` with the interpolated features at x `[n, d]`."""
+        compiled = _compiled()
+        if compiled is not None and self._packed and fits(x, out):
+            compiled.gather(x.data_ptr(), out.data_ptr(), *out.shape, self._packed, 0, len(self))
+            return
+        for lattice, table, columns in zip(self._lattices, self._tables, self._slices(), strict=True):
+            entry, weight = lattice.corners(x)
+            out[:, columns] = (weight[..., None] * table[entry]).sum(-2)
+
+    def scatter_(self, level: int, x: Tensor, values: Tensor) -> None:
+        """Adds the transpose of `gather_` to a level's table: its columns of `values` `[n, width]`, in shares, to each cell's corners."""
+        compiled = _compiled()
+        if compiled is not None and self._packed and fits(x, values):
+            compiled.scatter(x.data_ptr(), values.data_ptr(), *values.shape, self._packed, level, level + 1)
+            return
+        entry, weight = self._lattices[level].corners(x)
+        own = values[:, self._slices()[level]]
+        self._tables[level].index_add_(0, entry.reshape(-1), (weight[..., None] * own[..., None, :]).reshape(-1, own.shape[1]))
+
+    def _slices(self) -> list[slice]:
+        return [slice(first, last) for first, last in itertools.pairwise(self.columns)]
+
+
+def _level(lattice: Lattice, table: Tensor, column: int) -> bytes:
+    """As the native code reads it."""
+    vertices = (*lattice.vertices, *(2,) * (MAX_AXES - len(lattice.vertices)))
+    mask = lattice.entries - 1 if lattice.entries else 0
+    return _LEVEL.pack(table.data_ptr(), table.shape[1], column, len(lattice.vertices), *vertices, mask)

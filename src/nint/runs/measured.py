@@ -1,0 +1,59 @@
+"""What was measured to be fastest for a kind of signal and a network, as data; benchmarks/README.md tells how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a recipe chooses for a kind of signal and a network.
+
+    Attributes:
+        lr: Learning rate; None is the field's own.
+        optimizer: Text form.
+        batch_share: Fraction of the points in a batch of samplers whose choice costs next to nothing (`CHEAP`); None is the kind's own.
+        total_steps: Steps where the budget names none; None is the kind's own.
+        lr_schedule: Course of the learning rate.
+        warm_up: Fraction of the run in which the rate rises to it.
+        sampler: Text form.
+        least_batch: Points of the smallest batch.
+        most_batch: Points of the largest.
+        size: Of the network, where it has another default.
+    """
+
+    lr: float | None = None
+    optimizer: str = "adam"
+    batch_share: float | None = None
+    total_steps: int | None = None
+    lr_schedule: str = "cosine"
+    warm_up: float = 0.02
+    sampler: str = "nint-fast"
+    least_batch: int = 2**11
+    most_batch: int = 2**15
+    size: str | None = None
+
+
+PAPER = Recipe(lr=1e-4, lr_schedule="constant", warm_up=0.0, sampler="nint")
+PAPER_FIELDS = ("siren", "mlp", "pemlp", "ffn", "wire", "gauss", "finer")
+"""The networks of the paper, all of which it trains at one rate."""
+
+_GRID = Recipe(
+    lr=3e-2, optimizer="adam:beta2=0.99,eps=1e-15", batch_share=0.02, total_steps=2000, least_batch=2**13, most_batch=2**13, size="1x64"
+)
+
+MEASURED: dict[tuple[str, str], Recipe] = {
+    ("image", "siren"): Recipe(lr=1e-3, optimizer="muon", batch_share=0.02, total_steps=2000, sampler="nint-fast:schedule=growing"),
+    ("image", "grid"): _GRID,
+    ("volume", "grid"): _GRID,
+    ("video", "grid"): _GRID,
+    ("audio", "siren"): Recipe(lr=2e-3, optimizer="adam", batch_share=0.1, total_steps=2000),
+    ("shape", "siren"): Recipe(lr=1e-3, optimizer="muon", batch_share=0.1, total_steps=2000, sampler="uniform"),
+}
+"""(kind, network) -> recipe. Other kinds inherit the image's of the same network."""
+
+DEFAULT_FIELDS = {"image": "grid", "volume": "grid", "video": "grid"}
+"""Kind -> network of the default recipe; SIREN where none stands here."""
+
+CHEAP = ("nint-fast", "uniform")
+"""Samplers whose choice costs next to nothing, so that small batches pay."""

@@ -1,0 +1,109 @@
+"""The network of a run: what the user has not named of it comes from the kind of signal, the recipe and the kernel at the start weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from nint.bandwidth.auto import offered, said, with_choices, without_auto
+from nint.bandwidth.axes import aspect_of
+from nint.bandwidth.search import Choice
+from nint.errors import UsageError
+from nint.fields import FIELDS, FieldSpec
+from nint.fields.grid import Grid
+from nint.fields.siren import Siren
+from nint.runs.measured import Recipe
+from nint.settings import split_text
+from nint.signals.base import Signal
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is trained.
+
+    Attributes:
+        field: Spec, or a module of the user's own.
+        applied: Settings that were chosen, by name.
+        notes: Sentences on them.
+    """
+
+    field: FieldSpec | nn.Module
+    applied: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None) -> Network:
+    """A network with the settings that were left out.
+
+    Args:
+        form: Text form, in which a setting may be "auto", class, spec or module; the last two stay as they are.
+        signal: What is to be fitted.
+        seed: Of the run, by which the kernel is asked.
+        recipe: The default recipe; None chooses nothing but what the kind of signal requires, and what says "auto".
+
+    Raises:
+        UsageError: for a setting that cannot be, or that the kernel cannot choose.
+    """
+    plain, automatic = without_auto(form)
+    field = FIELDS.parse(plain)
+    if not isinstance(form, (str, type)) or not isinstance(field, FieldSpec):
+        return Network(field, {})
+    named = set(split_text(form)[1]) if isinstance(form, str) else set()
+    defaults, notes = signal.defaults, []
+    field, applied = _with(field, {"omega_0": defaults.omega_0, "first_bias": defaults.first_bias}, named)
+    asked = tuple(automatic)
+    if recipe is not None:
+        if "aspect" not in named:
+            axes = aspect_of(signal, seed)
+            signal.preparation_seconds += axes.seconds
+            field, stretched = _with(field, {"aspect": axes.aspect or None}, named)
+            applied |= stretched
+            notes += [axes.said] if axes.said else []
+        if isinstance(field, Grid):
+            field, sized = _with(field, {"size": recipe.size}, named)
+            field, vertices = _with(field, vertices_for(signal, field.size), named)
+            applied |= sized | vertices
+        automatic = (*asked, *(setting for setting in offered(field) if not named & set(offered(field))))
+    choices: tuple[Choice, ...] = ()
+    if automatic:
+        try:
+            field, choices = with_choices(field, automatic, signal, seed)
+        except UsageError as error:  # the same value everywhere, so that every setting does
+            if asked:
+                raise
+            notes.append(str(error))
+    applied |= {choice.setting: choice.chosen for choice in choices}
+    return Network(field, applied, (*notes, *map(said, choices)))
+
+
+def vertices_for(signal: Signal, size: str) -> dict[str, Any]:
+    """Settings of a grid network of a size for the points of a signal.
+
+    Its finest level has about as many vertices along an axis as the signal has points; where these are many, they share entries by a hash.
+    """
+    layout = signal.layout
+    along = len(signal.pool(torch.device("cpu"))) ** (1 / layout.in_features)
+    for levels, most in _SIZES:
+        growth = max((along / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
+        chosen = {"levels": levels, "growth": round(growth, 3), "hashed": True, "max_vertices": most}
+        count = Grid(size, **chosen).parameter_count(layout.in_features, layout.out_features)
+        if count <= Siren().parameter_count(layout.in_features, layout.out_features):
+            break
+    return chosen
+
+
+_LEAST_GROWTH = 1.05
+_SIZES = ((8, 2**15), (7, 2**15), (6, 2**15), (5, 2**15), (8, 2**14), (8, 2**13))
+"""Levels, and most vertices of one: the first with which the network has at most as many parameters as the paper's 5x256 SIREN."""
+
+
+def _with(field: FieldSpec, wanted: Mapping[str, Any], named: set[str]) -> tuple[FieldSpec, dict[str, Any]]:
+    """A spec with the wanted settings that it has and that are not named (None: not wanted), and those that were applied."""
+    has = {setting.name for setting in dataclasses.fields(field)}
+    applied = {key: value for key, value in wanted.items() if value is not None and key in has and key not in named}
+    return dataclasses.replace(field, **applied), applied
