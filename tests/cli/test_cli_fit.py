@@ -56,7 +56,7 @@ def test_fit_decode_eval_inspect(cli, tmp_path: Path):
     assert (code, err) == (0, "")
     for said in (
         "sample:camera, 32x32 grey image, 8 bits, 1,024 points",
-        "siren:size=2x16,omega_0=30,bias=weight,weight_scale=1, 337 parameters",
+        "siren:size=2x16,aspect=none,omega_0=30,bias=weight,weight_scale=1, 337 parameters",
         "nint:batch_share=0.2,schedule=constant,",
         "interval=dense,between=keep,random_share=0.7,refresh_interval=10,decay_rate=1",
         "204 points a step",

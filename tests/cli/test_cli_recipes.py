@@ -64,10 +64,10 @@ def test_the_rate_of_a_budget_of_seconds_is_laid_out_for_them(cli):
 
 def test_what_was_not_measured_is_told(cli):
     out = cli("fit", *TINY, "--steps", 1, "--field", "finer").out
-    assert "The default recipe was measured with siren; finer keeps its own learning rate, with adam." in out
+    assert "The default recipe was measured with siren and grid; finer keeps its own learning rate, with adam." in out
     assert "the network's own default (Liu et al. 2024" in line(out, "learning rate")
     out = cli("fit", "sample:phantom", "--size", "1x8", "--steps", 1, "--device", "cpu").out
-    assert "volume signals inherit that of images." in out
+    assert "volume signals, which inherit that of images." in out
 
 
 def test_a_run_is_resumed_with_the_same_command(cli, tmp_path: Path):

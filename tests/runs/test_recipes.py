@@ -252,7 +252,7 @@ def test_the_default_network_is_no_larger_than_the_papers(monkeypatch):
         signal = open_signal(array, kind="image" if len(shape) == 2 else "volume")
         job = make_job(signal, recipe="default", device="cpu")
         assert job.field.parameter_count(len(shape), 1) <= Siren().parameter_count(len(shape), 1), shape
-        assert job.field.lattices(len(shape))[-1].vertices[0] <= max(shape[0], 23), shape
+        assert job.field.lattices(len(shape))[-1].vertices[0] <= max(1.1 * shape[0], 23), shape
 
 
 def test_one_unit_is_one_length_along_every_axis_unless_the_user_says_otherwise(monkeypatch):
@@ -261,8 +261,8 @@ def test_one_unit_is_one_length_along_every_axis_unless_the_user_says_otherwise(
     assert make_job(wide, recipe="default", device="cpu").field.aspect == "1x3"
     assert make_job(wide, recipe="default", field="siren:size=2x8", device="cpu").field.aspect == "1x3"
     assert make_job(wide, recipe="default", field="siren:size=2x8,aspect=1x2", device="cpu").field.aspect == "1x2"
-    assert make_job(wide, recipe="default", field=Siren("2x8"), device="cpu").field.aspect == ""
-    assert make_job(wide, recipe="paper", device="cpu").field.aspect == ""
+    assert make_job(wide, recipe="default", field=Siren("2x8"), device="cpu").field.aspect is None
+    assert make_job(wide, recipe="paper", device="cpu").field.aspect is None
     assert make_job(picture(20, 20), recipe="default", device="cpu").chosen.get("aspect") is None
 
 

@@ -268,7 +268,7 @@ def test_what_leaves_nothing_of_a_large_pool_is_refused(small_limit):
 @pytest.mark.parametrize("sampler", ["nint:batch_size=10,candidates=30", "uniform:batch_size=10"])
 def test_a_large_pool_is_trained_on_by_rows(sampler, small_limit):
     signal = ObservedSignal(Large(), 0.3)
-    fit = nint.fit(signal, sampler=sampler, field="siren:size=1x8", budget=5, device="cpu")
+    fit = nint.fit(signal, sampler=sampler, field="siren:size=1x8,weight_scale=1", budget=5, device="cpu")
     assert fit.record["points"] == len(signal.kept) and math.isfinite(fit.metrics["psnr_held_out"])
     assert max(signal.inner.read) <= max(30, len(signal.held))
 

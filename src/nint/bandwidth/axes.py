@@ -31,12 +31,12 @@ class Axes:
     """What was found.
 
     Attributes:
-        aspect: Relative lengths, as the text of a network's setting; "" where all are the same.
+        aspect: Relative lengths, as the text of a network's setting; None where all are the same.
         factors: Axis -> factor on the layout's guess, of the axes that the kernel was asked about.
         seconds: What it took.
     """
 
-    aspect: str
+    aspect: str | None
     factors: dict[int, float]
     seconds: float
 

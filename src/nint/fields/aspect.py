@@ -13,13 +13,13 @@ from nint.errors import UsageError
 _LENGTHS = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?(x\d+(\.\d+)?([eE][+-]?\d+)?)*")
 
 
-def lengths_of(text: str) -> tuple[float, ...]:
-    """The numbers of "6x1" or "1x1x2.5"; none of "".
+def lengths_of(text: str | None) -> tuple[float, ...]:
+    """The numbers of "6x1" or "1x1x2.5"; none of None.
 
     Raises:
         UsageError: unless it is numbers above 0 with an x between them.
     """
-    if not text:
+    if text is None:
         return ()
     lengths = tuple(float(part) for part in text.split("x")) if _LENGTHS.fullmatch(text) else (0.0,)
     if not all(0 < length < math.inf for length in lengths):
@@ -27,14 +27,14 @@ def lengths_of(text: str) -> tuple[float, ...]:
     return lengths
 
 
-def text_of(lengths: tuple[float, ...]) -> str:
-    """The text of relative lengths, the shortest of them 1; "" where all are the same."""
+def text_of(lengths: tuple[float, ...]) -> str | None:
+    """The text of relative lengths, the shortest of them 1; None where all are the same."""
     least = min(lengths, default=1.0)
     relative = [float(f"{length / least:.4g}") for length in lengths]
-    return "" if all(value == 1 for value in relative) else "x".join(f"{value:g}" for value in relative)
+    return None if all(value == 1 for value in relative) else "x".join(f"{value:g}" for value in relative)
 
 
-def factors(text: str, axes: int) -> tuple[float, ...]:
+def factors(text: str | None, axes: int) -> tuple[float, ...]:
     """Factor on the coordinates along each axis, their product 1: the box then has one unit along all axes and the volume of [-1, 1]^d.
 
     Args:
@@ -71,7 +71,7 @@ class Unit(nn.Module):
         return x * self.factors.to(x.dtype)
 
 
-def in_one_unit(field: nn.Module, text: str, axes: int) -> nn.Module:
+def in_one_unit(field: nn.Module, text: str | None, axes: int) -> nn.Module:
     """A network that takes coordinates on [-1, 1]^d and sees them in one unit; the network itself where no lengths are given.
 
     Names of parameters stay as they were.

@@ -37,17 +37,20 @@ class FieldSpec(ABC):
     Attributes:
         size: "LxH": L hidden layers of width H, then a linear output layer.
         aspect: "6x1": relative lengths of the axes. The network then sees coordinates in one unit along all of them, its box as large as
-            [-1, 1]^d; "" is [-1, 1] along each, as in the paper.
+            [-1, 1]^d; None is [-1, 1] along each, as in the paper.
     """
 
     size: str = setting("5x256", "hidden layers x width, then a linear output layer")
-    aspect: str = setting("", "relative lengths of the axes, such as 6x1, so that one unit is one length along each")
+    aspect: str | None = setting(None, "relative lengths of the axes, such as 6x1, so that one unit is one length along each")
 
     default_lr: ClassVar[float] = 1e-4
     """Learning rate that the network's own authors use with Adam."""
 
     lr_source: ClassVar[str] = ""
     """Where `default_lr` comes from."""
+
+    start_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings that decide the start weights and nothing else."""
 
     builds_aspect: ClassVar[bool] = False
     """Whether `build` itself follows the lengths of the axes; else `build_field` scales the coordinates."""

@@ -61,6 +61,7 @@ class Finer(FieldSpec):
     bias: str = setting("weight", "initial bias bound: the weight's, or PyTorch's default", choices=("weight", "default"))
     weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", at_least=1e-3, at_most=1e3)
 
+    start_settings = ("bias", "first_bias", "weight_scale")
     default_lr = 5e-4
     lr_source = "Liu et al. 2024 (FINER): 5e-4, decayed by 0.1^(t/T)"
 

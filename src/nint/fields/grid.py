@@ -82,6 +82,7 @@ class Grid(FieldSpec):
 
     default_lr = 1e-2
     builds_aspect = True
+    start_settings = ("spread",)
     lr_source = "Mueller et al. 2022 (Instant-NGP): 1e-2 for images (1e-4 for signed distances); not in the paper"
 
     def lattices(self, in_features: int) -> list[Lattice]:

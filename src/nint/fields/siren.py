@@ -45,6 +45,7 @@ class Siren(FieldSpec):
     bias: str = setting("weight", "initial bias bound: the weight's, or PyTorch's default", choices=("weight", "default"))
     weight_scale: float = setting(1.0, "factor on the initial weights of all but the last layer", at_least=1e-3, at_most=1e3)
 
+    start_settings = ("bias", "weight_scale")
     lr_source = "Sitzmann et al. 2020 and NINT: 1e-4"
 
     def parameter_count(self, in_features: int, out_features: int) -> int:

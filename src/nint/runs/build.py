@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -105,6 +107,12 @@ def _start_from(field: nn.Module, path: Path, spec: FieldSpec | nn.Module) -> No
     own, given = field.state_dict(), donor.state_dict()
     if {k: v.shape for k, v in given.items()} != {k: v.shape for k, v in own.items()}:
         raise UsageError(f"{path} holds a network of another shape; give the same --field and --size, and a signal with as many channels.")
-    if isinstance(spec, FieldSpec) and donor.spec != spec:
+    if isinstance(spec, FieldSpec) and (donor.spec is None or _but_for_start(donor.spec) != _but_for_start(spec)):
         raise UsageError(f"{path} holds a {FIELDS.text(donor.spec)}, not a {FIELDS.text(spec)}; give the same --field.")
     field.load_state_dict(given)
+
+
+def _but_for_start(spec: FieldSpec) -> FieldSpec:
+    """The spec with the defaults of settings that decide the start weights alone, which the other model has in their place."""
+    defaults: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(spec) if field.name in spec.start_settings}
+    return dataclasses.replace(spec, **defaults)

@@ -61,7 +61,7 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None) -> 
         if "aspect" not in named:
             axes = aspect_of(signal, seed)
             signal.preparation_seconds += axes.seconds
-            field, stretched = _with(field, {"aspect": axes.aspect or None}, named)
+            field, stretched = _with(field, {"aspect": axes.aspect}, named)
             applied |= stretched
             notes += [axes.said] if axes.said else []
         if isinstance(field, Grid):
@@ -87,19 +87,27 @@ def vertices_for(signal: Signal, size: str) -> dict[str, Any]:
     Its finest level has about as many vertices along an axis as the signal has points; where these are many, they share entries by a hash.
     """
     layout = signal.layout
-    along = len(signal.pool(torch.device("cpu"))) ** (1 / layout.in_features)
-    for levels, most in _SIZES:
-        growth = max((along / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
+    axes, points = layout.in_features, len(signal.pool(torch.device("cpu")))
+    for levels, most in _SIZES[min(axes, 3)]:
+        finest = min(points, most * _SHARING) ** (1 / axes)
+        growth = max((finest / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
         chosen = {"levels": levels, "growth": round(growth, 3), "hashed": True, "max_vertices": most}
-        count = Grid(size, **chosen).parameter_count(layout.in_features, layout.out_features)
-        if count <= Siren().parameter_count(layout.in_features, layout.out_features):
+        count = Grid(size, **chosen).parameter_count(axes, layout.out_features)
+        if count <= Siren().parameter_count(axes, layout.out_features):
             break
     return chosen
 
 
 _LEAST_GROWTH = 1.05
-_SIZES = ((8, 2**15), (7, 2**15), (6, 2**15), (5, 2**15), (8, 2**14), (8, 2**13))
-"""Levels, and most vertices of one: the first with which the network has at most as many parameters as the paper's 5x256 SIREN."""
+_SHARING = 25
+"""Vertices that share an entry of a hashed table, at most; more of them lose by what they disturb."""
+
+_SIZES = {
+    1: ((8, 2**15),),
+    2: ((8, 2**15), (7, 2**15), (6, 2**15), (8, 2**14), (8, 2**13)),
+    3: ((8, 2**14), (8, 2**13)),
+}
+"""Axes -> levels, and most vertices of one: the first with which the network has at most as many parameters as the paper's 5x256 SIREN."""
 
 
 def _with(field: FieldSpec, wanted: Mapping[str, Any], named: set[str]) -> tuple[FieldSpec, dict[str, Any]]:
