@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFilter
@@ -63,9 +64,15 @@ def page() -> Image.Image:
 def signals(data: Path) -> dict[str, Callable[[], tuple[Signal, str]]]:
     """Name -> signal and network."""
     rng = np.random.default_rng(0)
-    noisy = lambda image: np.clip(np.asarray(image) / 255 + rng.normal(0, 0.15, (SIDE, SIDE, 3)), 0, 1).astype(np.float32)  # noqa: E731
     smooth = gaussian_filter(rng.normal(size=(64, 64, 64)), 6).astype(np.float32)
-    volume = lambda: zoom(np.asarray(open_signal(data / "volumes/ch2.nii.gz").array, np.float32), (64 / 181, 64 / 217, 64 / 181), order=1)  # noqa: E731
+
+    def noisy(image: Image.Image) -> np.ndarray:
+        return np.clip(np.asarray(image) / 255 + rng.normal(0, 0.15, (SIDE, SIDE, 3)), 0, 1).astype(np.float32)
+
+    def volume() -> np.ndarray:
+        whole = np.asarray(nibabel.load(data / "volumes/ch2.nii.gz").dataobj, np.float32)
+        return zoom(whole, [64 / points for points in whole.shape], order=1)
+
     siren, finer = "siren:size=5x128", "finer:size=5x128"
     photos = {name: data / path for name, path in (("div2k 02", "div2k/02.png"), ("div2k 06", "div2k/06.png"))}
     photos |= {f"kodim{n}": data / f"kodak/kodim{n}.png" for n in ("04", "08")}

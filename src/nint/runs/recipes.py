@@ -134,7 +134,12 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
         said = f"The default recipe was measured with {measured}; {own} keeps its own learning rate, with adam."
         return Chosen(recipe, form, (said,))
     if (kind, own) in MEASURED:
-        return Chosen(recipe, form)
+        why = (
+            f"{form} is the network that was fastest on {kind} signals; --field siren keeps SIREN."
+            if field is None and form != "siren"
+            else ""
+        )
+        return Chosen(recipe, form, (why,) if why else ())
     return Chosen(recipe, form, (f"The default recipe was not measured with {own} on {kind} signals, which inherit that of images.",))
 
 
