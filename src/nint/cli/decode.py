@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from nint.cli.models import model_path
+from nint.cli.output_file import check_output_file
 from nint.cli.parsing import MAX_SIDE, Bounds, flag, number, numbers, positional, text, whole, wholes
 from nint.errors import UsageError
 
@@ -64,15 +64,9 @@ def run(options: DecodeOptions) -> int:
         UsageError: for a model that cannot be read, an output that cannot be written, or an option that the model's kind does not have.
     """
     source, output = model_path(options.model), Path(options.output)
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; give a file to write.")
-    _check_inputs(output, options, source)
-    if os.path.lexists(output) and (output.is_symlink() or not output.is_file()):
-        raise UsageError(f"{output} is not a regular file; give another name.")
-    if output.exists() and not options.force:
-        raise UsageError(f"{output} exists; give another name, or add --force to overwrite it.")
-    if not output.absolute().parent.is_dir():
-        raise UsageError(f"There is no folder {output.parent} to write {output.name} into.")
+    if not output.is_dir():
+        _check_inputs(output, options, source)
+    check_output_file(output, force=options.force)
 
     from nint.machine.devices import resolve_device
     from nint.runs.model import Fit
