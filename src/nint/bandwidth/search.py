@@ -34,8 +34,8 @@ _ROUNDS = 2
 
 PATCHES = 4
 _SURE_DB = 0.5
-_LITTLE_DB, _ALL_DB = 25.0, 60.0
-_MOST_FACTOR, _LEAST_FACTOR = 1.2, 0.85
+_LITTLE_DB, _ENOUGH_DB = 23.0, 29.0
+_MORE, _SOLID = 1.2, 0.85
 SEED_OFFSET = 15_485_863
 
 
@@ -48,12 +48,14 @@ class Choice:
         value: The value of least error.
         tried: Value -> predicted PSNR of left-out points in decibels, relative to the range of the values.
         seconds: What it took.
+        axes: Coordinates of a point.
     """
 
     setting: str
     value: float
     tried: dict[float, float]
     seconds: float
+    axes: int = 2
 
     @property
     def decibels(self) -> float:
@@ -63,7 +65,7 @@ class Choice:
     @property
     def chosen(self) -> float:
         """The value for a network that is to reproduce the samples themselves (`for_samples`)."""
-        return for_samples(self.value, self.decibels)
+        return for_samples(self.value, self.decibels, self.axes)
 
     @property
     def sure(self) -> bool:
@@ -111,23 +113,26 @@ def choose(field: FieldSpec, setting: str, signal: Signal, seed: int = 0) -> Cho
             upper = known[at] / known[-2] * known[-1] if at == len(known) - 1 else known[at + 1]
             for neighbour in (lower, upper):
                 try_(float(f"{math.sqrt(known[at] * neighbour):.3g}"))
-    return Choice(setting, max(tried, key=lambda value: tried[value]), tried, time.perf_counter() - began)
+    return Choice(setting, max(tried, key=lambda value: tried[value]), tried, time.perf_counter() - began, pool.in_features)
 
 
-def for_samples(value: float, decibels: float) -> float:
+def for_samples(value: float, decibels: float, axes: int) -> float:
     """What reproduces the samples best, where the kernel says what predicts the points between them best.
 
-    Where neighbours tell little of a point (25 dB and less), a network that must hold each sample wants frequencies a fifth higher; where
-    they tell all (60 dB and more), a little lower ones train faster. Between, the factor falls linearly with the decibels.
+    Along one or two axes: where neighbours tell little of a point, a network that must hold each sample wants frequencies a fifth
+    higher, where they tell enough none; between, the factor falls linearly with the decibels. Along three axes patches are so short
+    that the kernel asks for more than training can use.
 
     Args:
         value: Of least leave-one-out error.
         decibels: Of that error.
+        axes: Coordinates of a point.
 
     Source: measured, `benchmarks/bandwidth.py`.
     """
-    part = min(max((decibels - _LITTLE_DB) / (_ALL_DB - _LITTLE_DB), 0.0), 1.0)
-    return float(f"{value * (_MOST_FACTOR + part * (_LEAST_FACTOR - _MOST_FACTOR)):.3g}")
+    part = min(max((decibels - _LITTLE_DB) / (_ENOUGH_DB - _LITTLE_DB), 0.0), 1.0)
+    factor = _SOLID if axes >= 3 else _MORE + part * (1 - _MORE)
+    return float(f"{value * factor:.3g}")
 
 
 def check_setting(field: FieldSpec, setting: str) -> None:
@@ -152,6 +157,6 @@ def predicted_db(field: FieldSpec, patches: Sequence[Patch], span: float, seed: 
     """
     generator = torch.Generator().manual_seed(seed)
     network = build_field(field, patches[0].coords.shape[1], patches[0].values.shape[1], generator)
-    errors = torch.stack([leave_one_out(scaled(patch_kernel(network, patch.coords)), patch.values, NUGGETS) for patch in patches])
-    least = float(errors.mean(0).min())  # one nugget for all patches
-    return -10 * math.log10(max(least, 1e-30) / span**2)
+    errors = torch.stack([leave_one_out(scaled(patch_kernel(network, patch.coords)), patch.values, NUGGETS).min() for patch in patches])
+    # The mean of decibels, not of squares: else the patch of most variance decides alone, and another draw decides otherwise.
+    return float(-10 * torch.log10(errors.clamp(min=1e-30) / span**2).mean())

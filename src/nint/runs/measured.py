@@ -20,6 +20,7 @@ class Recipe:
         least_batch: Points of the smallest batch.
         most_batch: Points of the largest.
         size: Of the network, where it has another default.
+        by_kernel: Whether the kernel chooses the network's bandwidth where none is named (`nint.bandwidth`).
     """
 
     lr: float | None = None
@@ -32,6 +33,7 @@ class Recipe:
     least_batch: int = 2**11
     most_batch: int = 2**15
     size: str | None = None
+    by_kernel: bool = True
 
 
 PAPER = Recipe(lr=1e-4, lr_schedule="constant", warm_up=0.0, sampler="nint")
@@ -48,7 +50,7 @@ MEASURED: dict[tuple[str, str], Recipe] = {
     ("volume", "grid"): _GRID,
     ("video", "grid"): _GRID,
     ("audio", "siren"): Recipe(lr=2e-3, optimizer="adam", batch_share=0.1, total_steps=2000),
-    ("shape", "siren"): Recipe(lr=1e-3, optimizer="muon", batch_share=0.1, total_steps=2000, sampler="uniform"),
+    ("shape", "siren"): Recipe(lr=1e-3, optimizer="muon", batch_share=0.1, total_steps=2000, sampler="uniform", by_kernel=False),
 }
 """(kind, network) -> recipe. Other kinds inherit the image's of the same network."""
 

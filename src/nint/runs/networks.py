@@ -68,7 +68,8 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None) -> 
             field, sized = _with(field, {"size": recipe.size}, named)
             field, vertices = _with(field, vertices_for(signal, field.size), named)
             applied |= sized | vertices
-        automatic = (*asked, *(setting for setting in offered(field) if not named & set(offered(field))))
+        left = offered(field) if recipe.by_kernel else ()
+        automatic = (*asked, *(setting for setting in left if setting not in named))
     choices: tuple[Choice, ...] = ()
     if automatic:
         try:
