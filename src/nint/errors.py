@@ -41,13 +41,14 @@ class LostProcessError(NintError, ConnectionError):
 
     Args:
         reason: What the communication library said.
+        kept: When it was noticed and what is kept, as a clause.
     """
 
     exit_code = 1
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, kept: str = "") -> None:
         self.reason = reason
-        super().__init__("Another process of this run was lost, so it cannot go on.")
+        super().__init__(f"Another process of this run was lost{' ' if kept else ''}{kept}.")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

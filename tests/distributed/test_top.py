@@ -9,8 +9,9 @@ import pytest
 import torch
 from oracles.processes import together
 
-from nint.distributed.shard import LEAVES, Shard, leaf_edges, shard_of
+from nint.distributed.shard import Shard, shard_of
 from nint.distributed.top import global_top
+from nint.signals.leaves import LEAVES, leaf_edges
 
 
 def stable_sort_top(scores: torch.Tensor, count: int, free: torch.Tensor | None = None) -> set[int]:

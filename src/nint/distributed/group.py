@@ -21,6 +21,7 @@ class Group:
     Args:
         process_group: Of `torch.distributed`; None is that of all processes.
         device: Where its tensors lie: the CPU for gloo, a CUDA device for NCCL.
+        store: Of the launcher, by which processes can still tell each other something when one is lost.
 
     Attributes:
         rank: Number of this process.
@@ -31,10 +32,10 @@ class Group:
         LostProcessError: from every method, where another process has ended or does not answer.
     """
 
-    def __init__(self, process_group: Any = None, device: torch.device | str = "cpu") -> None:
+    def __init__(self, process_group: Any = None, device: torch.device | str = "cpu", store: Any = None) -> None:
         import torch.distributed as dist
 
-        self._group = process_group
+        self._group, self._store = process_group, store
         self.rank, self.size = dist.get_rank(process_group), dist.get_world_size(process_group)
         self.device = torch.device(device)
 
@@ -122,8 +123,24 @@ class Group:
             raise UsageError(refusals[0])
         return result  # type: ignore[return-value]  # it is None only where T is
 
+    def claimed(self, what: str) -> bool:
+        """Whether this process is the first to claim something, as far as the launcher's store still answers; not a collective operation.
+
+        Args:
+            what: A word.
+        """
+        try:
+            return bool(self._store.add(f"nint/{what}", 1) == 1)
+        except (RuntimeError, AttributeError):  # it was kept by the process that was lost
+            return self.rank in (0, 1)
+
     def _moved(self, tensor: Tensor, operation: Callable[[Tensor], None]) -> Tensor:
-        """Applies an operation in place, on the group's device."""
+        """Applies an operation in place, on the group's device.
+
+        Raises:
+            LostProcessError: where it fails for want of another process.
+            RuntimeError: where memory is short.
+        """
         there = tensor if tensor.device == self.device and tensor.is_contiguous() else tensor.to(self.device).contiguous()
         try:
             operation(there)

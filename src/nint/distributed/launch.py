@@ -43,6 +43,7 @@ def joined(device: str) -> Iterator[Group]:
     """
     import torch
     import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
 
     from nint.distributed.group import Group
     from nint.machine.devices import resolve_device
@@ -58,11 +59,12 @@ def joined(device: str) -> Iterator[Group]:
         place = resolve_device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if place.index is None else str(place))
         torch.cuda.set_device(place)
     try:
-        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=_TIMEOUT)
+        store, rank, size = next(rendezvous("env://", timeout=_TIMEOUT))
+        dist.init_process_group("nccl" if place.type == "cuda" else "gloo", store=store, rank=rank, world_size=size, timeout=_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise UsageError(f"The processes of this run cannot reach each other at {where}: {str(error).splitlines()[0]}.") from error
     try:
-        yield Group(device=place)
+        yield Group(device=place, store=store)
     finally:
         dist.destroy_process_group()

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nint.distributed.group import Group
-
-LEAVES = 4096
-"""Parts into which every signal is divided, whatever the number of processes, each of which holds some that follow each other."""
+from nint.signals.leaves import LEAVES, leaf_edges
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,6 @@ class Shard:
     def own(self, rows: Tensor) -> Tensor:
         """Those of some rows that are this process's, in their order, counted from its first."""
         return rows[self.owns(rows)] - self.start
-
-
-def leaf_edges(total: int) -> list[int]:
-    """Where the parts of a signal of so many rows begin, and its end, `LEAVES + 1` numbers; parts may be empty."""
-    return [number * total // LEAVES for number in range(LEAVES + 1)]
 
 
 def leaves_of(rank: int, size: int) -> range:
