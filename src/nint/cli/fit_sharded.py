@@ -40,12 +40,8 @@ def run(options: FitOptions) -> int:
             if getattr(options, name):
                 raise UsageError(f"--{name} does not work over several processes; leave it away and see {instead} afterwards.")
         with joined(options.device) as group:
-            try:
+            with _said_once(group):
                 return _fit(options, group)
-            except LostProcessError as error:
-                if group.claimed("lost"):
-                    print(f"nint: {error}", file=sys.stderr)
-                raise SystemExit(error.exit_code) from None
 
 
 @contextmanager
@@ -72,6 +68,24 @@ def _heard_once() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
+@contextmanager
+def _said_once(group: Group) -> Iterator[None]:
+    """The loss of a process is told by whichever of the others notices it first, and ends them all.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SystemExit: where one was lost.
+    """
+    try:
+        yield
+    except LostProcessError as error:
+        if group.claimed("lost"):
+            print(f"nint: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(error.exit_code) from None
+
+
 def _fit(options: FitOptions, group: Group) -> int:
     from nint.cli.choices import folder_of, settings_of
     from nint.cli.fit import report_restart, resume_hint
@@ -93,7 +107,7 @@ def _fit(options: FitOptions, group: Group) -> int:
     names = of_fit(pictures=False, report=False, log=False, snapshots=False)
     out = group.agreed(lambda: OutputFolder(folder, FIT, names, inputs).__enter__() if first else None)
     try:
-        with Interrupts(quiet=not first) as interrupts, ProgressBar(quiet=options.quiet or not first) as bar:
+        with Interrupts(quiet=not first) as interrupts, ProgressBar(quiet=options.quiet or not first) as bar, _said_once(group):
             fit = run_sharded_job(
                 job,
                 budget,
