@@ -29,8 +29,7 @@ def decibels(model, coords, values):
     return float(-10 * torch.log10(sums[0] / sums[1]))
 
 
-def main():
-    dist.init_process_group("gloo")
+def train():
     rank, size = dist.get_rank(), dist.get_world_size()
     coords, values = own_rows(rank, size)
     network = nint.FIELDS.parse("siren:size=2x48").build(2, 1, torch.Generator().manual_seed(0))
@@ -50,7 +49,13 @@ def main():
     after = decibels(network, coords, values)
     parts = [None] * size
     dist.all_gather_object(parts, trained)
-    if rank == 0:
+    return before, after, parts
+
+
+def main():
+    dist.init_process_group("gloo")
+    before, after, parts = train()
+    if dist.get_rank() == 0:
         print(f"{before:.2f} dB before, {after:.2f} dB after {STEPS} steps of NINT; points by process: {parts}")
     dist.destroy_process_group()
 

@@ -56,6 +56,9 @@ def read_sharded_job(source: Any, asked: FitSettings, budget: Budget | None, gro
         raise UsageError("--compile does not work over several processes; leave it away, or start one process.")
     if without_auto(asked.field)[1]:
         raise UsageError("A bandwidth of 'auto' does not work over several processes; nint tune finds it in one, then name the value.")
+    if asked.sampler is not None:  # before the file is read, which takes longer
+        sampler = SAMPLERS.parse(asked.sampler)
+        check_sampler(effective(sampler), SAMPLERS.name_of(sampler))
     signal = open_sharded(source, dict(asked.signal), group)
     outlined = dataclasses.replace(asked, signal={}, device=group.device)
     job = group.agreed(lambda: read_job(signal.outline(), outlined, budget))
@@ -131,7 +134,11 @@ def run_sharded_job(
                     reason = train(run, [SharedEvaluation(group, eval_every), saved, *monitors])
                     break
                 except DivergedError as error:
-                    run = restarted(job, run, error, start, init)
+                    try:
+                        run = restarted(job, run, error, start, init)
+                    except DivergedError as last:
+                        kept = None if path is None or saved.step is None else str(path / CHECKPOINT)
+                        raise DivergedError(last.step, last.reason, kept) from None
                     _as_the_first(run, group, threads, None)
                     restarting(run.restarts[-1])
             run.field.eval()

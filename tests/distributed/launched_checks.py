@@ -1,6 +1,6 @@
 """What four real processes check; started by `test_launched.py`, prints one line for each check that held.
 
-    torchrun --nproc-per-node 4 launched_checks.py FOLDER
+torchrun --nproc-per-node 4 launched_checks.py FOLDER
 """
 
 from __future__ import annotations
@@ -107,6 +107,15 @@ def check_refusals(group, folder: Path) -> None:
     assert "nint tune" in refused(str(folder / "big.npy"), field="siren:weight_scale=auto")
 
 
+def check_example() -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "examples"))
+    import distributed_loop
+
+    before, after, parts = distributed_loop.train()
+    assert after > before + 8, (before, after)
+    assert sum(parts) == distributed_loop.STEPS * int(0.2 * distributed_loop.SIDE**2)
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     torch.set_num_threads(1)
@@ -127,6 +136,8 @@ def main() -> None:
         said("resume")
         check_refusals(group, folder)
         said("refusals")
+        check_example()
+        said("example")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from nint.samplers.base import Feedback
 from nint.samplers.picker import Picker, random_rows
 
 N = 900
-STEPS = 5
+STEPS = 4
 SAMPLERS = [
     "nint:batch_share=0.2",
     "nint:random_share=0.0,decay_rate=0,refresh_interval=1,batch_share=0.1",
@@ -96,7 +96,7 @@ def joined_rows(parts):
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("edges", [[0, 450, N], [0, 7, 7, 800, N]], ids=["even", "uneven and empty"])
+@pytest.mark.parametrize("edges", [[0, 7, 7, 800, N]], ids=["uneven and empty"])
 def test_the_same_points_and_weights_as_one_process(sampler, edges):
     rows, weights, _ = alone(sampler)
     parts = over(edges, sampler)
@@ -113,10 +113,10 @@ def test_a_state_goes_on_with_another_number_of_processes(sampler):
     wanted = [sorted(step) for step in rows[2:]]
     parts = over([0, 300, 650, N], sampler, steps=2)
     _, weights, state = parts[0]
-    assert joined_rows(over([0, 123, N], sampler, steps=3, state=state, weights=weights)) == wanted
-    assert [sorted(step) for step in alone(sampler, steps=3, state=state, weights=weights)[0]] == wanted
+    assert joined_rows(over([0, 123, N], sampler, steps=2, state=state, weights=weights)) == wanted
+    assert [sorted(step) for step in alone(sampler, steps=2, state=state, weights=weights)[0]] == wanted
     _, weights, state = alone(sampler, steps=2)
-    assert joined_rows(over([0, 123, N], sampler, steps=3, state=state, weights=weights)) == wanted
+    assert joined_rows(over([0, 123, N], sampler, steps=2, state=state, weights=weights)) == wanted
 
 
 @pytest.mark.parametrize("count", [1, 40, 99, 100])

@@ -19,7 +19,6 @@ import nint
 from nint.runs.contents import CHECKPOINT
 
 HERE = Path(__file__).resolve().parent
-EXAMPLES = HERE.parent.parent / "examples"
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="PyTorch without torch.distributed")
 
 
@@ -49,7 +48,7 @@ def test_four_processes(tmp_path: Path):
     command = torchrun(4, str(HERE / "launched_checks.py"), str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment(), check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.split("\n")[:-1] == [f"held: {what}" for what in ("top", "fit", "resume", "refusals")]
+    assert done.stdout.split("\n")[:-1] == [f"held: {what}" for what in ("top", "fit", "resume", "refusals", "example")]
 
 
 def test_a_lost_process_ends_all_with_one_sentence_and_the_run_goes_on_alone(tmp_path: Path):
@@ -90,14 +89,6 @@ def process_of_rank(launcher: int, rank: int) -> int:
             if f"RANK={rank}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
                 return int(pid)
     raise AssertionError(f"no process of rank {rank}")
-
-
-def test_the_example_of_ones_own_loop():
-    command = torchrun(2, str(EXAMPLES / "distributed_loop.py"))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment(), check=False)
-    assert done.returncode == 0, done.stderr
-    words = done.stdout.split()
-    assert float(words[3]) > float(words[0]) + 8, done.stdout
 
 
 def test_other_commands_are_refused_under_a_launcher(monkeypatch, capsys):

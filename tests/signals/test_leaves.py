@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def test_the_same_whoever_reads_which_parts(points):
     assert leaf_fingerprint(rows, joined) == leaf_fingerprint(rows)
     edges = leaf_edges(points)
     by_hand = hashlib.sha256(f"{(points,)} 2 <f4 ".encode())
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         by_hand.update(hashlib.sha256(array[start:stop].tobytes()).digest())
     assert leaf_fingerprint(rows) == "leaves:" + by_hand.hexdigest()[:16]
 

@@ -39,9 +39,8 @@ def run(options: FitOptions) -> int:
         for name, instead in _LATER.items():
             if getattr(options, name):
                 raise UsageError(f"--{name} does not work over several processes; leave it away and see {instead} afterwards.")
-        with joined(options.device) as group:
-            with _said_once(group):
-                return _fit(options, group)
+        with joined(options.device) as group, _said_once(group):
+            return _fit(options, group)
 
 
 @contextmanager
