@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,12 +12,14 @@ from torch import Tensor
 from nint.distributed.group import Group
 from nint.distributed.picker import ShardedPicker
 from nint.distributed.shard import Shard
-from nint.ntk.products import Params
+from nint.ntk.products import Params, row_chunks
 from nint.probe.cost import Cost
 from nint.probe.probe import Probe
 from nint.samplers.base import Feedback, Sampler, Selection
 from nint.samplers.full import Full
 from nint.samplers.nint_fast import NintFast
+
+_BLOCK = 2**20
 
 
 class ShardedProbe(Probe):
@@ -72,12 +75,20 @@ class ShardedProbe(Probe):
         return self.local.prediction() if len(self.shard) else self._nothing()
 
     def residual(self) -> Tensor:
-        """Of this process's rows, `[m, d_out]`."""
-        return self.local.residual() if len(self.shard) else self._nothing()
+        """Of this process's rows, `[m, d_out]`, in the memory of the prediction, which is forwarded anew where it is asked for again."""
+        return self._in_place(torch.sub)
 
     def loss_gradient(self) -> Tensor:
-        """Of this process's rows, `[m, d_out]`."""
-        return self.local.loss_gradient() if len(self.shard) else self._nothing()
+        """Of this process's rows, `[m, d_out]`, likewise."""
+        return self._in_place(self.loss.point_gradient)
+
+    def _in_place(self, difference: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """What a function of prediction and values gives, a million rows at a time: memory is what several processes are started for."""
+        found = self.prediction()
+        self.local.clear_cache()
+        for rows in row_chunks(len(found), _BLOCK):
+            found[rows] = difference(found[rows], self.local.values[rows])
+        return found
 
     def vjp(self, cotangent: Tensor) -> Params:
         """J^T u over all rows, for u of this process's rows `[m, d_out]`."""
