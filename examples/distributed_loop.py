@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 import nint
 
-SIDE, STEPS = 64, 80
+SIDE, STEPS = 64, 40
 
 
 def own_rows(rank, size):
