@@ -36,5 +36,5 @@ def test_nint_in_a_plain_loop_is_shown_beside_uniform():
 
 
 def test_every_example_is_run_here():
-    known = {"custom_sampler.py", "own_training_loop.py"}
+    known = {"custom_sampler.py", "own_training_loop.py", "distributed_loop.py"}  # the last in tests/distributed
     assert {path.name for path in EXAMPLES.glob("*.py")} == known, "add a test for the new example"

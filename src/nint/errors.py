@@ -36,6 +36,21 @@ class DivergedError(NintError, ArithmeticError):
         super().__init__(f"Training diverged at step {step}: {reason}; try a lower learning rate.{kept}")
 
 
+class LostProcessError(NintError, ConnectionError):
+    """Another process of a run over several has ended or does not answer; what this one has cannot be completed.
+
+    Args:
+        reason: What the communication library said.
+        kept: When it was noticed and what is kept, as a clause.
+    """
+
+    exit_code = 1
+
+    def __init__(self, reason: str, kept: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"Another process of this run was lost{' ' if kept else ''}{kept}.")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Returns ' Did you mean X?' for the closest known word, else the list of all known words."""
     known = sorted(known)

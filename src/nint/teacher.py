@@ -17,6 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.distributed.group import Group
+from nint.distributed.probe import ShardedProbe
+from nint.distributed.shard import shard_as_held
+from nint.distributed.states import check_sampler, own_state, whole_state
 from nint.errors import UnsupportedFieldError, UsageError
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
@@ -44,17 +48,23 @@ class Batch:
         coords: `[b, d_in]`; asks for a gradient where the sampler needs d loss / d coords.
         values: `[b, d_out]`.
         objective: What to minimise: (prediction, values, indices) -> scalar.
+        weight: Of the objective's mean over the batch in the mean over the processes: 1 in one process; over several the number of
+            processes times this one's part of all points, so that the average of the gradients is that of the whole batch.
     """
 
     indices: Tensor
     coords: Tensor
     values: Tensor
     objective: Objective
+    weight: float = 1.0
 
     def loss(self, prediction: Tensor) -> Tensor:
-        """The scalar to differentiate, for `prediction` `[b, d_out]` of `coords`."""
+        """The scalar to differentiate, for `prediction` `[b, d_out]` of `coords`; b may be 0 over several processes."""
         _check_prediction(prediction, self.values)
-        return self.objective(prediction, self.values, self.indices)
+        if len(self.indices) == 0:
+            return prediction.sum()  # 0, with a graph, so that a gradient can be averaged with those of the other processes
+        loss = self.objective(prediction, self.values, self.indices)
+        return loss if self.weight == 1.0 else loss * self.weight
 
 
 class Teacher:
@@ -73,6 +83,9 @@ class Teacher:
         value_range: Lowest and highest possible value.
         precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.machine.precision`).
         check_finite: Look for NaN and infinity in the points; False where they are known to be finite.
+        group: Processes of `torch.distributed` that train one network together, each on rows of its own: `coords` and `values` are then
+            those of this process (there may be none), and points are chosen over those of all. Average the gradients over the group, as
+            DistributedDataParallel does, and give all the same seed. None is one process.
 
     Raises:
         UsageError: where shapes do not fit, coords or values are NaN or infinite, or the sampler needs what the pool does not have.
@@ -98,10 +111,13 @@ class Teacher:
         value_range: tuple[float, float] = (0.0, 1.0),
         precision: str = "float32",
         check_finite: bool = True,
+        group: Any = None,
     ) -> None:
         if total_steps < 1:
             raise UsageError(f"total_steps={total_steps} must be at least 1.")
         refuse_after_fork()
+        if group is not None:
+            field = _inside(field)
         self.field = field
         self.sampler: Sampler[Any] = SAMPLERS.parse(sampler)
         if not isinstance(self.sampler, Sampler):
@@ -116,15 +132,32 @@ class Teacher:
         self.wants_kernel = "kernel" in needs
         self._given = Pool(coords, values, grid, value_range)
         self._check_finite = check_finite
-        pool = checked_pool(self._given, field, check_finite)
+        shared = None if group is None else group if isinstance(group, Group) else Group(group, device=_device_of(field))
+        empty = shared is not None and len(coords) == 0
+        pool = self._given if empty else checked_pool(self._given, field, check_finite)
         self.probe = Probe(field, pool, self.loss, chunk_size, self.cost, precision=precision)
+        self._seen = self.probe if shared is None else self._sharded(shared)
         check_needs(self.sampler, self.probe, self._name)
-        self._try_field(needs)
+        if not empty:
+            self._try_field(needs)
         self.rng = torch.Generator(device=pool.device)
         self.rng.manual_seed(seed + _SEED_OFFSET)
-        self.state = self.sampler.init(self.probe, total_steps, self.rng)
+        self.state = self.sampler.init(self._seen, total_steps, self.rng)
         self._selection: Selection | None = None
+        self._chosen: Selection | None = None
         self._batch: Batch | None = None
+
+    def _sharded(self, group: Group) -> ShardedProbe:
+        """What the sampler sees where other processes hold further rows.
+
+        Raises:
+            UsageError: for a sampler that does not work so, or no rows anywhere.
+        """
+        check_sampler(self.sampler, self._name)
+        shard = shard_as_held(len(self.probe), group)
+        if shard.total == 0:
+            raise UsageError("No process of the group has points; give each its own rows.")
+        return ShardedProbe(self.probe, shard, group)
 
     def _try_field(self, needs: frozenset[str]) -> None:
         """Refuses a network that the sampler cannot use.
@@ -164,7 +197,10 @@ class Teacher:
         """
         refuse_after_fork()
         self.probe.clear_cache()
-        self._selection, self.state = self.sampler.select(self.state, self.step, self.probe, self.rng)
+        if isinstance(self._seen, ShardedProbe):
+            self._chosen, self._selection, self.state = self._seen.select(self.sampler, self.state, self.step, self.rng)
+            return self._selection
+        self._selection, self.state = self.sampler.select(self.state, self.step, self._seen, self.rng)
         return self._selection
 
     @gradients_enabled()
@@ -180,8 +216,15 @@ class Teacher:
         coords = self.probe.coords[selection.indices]
         if self.wants_coord_gradient:
             coords = coords.detach().requires_grad_(True)
-        self._batch = Batch(selection.indices, coords, self.probe.values[selection.indices], selection.objective or self.loss)
+        values = self.probe.values[selection.indices]
+        self._batch = Batch(selection.indices, coords, values, selection.objective or self.loss, self._weight(selection))
         return self._batch
+
+    def _weight(self, selection: Selection) -> float:
+        if not isinstance(self._seen, ShardedProbe):
+            return 1.0
+        counts = self._seen.group.counts(len(selection.indices))
+        return len(counts) * len(selection.indices) / max(sum(counts), 1)
 
     def observe(self, prediction: Tensor, point_loss: Tensor | None = None) -> None:
         """Reports the step to the sampler and moves on to the next one. Call it after `backward()`.
@@ -215,20 +258,24 @@ class Teacher:
         """
         if self._selection is None:
             raise UsageError("There is no selection to report on; call select() first.")
-        self.state = self.sampler.observe(self.state, self.step, self._selection, feedback)
-        self._selection = None
+        chosen = self._selection
+        if isinstance(self._seen, ShardedProbe) and self._chosen is not None:
+            chosen, feedback = self._chosen, self._seen.completed(self.sampler, self._chosen, feedback)
+        self.state = self.sampler.observe(self.state, self.step, chosen, feedback)
+        self._selection = self._chosen = None
         self.step += 1
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that decides what comes next, but for network, points and settings: tensors on the CPU, and one text.
 
-        A teacher that is made anew with the same settings and has it loaded chooses the same points.
+        A teacher that is made anew with the same settings and has it loaded chooses the same points. Over several processes all call it
+        together and get the same; it can be loaded by any number of processes that hold the same rows in the same order.
 
         Raises:
             UsageError: between a batch and its report.
         """
         self._check_between_steps()
-        saved = Saved(self.step, self.probe.epoch, self.cost, self.state, self.rng.get_state())
+        saved = Saved(self.step, self.probe.epoch, self.cost, self.whole_state(), self.rng.get_state())
         return to_dict(saved, self.sampler, self.total_steps)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -239,11 +286,31 @@ class Teacher:
         """
         self._check_between_steps()
         saved = from_dict(state_dict, self.sampler, self.total_steps, self.state, self.probe.device)
-        self.step, self.state = saved.step, saved.state
+        self.step = saved.step
+        self.take_state(saved.state)
         vars(self.cost).update(vars(saved.cost))
         self.rng.set_state(saved.rng)
         self.probe.pool = replace(self.probe.pool, epoch=saved.epoch)
         self.probe.clear_cache()
+
+    def whole_state(self, everywhere: bool = True) -> Any:
+        """The sampler's state as one process would have it.
+
+        Args:
+            everywhere: Over several processes, which call this together: whether all get it, or only the first.
+        """
+        if not isinstance(self._seen, ShardedProbe):
+            return self.state
+        return whole_state(self.state, self._seen.shard, self._seen.group, everywhere)
+
+    def take_state(self, state: Any) -> None:
+        """Sets the sampler's state to one that `whole_state` gave; over several processes each takes what concerns its rows."""
+        self.state = own_state(state, self._seen.shard) if isinstance(self._seen, ShardedProbe) else state
+
+    @property
+    def points(self) -> int:
+        """Points to choose from, those of other processes included."""
+        return len(self._seen)
 
     def _check_between_steps(self) -> None:
         if self._selection is not None:
@@ -258,12 +325,15 @@ class Teacher:
         """Trains on another pool from now on. Its epoch must differ from that of any other set of points.
 
         Raises:
-            UsageError: where it does not fit the first pool or the sampler, is NaN or infinite, or a step is under way.
+            UsageError: where it does not fit the first pool or the sampler, is NaN or infinite, or a step is under way; and over several
+                processes.
         """
         if self._selection is not None:
             raise UsageError("The points cannot be replaced between a batch and its observe(); replace them before the next batch.")
         if pool is self._given:
             return
+        if isinstance(self._seen, ShardedProbe):
+            raise UsageError("Points cannot be replaced over several processes; make a new teacher.")
         given, old = pool, self.probe.pool
         pool = checked_pool(given, self.field, self._check_finite)
         if (pool.in_features, pool.out_features) != (old.in_features, old.out_features):
@@ -279,3 +349,13 @@ class Teacher:
 def _check_prediction(prediction: Tensor, values: Tensor) -> None:
     if prediction.shape != values.shape:
         raise UsageError(f"The prediction {tuple(prediction.shape)} must have the shape of the batch's values, {tuple(values.shape)}.")
+
+
+def _device_of(field: nn.Module) -> torch.device:
+    return next((p.device for p in field.parameters()), torch.device("cpu"))
+
+
+def _inside(field: nn.Module) -> nn.Module:
+    """The network itself, where it is wrapped in DistributedDataParallel: scoring must not wait for other processes."""
+    wrapped = getattr(field, "module", None)
+    return wrapped if type(field).__name__ == "DistributedDataParallel" and isinstance(wrapped, nn.Module) else field

@@ -12,6 +12,7 @@ from nint.settings import split_text
 if TYPE_CHECKING:
     from nint.cli.options import FitOptions
     from nint.runs.job import Job
+    from nint.runs.options import FitSettings
     from nint.training.budgets import Budget
 
 
@@ -25,13 +26,26 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
     Raises:
         UsageError: for an input that cannot be read or a setting out of range.
     """
-    from nint.cli.options import signal_options
     from nint.runs.job import read_job
+
+    return read_job(options.input, settings_of(options), budget)
+
+
+def settings_of(options: FitOptions) -> FitSettings:
+    """The options that decide a run, as its settings.
+
+    Args:
+        options: Options of `nint fit`.
+
+    Raises:
+        UsageError: for a setting that is given twice.
+    """
+    from nint.cli.options import signal_options
     from nint.runs.options import FitSettings
 
     for key in ("batch_share", "batch_size"):
         with_setting(options.sampler or "", key, getattr(options, key))
-    asked = FitSettings(
+    return FitSettings(
         recipe=options.recipe,
         field=_network(options.field, options.size),
         sampler=options.sampler,
@@ -49,7 +63,6 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
         compile=options.compile,
         signal=signal_options(options),
     )
-    return read_job(options.input, asked, budget)
 
 
 def _network(field: str | None, size: str | None) -> str | None:

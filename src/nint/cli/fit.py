@@ -72,11 +72,11 @@ def run(options: FitOptions) -> int:
                     threads=threads,
                     already_s=elapsed_s(),
                     interrupted=interrupts,
-                    restarting=lambda restart: _report_restart(restart, options.quiet),
+                    restarting=lambda restart: report_restart(restart, options.quiet),
                 )
             except KeyboardInterrupt:
                 kept = (out / CHECKPOINT).exists()
-                print(f"nint: Aborted. {_resume_hint(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
+                print(f"nint: Aborted. {resume_hint(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
                 return _ABORTED
         stopped_early = fit.record["stopped"] == "interrupted"
         write_record(options.json, fit.record)
@@ -89,12 +89,13 @@ def run(options: FitOptions) -> int:
 
             show_report(write_report(folder, original=job.signal), show)
     if stopped_early:
-        print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {_resume_hint(options)}", file=sys.stderr)
+        print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {resume_hint(options)}", file=sys.stderr)
         return interrupts.exit_code
     return 0
 
 
-def _report_restart(restart: dict[str, Any], quiet: bool) -> None:
+def report_restart(restart: dict[str, Any], quiet: bool) -> None:
+    """Says that a try has diverged and the next one starts."""
     from nint.runs.restarts import sentence
 
     if not quiet:
@@ -178,6 +179,7 @@ def _command(*words: object) -> str:
     return shlex.join(["nint", *map(str, words)])
 
 
-def _resume_hint(options: FitOptions) -> str:
+def resume_hint(options: FitOptions) -> str:
+    """The command that continues a run."""
     again = dataclasses.replace(options, resume=True, force=False)
     return f"Continue with: {command_line(again, 'fit')}"

@@ -19,11 +19,15 @@ class Interrupts:
 
     A second SIGINT within half a second of the first is ignored: wrappers such as make or uv may deliver one Ctrl-C twice.
 
+    Args:
+        quiet: Say nothing.
+
     Attributes:
         received: The first signal, or None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
         self.received: signal.Signals | None = None
         self._since = 0.0
         self._before: dict[signal.Signals, Any] = {}
@@ -50,6 +54,8 @@ class Interrupts:
         now = time.monotonic()
         if self.received is None:
             self.received, self._since = signal.Signals(number), now
+            if self._quiet:
+                return
             # os.write, because the signal may have interrupted a print.
             with contextlib.suppress(OSError):
                 os.write(_STDERR, b"\nStopping after this step and saving; press Ctrl-C again to abort at once.\n")

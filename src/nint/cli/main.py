@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import nint.cli.started  # noqa: F401 - before anything that takes time
+from nint.distributed.launch import is_first, launched
 from nint.errors import NintError, UsageError, nearest
 from nint.version import __version__
 
@@ -32,6 +33,9 @@ COMMANDS = {
 
 _OUTSIDE = {errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, errno.EDQUOT}
 """Errors of the operating system that the user can do something about."""
+
+_SHARED = {"fit": "nint.cli.fit_sharded"}
+"""Commands that work over the processes of a launcher -> the module that does it."""
 
 _BAD = "\N{REPLACEMENT CHARACTER}"
 _ESCAPED = re.compile(r"(?:\\x[0-9a-f]{2})+")
@@ -97,8 +101,10 @@ def _dispatch(arguments: list[str]) -> int:
     if name not in COMMANDS:
         kind = "option" if name.startswith("-") else "command"
         raise UsageError(f"nint has no {kind} '{name}'.{nearest(name, ['--help', '--version'] if kind == 'option' else COMMANDS)}")
+    if launched() and name not in _SHARED:
+        return _refuse_several(name)
     module_name, _, options = COMMANDS[name][0].partition(":")
-    module = importlib.import_module(module_name)
+    module = importlib.import_module(_SHARED[name] if launched() else module_name)
     run: Callable[[Any], int] = module.run
 
     from nint.cli.parsing import parse
@@ -107,6 +113,19 @@ def _dispatch(arguments: list[str]) -> int:
         return run(parse(getattr(module, options), name, rest))
     except SystemExit as stop:  # help was shown
         return int(stop.code or 0)
+
+
+def _refuse_several(name: str) -> int:
+    """Refuses a command under a launcher.
+
+    Raises:
+        UsageError: on the process that prints.
+    """
+    if not is_first():
+        return 2
+    raise UsageError(
+        f"nint {name} works in one process, but a launcher has started several (WORLD_SIZE is set); only nint fit shares them."
+    )
 
 
 def _help() -> str:

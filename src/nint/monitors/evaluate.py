@@ -59,6 +59,6 @@ def curve_row(run: Run) -> dict[str, Any]:
         "training_seconds": run.clock.training_s,
         "selection_seconds": run.clock.selection_s,
         "forward_equivalents": run.forward_equivalents,
-        "flops": run.forward_equivalents * len(run.teacher.probe) * forward_flops(run.field),
+        "flops": run.forward_equivalents * run.teacher.points * forward_flops(run.field),
         "loss": run.loss,
     }

@@ -140,6 +140,10 @@ class Probe:
         """Detached trainable parameters."""
         return trainable(self._field)
 
+    def picker(self, rng: torch.Generator) -> Any:
+        """What chooses rows where several processes share the pool (`nint.distributed`); None where it is all here."""
+        return None
+
     def on(self, indices: Tensor, epoch: int | None = None) -> Probe:
         """A probe on a sub-pool.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from nint.distributed.group import Group
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.compiled import check_compiler
@@ -23,9 +24,16 @@ from nint.training.budgets import Budget
 from nint.training.clock import Clock
 from nint.training.engine import Run
 from nint.training.optimizers import OPTIMIZERS
+from nint.training.shared import Shared, SharedClock
 
 
-def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrupted: Callable[[], bool] = lambda: False) -> Run:
+def build_run(
+    job: Job,
+    budget: Budget,
+    init: str | Path | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+    group: Group | None = None,
+) -> Run:
     """A run at step 0.
 
     Args:
@@ -33,6 +41,7 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         budget: When to stop.
         init: A model whose weights to start from.
         interrupted: Asked after each step; true stops the run.
+        group: The processes that run the job together, all of which build it; None for one process.
 
     Raises:
         UsageError: for a PSNR budget on a signal without PSNR, or an `init` that does not fit.
@@ -60,11 +69,14 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         precision=job.score_precision,
         check_finite=isinstance(pool.coords, Tensor)
         and isinstance(pool.values, Tensor),  # what is read by rows was checked as it was opened
+        group=group,
     )
     require_tensor(try_forward(field, teacher.probe.coords[:1]))  # not all samplers look at it, but training does
     if job.compile:
         check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
+    clock = Clock(job.device) if group is None else SharedClock(job.device)
+    shared = Shared(group, clock, interrupted) if group is not None and isinstance(clock, SharedClock) else None
     run = Run(
         field=field,
         teacher=teacher,
@@ -72,10 +84,11 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         rate=lambda step: job.rate,
         signal=job.signal,
         budget=budget,
-        clock=Clock(job.device),
+        clock=clock,
         seed=job.seed,
-        interrupted=interrupted,
+        interrupted=interrupted if shared is None else shared.is_stopping,
         compiled=job.compile,
+        shared=shared,
     )
     run.rate = _rate(job, run)
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,22 @@ from nint.training.threads import shares_chunks
 _TEXT_FORMS = {"field": FIELDS, "sampler": SAMPLERS}
 
 
-def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) -> None:
+@dataclass(frozen=True)
+class Whole:
+    """What of a run over several processes is not the same on all of them, as one process would have it.
+
+    Attributes:
+        state: The sampler's state.
+        cost: Points of training.
+        selection_cost: Points of selection.
+    """
+
+    state: Any
+    cost: Cost
+    selection_cost: Cost
+
+
+def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any], whole: Whole | None = None) -> None:
     """Writes weights, optimizer, sampler, generator, clock, counts and curve, atomically.
 
     Args:
@@ -33,10 +49,12 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
         run: The run, between two steps.
         fit: The model around the run's field.
         settings: What a resume must match.
+        whole: Of a run over several processes; None takes what the run has.
 
     Raises:
         UsageError: where it cannot be written, or a state holds what a checkpoint cannot keep.
     """
+    whole = Whole(run.teacher.state, run.cost, run.teacher.cost) if whole is None else whole
     tensors = {f"field/{name}": value for name, value in fit.state_dict().items()}
     tensors["rng"] = run.teacher.rng.get_state()
     header = {
@@ -45,11 +63,11 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
         "resume": {
             "step": run.step,
             "optimizer": flatten(run.optimizer.state_dict(), "optimizer", tensors),
-            "sampler": flatten(run.teacher.state, "sampler", tensors),
+            "sampler": flatten(whole.state, "sampler", tensors),
             "training_s": run.clock.training_s,
             "selection_s": run.clock.selection_s,
-            "cost": vars(run.cost),
-            "selection_cost": vars(run.teacher.cost),
+            "cost": vars(whole.cost),
+            "selection_cost": vars(whole.selection_cost),
             "curve": run.curve,
             "first_loss": run.first_loss,
             "loss": run.loss,
@@ -58,6 +76,7 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any]) ->
             "matmul": matmul_backend(run.teacher.probe.device),
             "wall_s": run.clock.wall_s,
             "chunk_size": run.teacher.probe.chunk_size,
+            **({} if run.shared is None else {"processes": run.shared.group.size}),
         },
     }
     save_tensors(path, tensors, header | {KEY: checksum(tensors, header)})
@@ -93,6 +112,9 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
     before = before | {key: registry.canonical(before[key]) for key, registry in _TEXT_FORMS.items() if isinstance(before.get(key), str)}
     if isinstance(before.get("options"), dict):
         before = before | {"options": current_options(before["options"])}
+    content, now = before.get("content"), settings.get("content")
+    if isinstance(content, str) and content != now and run.signal.same_content(content):
+        before = before | {"content": now}  # one process and several make fingerprints in different ways
     differing = [f"{key} was {before.get(key)}, now {value}" for key, value in settings.items() if before.get(key) != value]
     if differing:
         length = before.get("total_steps")
@@ -134,7 +156,8 @@ def _rounding_notes(saved: dict[str, Any], run: Run) -> tuple[str, ...]:
     now = {"threads": run.threads, "chunk_size": run.teacher.probe.chunk_size, "matmul": matmul}
     if shares_chunks(run.field):  # then the number of threads changes nothing
         del now["threads"]
-    was = {"matmul": matmul} | saved
+    now["processes"] = 1 if run.shared is None else run.shared.group.size
+    was = {"matmul": matmul, "processes": 1} | saved
     changed = [f"{name} was {was[name]}, now {value}" for name, value in now.items() if was[name] != value]
     return (f"Sums will be rounded differently than without the stop: {', '.join(changed)}.",) if changed else ()
 
@@ -147,7 +170,7 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     state = unflatten(saved["sampler"], on_device, type(run.teacher.state), run.teacher.state)
     if not isinstance(state, type(run.teacher.state)):
         raise TypeError(f"the sampler's state is a {type(state).__name__}")
-    run.teacher.state = state
+    run.teacher.take_state(state)
     run.teacher.rng.set_state(tensors["rng"])
     run.teacher.step = saved["step"]
     run.clock.training_s, run.clock.selection_s = saved["training_s"], saved["selection_s"]

@@ -189,11 +189,11 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None) -> J
         chosen=chosen.chosen,
         score_precision=asked.score_precision,
         compile=asked.compile,
-        source=_whereabouts(source),
+        source=whereabouts(source),
     )
 
 
-def _whereabouts(source: Any) -> str:
+def whereabouts(source: Any) -> str:
     """An absolute path or "sample:NAME"; "" for a source that is no file."""
     if not isinstance(source, (str, os.PathLike)):
         return ""

@@ -47,7 +47,9 @@ def restarted(
         tries = ", ".join(f"{job.rate / 2**n:g}" for n in range(RESTARTS + 1))
         raise DivergedError(error.step, f"{error.reason}, and the learning rates {tries} were all too high") from error
     failed.field.load_state_dict(start)  # of a module of the user's own, which is not built anew
-    run = build_run(job, failed.budget, init, failed.interrupted)
+    shared = failed.shared
+    asked = failed.interrupted if shared is None else shared.asked
+    run = build_run(job, failed.budget, init, asked, None if shared is None else shared.group)
     run.clock.training_s, run.clock.selection_s = failed.clock.training_s, failed.clock.selection_s
     run.clock.wall_s = failed.clock.wall_s
     run.threads, run.thread_choices, run.matmul, run.by_wall = failed.threads, failed.thread_choices, failed.matmul, failed.by_wall

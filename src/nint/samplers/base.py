@@ -20,7 +20,7 @@ from nint.errors import UsageError
 from nint.ntk.products import Params
 from nint.probe.objectives import Objective
 from nint.probe.probe import Probe
-from nint.samplers.picker import Picker
+from nint.samplers.picker import picker_for
 from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
 from nint.settings import check, label_of, renamed, setting
 
@@ -244,9 +244,9 @@ class ScoredSampler(BatchSampler[S]):
         """The batch of a step that does not score: the cached one, its random part redrawn where `between` says so."""
         if self.between == "keep":
             return Selection(cached.indices)
-        picker = Picker(len(probe), rng)
+        picker = picker_for(probe, rng)
         picker.take(cached.indices[: cached.scored])
-        picker.random(len(cached.indices) - cached.scored)
+        picker.random(picker.summed(len(cached.indices) - cached.scored))
         return Selection(picker.indices)
 
 

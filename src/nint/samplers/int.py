@@ -11,7 +11,7 @@ import torch
 
 from nint.probe.probe import Probe
 from nint.samplers.base import CachedBatch, ScoredSampler, ScoredState, Selection
-from nint.samplers.picker import Picker
+from nint.samplers.picker import picker_for
 from nint.samplers.schedules import scores_at
 from nint.scores.residual import residual_l1
 
@@ -31,7 +31,7 @@ class Int(ScoredSampler[ScoredState]):
         cached = state.cached
         if cached and cached.epoch == probe.epoch and not scores_at(self.interval, step, state.total_steps):
             return self.cached_selection(cached, probe, rng), state
-        picker = Picker(len(probe), rng)
+        picker = picker_for(probe, rng)
         picker.top(residual_l1(probe), self.count(step, state.total_steps, len(probe)))
         indices = picker.indices
         return Selection(indices), replace(state, cached=CachedBatch(indices, len(indices), probe.epoch))

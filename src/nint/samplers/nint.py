@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nint.probe.probe import Probe
 from nint.samplers.base import CachedBatch, ScoredSampler, Selection
-from nint.samplers.picker import Picker
+from nint.samplers.picker import Picker, picker_for
 from nint.samplers.schedules import last_scoring, scores_at
 from nint.scores.ntk import ntk_gradient_norm
 from nint.scores.residual import gradient_norm
@@ -90,13 +90,13 @@ class Nint(ScoredSampler[NintState]):
         n_ntk = int(self.decay(step) * (batch - n_random))
         n_error = batch - n_random - n_ntk
 
-        picker = Picker(len(probe), rng)
+        picker = picker_for(probe, rng)
         if n_ntk > 0:
             scores, state = self._ntk_scores(state, step, probe, rng)
             self.take(picker, scores, n_ntk)
         if n_error > 0:
             picker.top(gradient_norm(probe), n_error)
-        scored = len(picker)
+        scored = len(picker.indices)
         picker.random(n_random)
         return Selection(picker.indices), replace(state, cached=CachedBatch(picker.indices, scored, probe.epoch))
 

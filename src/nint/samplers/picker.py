@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nint.probe.probe import Probe
+
 
 def random_rows(n: int, count: int, rng: torch.Generator) -> Tensor:
     """`count` distinct rows of range(n), uniformly, in random order.
@@ -52,6 +54,10 @@ class Picker:
         if not self._parts:
             return torch.empty(0, dtype=torch.long, device=self.rng.device)
         return torch.cat(self._parts)
+
+    def summed(self, number: int) -> int:
+        """A number of points of this process, summed over those that share the pool: here the number itself."""
+        return number
 
     def _keep(self, rows: Tensor) -> Tensor:
         if len(rows):
@@ -105,3 +111,14 @@ class Picker:
         """
         race = torch.empty(self.n, device=self.rng.device).exponential_(generator=self.rng)
         return self.top(torch.log(weights) - torch.log(race), count)
+
+
+def picker_for(probe: Probe, rng: torch.Generator) -> Picker:
+    """A picker over a probe's pool, or over all shards of it where several processes share one.
+
+    Args:
+        probe: The network and the pool.
+        rng: Generator on the pool's device.
+    """
+    shared: Picker | None = probe.picker(rng)
+    return Picker(len(probe), rng) if shared is None else shared

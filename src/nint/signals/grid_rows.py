@@ -284,16 +284,26 @@ def scan(rows: Rows, name: str) -> Scan:
             missing += int(np.isnan(block).any(axis=1).sum())
         lows.append(np.fmin.reduce(block, axis=None))
         highs.append(np.fmax.reduce(block, axis=None))
-    if missing == len(rows):
-        raise UsageError(f"'{name}' has a NaN in every point, so nothing was observed.")
     low, high = np.fmin.reduce(lows).item(), np.fmax.reduce(highs).item()
+    return checked_scan(rows, name, Scan(low, high, missing, digest.hexdigest()[:16]))
+
+
+def checked_scan(rows: Rows, name: str, found: Scan) -> Scan:
+    """What a pass found, where that can be fitted.
+
+    Raises:
+        UsageError: for NaN everywhere, for one value everywhere, and for a range that float64 cannot hold.
+    """
+    low, high = found.low, found.high
+    if found.missing == len(rows):
+        raise UsageError(f"'{name}' has a NaN in every point, so nothing was observed.")
     if low == high:
         raise UsageError(f"'{name}' has the same value everywhere, so there is nothing to learn.")
     if not math.isfinite(high - low) or (rows.dtype.kind in "iu" and high - low > _EXACT):
         raise UsageError(f"'{name}' holds values from {low:g} to {high:g}, a range too wide for floating point; scale it down.")
     if rows.dtype.kind == "b":
         low, high = 0, 1
-    return Scan(low, high, missing, digest.hexdigest()[:16])
+    return Scan(low, high, found.missing, found.digest)
 
 
 def observed_mask(rows: Rows) -> Tensor:

@@ -16,12 +16,13 @@ from nint.machine.matmul import multiplying
 from nint.machine.workers import workers
 from nint.ntk.products import jvp_rows, vjp_rows
 from nint.probe.cost import Cost
-from nint.samplers.base import Selection
+from nint.samplers.base import Feedback, Selection
 from nint.signals.base import Signal
 from nint.teacher import Teacher
 from nint.training.budgets import Budget
 from nint.training.clock import Clock
 from nint.training.gradient import accumulate_gradient
+from nint.training.shared import Shared
 from nint.training.threads import Adjuster, shares_chunks, using
 from nint.training.updates import Optimizer
 
@@ -53,6 +54,7 @@ class Run:
         thread_choices: Numbers to try again where steps become slow and the number does not change the result.
         matmul: Library of matrix products (`nint.machine.matmul`), as the checkpoint of a resumed run names it; None for the faster one.
         by_wall: Whether a budget of seconds is one of wall time, which does not stop for evaluation, rather than of training.
+        shared: The processes that train one network together (`nint.distributed`); None for one process.
     """
 
     field: nn.Module
@@ -75,6 +77,7 @@ class Run:
     thread_choices: list[int] = dataclasses.field(default_factory=list)
     matmul: str | None = None
     by_wall: bool = False
+    shared: Shared | None = None
 
     @property
     def spent_s(self) -> float:
@@ -189,22 +192,35 @@ def train_step(run: Run) -> None:
         for group in run.optimizer.param_groups:
             group["lr"] = rate
         run.optimizer.zero_grad(set_to_none=True)
-        feedback = accumulate_gradient(
-            run.field,
-            probe.coords,
-            probe.values,
-            run.selection,
-            teacher.loss,
-            probe.chunk_size,
-            run.cost,
-            teacher.wants_coord_gradient,
-            forwards.training,
-        )
-        run.loss = float(feedback.point_loss.mean())
+        feedback = _gradient(run, run.selection)
+        run.loss = float(feedback.point_loss.mean()) if run.shared is None else _reduced(run, run.shared, feedback)
         _check(run)
         run.optimizer.step()
         with run.clock.selecting():
             teacher.report(feedback)
+
+
+def _gradient(run: Run, selection: Selection) -> Feedback:
+    """That of the points that this process has of the batch."""
+    teacher, probe = run.teacher, run.teacher.probe
+    if len(selection.indices) == 0 and run.shared is not None:  # all points of the batch are other processes'
+        return Feedback(probe.values[selection.indices], torch.empty(0, device=probe.device))
+    return accumulate_gradient(
+        run.field,
+        probe.coords,
+        probe.values,
+        selection,
+        teacher.loss,
+        probe.chunk_size,
+        run.cost,
+        teacher.wants_coord_gradient,
+        probe.forwards.training,
+    )
+
+
+def _reduced(run: Run, shared: Shared, feedback: Feedback) -> float:
+    """Sums gradient and loss over the processes."""
+    return shared.reduce(run.field, len(feedback.point_loss), feedback.point_loss)
 
 
 def check_weights(run: Run) -> None:

@@ -12,6 +12,7 @@ from nint.errors import UsageError
 from nint.signals.base import GridCoords, Predict
 from nint.signals.grid.gridded import GridLayout, GridSignal, axis_count
 from nint.signals.grid.spacing import Spacing, checked_spacing
+from nint.signals.grid_rows import Scan
 from nint.signals.limits import check_decoded
 
 _MOST_CHANNELS = 4
@@ -136,6 +137,7 @@ class ArraySignal(GridSignal):
         axes: A letter an axis of the grid, where the file names them.
         spacing: Distances of neighbours, where the file tells them.
         notes: Sentences for the report.
+        scanned: As in `GridSignal`.
 
     Raises:
         UsageError: for another type, no or a single point, one value everywhere, infinity, NaN everywhere, or axes that do not fit.
@@ -153,6 +155,7 @@ class ArraySignal(GridSignal):
         axes: str = "",
         spacing: Spacing | None = None,
         notes: tuple[str, ...] = (),
+        scanned: Scan | None = None,
     ) -> None:
         if isinstance(array, np.ma.MaskedArray):
             array = _unmasked(array, name)
@@ -164,7 +167,7 @@ class ArraySignal(GridSignal):
         self._guessed = in_dims is None
         dims = guess_dims(tuple(array.shape), name) if in_dims is None else axis_count(in_dims, ndim, name)
         fits = len(axes) == dims  # not where in_dims says otherwise than the file
-        super().__init__(array, dims, name, axes=axes if fits else "", spacing=spacing if fits else None)
+        super().__init__(array, dims, name, scanned=scanned, axes=axes if fits else "", spacing=spacing if fits else None)
         self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ from torch import Tensor
 from nint.errors import UsageError
 from nint.settings import whole
 from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, same_range
-from nint.signals.grid_rows import GridValues, Scaling, block_points, observed_mask, rows_of, scan
+from nint.signals.grid_rows import GridValues, Scaling, Scan, block_points, observed_mask, rows_of, scan
+from nint.signals.leaves import is_leaf_fingerprint, leaf_fingerprint
 from nint.signals.limits import check_decoded
 from nint.signals.measure import estimate_note, measure
 
@@ -183,6 +184,7 @@ class GridSignal(Signal):
         dims: How many leading axes are the grid's.
         name: Where it came from.
         value_range: Stored numbers that become 0 and 1; the lowest and the highest one where None.
+        scanned: What several processes have found together, each in a part of the values, which are then not read here.
         layout_fields: Those of the layout class beyond the grid's.
 
     Raises:
@@ -195,7 +197,16 @@ class GridSignal(Signal):
     layout: GridLayout
     values: Tensor | GridValues
 
-    def __init__(self, source: Any, dims: int, name: str, *, value_range: tuple[float, float] | None = None, **layout_fields: Any) -> None:
+    def __init__(
+        self,
+        source: Any,
+        dims: int,
+        name: str,
+        *,
+        value_range: tuple[float, float] | None = None,
+        scanned: Scan | None = None,
+        **layout_fields: Any,
+    ) -> None:
         self.name = name
         dtype = checked_dtype(np.dtype(source.dtype), f"'{name}'")
         if math.prod(source.shape) == 0:
@@ -203,13 +214,13 @@ class GridSignal(Signal):
         self._rows = rows_of(source, dims, name)
         if len(self._rows) == 1:
             raise UsageError(f"'{name}' is a single point; a signal needs at least two.")
-        found = scan(self._rows, name)
+        found = scan(self._rows, name) if scanned is None else scanned
         low, high = value_range or (found.low, found.high)
         channels = self._rows.channels if len(source.shape) > dims else None
         self.layout = self.layout_class(self._rows.grid, channels, dtype.str, low, high, **layout_fields)
         self._digest = found.digest
         lazy = GridValues(self._rows, self.layout.scaling)
-        small = len(lazy) <= MEASURE_UP_TO and math.prod(lazy.shape) <= _VALUES_IN_MEMORY
+        small = scanned is None and len(lazy) <= MEASURE_UP_TO and math.prod(lazy.shape) <= _VALUES_IN_MEMORY
         self.values = lazy.whole() if small else lazy
         self.observed = observed_mask(self._rows) if found.missing else None
 
@@ -243,6 +254,11 @@ class GridSignal(Signal):
     def fingerprint(self) -> str:
         """Hash of the stored numbers, their shape and type."""
         return self._digest
+
+    def same_content(self, fingerprint: str) -> bool:
+        """As in `Signal.same_content`. Cost: a pass over the stored numbers for a fingerprint of several processes."""
+        own = leaf_fingerprint(self._rows) if is_leaf_fingerprint(fingerprint) else self._digest
+        return fingerprint == own
 
     def _has_structure(self) -> bool:
         """Whether metrics beyond PSNR can be computed."""

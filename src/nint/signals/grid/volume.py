@@ -13,6 +13,7 @@ from nint.signals.grid.gridded import GridLayout, GridSignal, need
 from nint.signals.grid.nifti import Nifti
 from nint.signals.grid.spacing import Spacing
 from nint.signals.grid.volume_layout import AXES, VolumeLayout
+from nint.signals.grid_rows import Scan
 from nint.signals.measure import ssim_3d
 
 _SSIM_SIDE = 7
@@ -27,6 +28,7 @@ class VolumeSignal(GridSignal):
         name: Where it came from.
         spacing: Distances of neighbours along z, y, x, where the file tells them.
         notes: Sentences for the report.
+        scanned: As in `GridSignal`.
 
     Raises:
         UsageError: for another shape or type, a single point, one value everywhere, infinity, or NaN everywhere.
@@ -44,11 +46,12 @@ class VolumeSignal(GridSignal):
         name: str = "array",
         spacing: Spacing | None = None,
         notes: tuple[str, ...] = (),
+        scanned: Scan | None = None,
     ) -> None:
         array = np.asanyarray(array) if not hasattr(array, "chunks") else array
         if len(array.shape) not in (3, 4):
             raise UsageError(f"'{name}' has {len(array.shape)} axes; a volume has three, and a fourth for channels.")
-        super().__init__(array, AXES, name, nifti=nifti, spacing=spacing)
+        super().__init__(array, AXES, name, scanned=scanned, nifti=nifti, spacing=spacing)
         self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:
