@@ -35,7 +35,8 @@ _ROUNDS = 2
 PATCHES = 4
 _SURE_DB = 0.5
 _LITTLE_DB, _ENOUGH_DB = 23.0, 29.0
-_MORE, _SOLID = 1.2, 0.85
+_EASY_DB, _EASIEST_DB = 60.0, 90.0
+_MORE, _SOLID, _LESS = 1.2, 0.85, 0.65
 SEED_OFFSET = 15_485_863
 
 
@@ -121,7 +122,7 @@ def for_samples(value: float, decibels: float, axes: int) -> float:
 
     Along one or two axes: where neighbours tell little of a point, a network that must hold each sample wants frequencies a fifth
     higher, where they tell enough none; between, the factor falls linearly with the decibels. Along three axes patches are so short
-    that the kernel asks for more than training can use.
+    that the kernel asks for more than training can use. Beyond 60 dB, where all is smooth, lower frequencies train faster.
 
     Args:
         value: Of least leave-one-out error.
@@ -131,7 +132,8 @@ def for_samples(value: float, decibels: float, axes: int) -> float:
     Source: measured, `benchmarks/bandwidth.py`.
     """
     part = min(max((decibels - _LITTLE_DB) / (_ENOUGH_DB - _LITTLE_DB), 0.0), 1.0)
-    factor = _SOLID if axes >= 3 else _MORE + part * (1 - _MORE)
+    easy = min(max((decibels - _EASY_DB) / (_EASIEST_DB - _EASY_DB), 0.0), 1.0)
+    factor = (_SOLID if axes >= 3 else _MORE + part * (1 - _MORE)) * (1 - easy * (1 - _LESS))
     return float(f"{value * factor:.3g}")
 
 
