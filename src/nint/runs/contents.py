@@ -12,7 +12,8 @@ RECORDS = "runs.jsonl"
 REPORT = "report.html"
 TENSORBOARD = "tensorboard"
 SNAPSHOTS = "snapshots"
-PICTURES = ("reconstruction.png", "error.png", "selection.png", "curve.png")
+SOUND, FRAMES, SLICES = "sound.png", "frames.png", "slices.png"
+PICTURES = ("reconstruction.png", "error.png", "selection.png", SOUND, FRAMES, SLICES, "curve.png")
 
 SNAPSHOT_FILES = f"{SNAPSHOTS}/step-*.npz"
 LOG_FILES = f"{TENSORBOARD}/**/events.out.tfevents.*"
