@@ -10,7 +10,7 @@ JOBS ?= 2
 MINUTES ?= 30
 CODE := src tests examples benchmarks tools
 
-.PHONY: demo test lint fuzz rooms clean
+.PHONY: demo test lint fuzz docs gallery rooms clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nint needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
@@ -25,6 +25,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) -e '.[docs]'
 	touch $@
 
 demo: $(VENV)/.installed
@@ -45,9 +49,18 @@ lint: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/robustness/fuzz.py --minutes $(MINUTES)
 
+# The documentation as a site that opens from the disk: site/index.html. Every warning is an error.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open site/index.html"
+
+# The pictures of the documentation, made by the tool on its own samples; some minutes.
+gallery: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python tools/make_gallery.py
+
 # The picture in CONTRIBUTING.md, from the import-linter contract and the imports of the source.
 rooms: $(VENV)/.installed-dev
 	$(BIN)/python tools/draw_rooms.py
 
 clean:
-	rm -rf $(VENV) demo build src/*.egg-info
+	rm -rf $(VENV) demo build site src/*.egg-info
