@@ -32,7 +32,7 @@ class Entry:
     Attributes:
         name: Of its file.
         title: Heading.
-        words: The command line after `nint`, without --out.
+        command: The command line after `nint`, without --out.
         picture: What the command leaves, a pattern; "" draws the surface that was fitted.
         about: A sentence below the picture.
         also: Further pictures: name of the file -> pattern.
@@ -40,7 +40,7 @@ class Entry:
 
     name: str
     title: str
-    words: tuple[str, ...]
+    command: str
     picture: str
     about: str
     also: tuple[tuple[str, str], ...] = ()
@@ -50,51 +50,52 @@ ENTRIES = (
     Entry(
         "photo",
         "A photo",
-        ("fit", "sample:astronaut", "--max-side", "256", "--size", "5x128", "--steps", "1200"),
+        "fit sample:astronaut --max-side 256 --size 5x128 --steps 1200",
         "selection.png",
-        "Each panel is one training step: the reconstruction so far, with the points of that step in red. The batch grows, and it follows the error.",
+        "Each panel is one training step: the reconstruction so far, with the points of that step in red. The batch grows, and it "
+        "follows the error.",
         (("photo-error", "error.png"),),
     ),
     Entry(
         "sound",
         "A sound",
-        ("fit", "sample:chirp", "--size", "5x128", "--steps", "1500"),
+        "fit sample:chirp --size 5x128 --steps 1500",
         "sound.png",
         "Waveform, error and spectrogram, the original on the left.",
     ),
     Entry(
         "video",
         "A video",
-        ("fit", "sample:bouncing", "--size", "5x128", "--steps", "1000"),
+        "fit sample:bouncing --size 5x128 --steps 1000",
         "frames.png",
         "Six of 24 frames: original, reconstruction, error.",
     ),
     Entry(
         "volume",
         "A volume",
-        ("fit", "sample:phantom", "--size", "5x128", "--steps", "800"),
+        "fit sample:phantom --size 5x128 --steps 800",
         "slices.png",
         "The three middle slices of 64x64x64 voxels. The skull is a jump that a small network of sines rings around.",
     ),
     Entry(
         "shape",
         "A shape",
-        ("fit", "sample:torus", "--size", "4x96", "--steps", "600", "--redraw-every", "10"),
+        "fit sample:torus --size 4x96 --steps 600 --redraw-every 10",
         "",
         "The surface decoded from the network, and its distance from the true one.",
     ),
     Entry(
         "grid",
         "A grid of numbers",
-        ("fit", "sample:ripples", "--size", "4x96", "--steps", "600"),
+        "fit sample:ripples --size 4x96 --steps 600",
         "slices.png",
         "Any regular grid, from .npy, zarr or TIFF.",
     ),
     Entry(
         "samplers",
         "Samplers beside each other",
-        ("compare", "sample:chelsea", "--max-side", "128", "--samplers", "nint", "nint-fast", "int", "evos", "expansive", "uniform")
-        + ("--fields", "siren:size=4x96", "--seeds", "1", "--steps", "500"),
+        "compare sample:chelsea --max-side 128 --samplers nint nint-fast int evos expansive uniform"
+        " --fields siren:size=4x96 --seeds 1 --steps 500",
         "selection-*.png",
         "Where six samplers look on one photo, with the paper's settings. `nint` and `int` go to the worst points and keep a random part, "
         "`evos` to whole regions, `expansive` to edges.",
@@ -103,8 +104,8 @@ ENTRIES = (
     Entry(
         "fields",
         "Networks beside each other",
-        ("compare", "sample:chelsea", "--max-side", "128", "--samplers", "uniform", "--fields")
-        + ("siren:size=4x96", "finer:size=4x96", "ffn:size=4x96", "mlp:size=4x96", "--seeds", "1", "--steps", "500"),
+        "compare sample:chelsea --max-side 128 --samplers uniform"
+        " --fields siren:size=4x96 finer:size=4x96 ffn:size=4x96 mlp:size=4x96 --seeds 1 --steps 500",
         "curves-psnr.png",
         "Four networks of one size, each at the paper's learning rate of 1e-4, on one photo.",
     ),
@@ -133,9 +134,9 @@ def section(entry: Entry, out: Path, quick: bool) -> str:
     """Runs one command and returns its part of the page."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        run_nint([*shortened(entry.words, quick), "--out", str(run), *PACE])
+        run_nint([*shortened(entry.command, quick), "--out", str(run), *PACE])
         pictures = {entry.name: entry.picture} | dict(entry.also)
-        lines = [f"## {entry.title}", f"    nint {shlex.join(entry.words)}"]
+        lines = [f"## {entry.title}", f"    nint {entry.command}"]
         for name, pattern in pictures.items():
             source = next(iter(sorted(run.glob(pattern)))) if pattern else drawn_surface(run)
             reduced(source, out / FOLDER / f"{name}.webp")
@@ -144,9 +145,9 @@ def section(entry: Entry, out: Path, quick: bool) -> str:
     return "\n\n".join(lines)
 
 
-def shortened(words: tuple[str, ...], quick: bool) -> list[str]:
+def shortened(command: str, quick: bool) -> list[str]:
     """The words with at most five steps where it must be quick."""
-    found = list(words)
+    found = shlex.split(command)
     if quick:
         found[found.index("--steps") + 1] = "5"
     return found

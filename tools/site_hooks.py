@@ -1,7 +1,8 @@
 """Hooks of mkdocs: a link to any file of the repository works on the site, as it does where the repository is browsed.
 
-Pages of docs/ link to files elsewhere (`../benchmarks/...`, `../src/nint/...`). Each such file becomes a page or a copy at the same path: Markdown
-a page, source code a page with the code, a folder a page that lists it, everything else a copy. Notebooks become pages with their outputs.
+Pages of docs/ link to files elsewhere (`../benchmarks/...`, `../src/nint/...`). Each such file becomes a page or a copy at the same path:
+Markdown a page, source code a page with the code, a folder a page that lists it, everything else a copy. Notebooks become pages with their
+outputs.
 """
 
 from __future__ import annotations
