@@ -26,6 +26,7 @@ COMMANDS = {
     "report": ("nint.cli.report:ReportOptions", "one HTML page about a fit, a comparison or a benchmark"),
     "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file says of itself"),
     "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and samples"),
+    "completion": ("nint.cli.completion:CompletionOptions", "print a script that completes commands and options in a shell"),
     "assets": ("nint.cli.assets:AssetsOptions", "list optional files, such as the weights of LPIPS, or get one"),
 }
 """Subcommand -> ("module:class of its options", help line). The module also has `run(options) -> exit code`."""
