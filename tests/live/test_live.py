@@ -60,7 +60,7 @@ def run(tmp_path_factory):
 
 
 def test_live_files_tell_the_state_and_go_at_the_end(run):
-    folder, fit, seen = run
+    folder, _, seen = run
     assert seen["files"] == [True, True]
     assert not (folder / LIVE_STATE).exists() and not (folder / LIVE_PICTURE).exists()
     state = seen["state"]
