@@ -156,6 +156,12 @@ def start(*words, cwd=None):
     )
 
 
+def stop(process):
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
 def address_in(process):
     for line in process.stdout:
         if found := re.search(r"watch at (http://127\.0\.0\.1:\d+/)", line):
@@ -174,8 +180,7 @@ def watching(run):
     """`nint watch` on the folder above the finished run."""
     process = start("watch", run[0].parent)
     yield process, address_in(process)
-    process.kill()
-    process.wait()
+    stop(process)
 
 
 def test_the_server_reads_only_and_only_for_this_machine(watching, run):
@@ -192,6 +197,7 @@ def test_the_server_reads_only_and_only_for_this_machine(watching, run):
         with pytest.raises(urllib.error.HTTPError) as refused:
             get(url, host, method)
         assert refused.value.code == code
+        refused.value.close()
     port = int(address.rsplit(":", 1)[1].strip("/"))
     with socket.socket() as outside, pytest.raises(OSError):  # another address of this machine
         outside.settimeout(5)
@@ -251,8 +257,7 @@ def test_a_run_with_its_page_goes_on_without_it_and_ends_with_it(tmp_path, brows
         with pytest.raises(OSError):  # the page's process has ended with the run
             get(address)
     finally:
-        process.kill()
-        process.wait()
+        stop(process)
 
 
 def test_runs_stand_side_by_side_and_a_lost_server_is_said(watching, run, browser, tmp_path):
