@@ -75,10 +75,10 @@ def _ranking(specs: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> str
         return ""
     best, *others = [f"{sampler} {metric(name, mean)}" for mean, sampler in means]
     behind = f", then {', '.join(others[: _NAMED - 1])}" if others else ""
-    last = f"; last is {others[-1]}" if len(others) > _NAMED - 1 else ""
+    ending = f"; last is {others[-1]}" if len(others) > _NAMED - 1 else ""
     most = max(len(found) for found in values.values())
     mean = f"mean of {most} runs" if most > 1 else "one run each: a few tenths between neighbours mean nothing"
-    return f"{metric_label(name)} at the end is best with {best}{behind}{last} ({mean})."
+    return f"{metric_label(name)} at the end is best with {best}{behind}{ending} ({mean})."
 
 
 def of_bench(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
