@@ -101,14 +101,6 @@ ENTRIES = (
         "`evos` to whole regions, `expansive` to edges.",
         (("samplers-curves", "curves-psnr.png"),),
     ),
-    Entry(
-        "fields",
-        "Networks beside each other",
-        "compare sample:chelsea --max-side 128 --samplers uniform"
-        " --fields siren:size=4x96 finer:size=4x96 ffn:size=4x96 mlp:size=4x96 --seeds 1 --steps 500",
-        "curves-psnr.png",
-        "Four networks of one size, each at the paper's learning rate of 1e-4, on one photo.",
-    ),
 )
 
 
