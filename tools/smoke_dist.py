@@ -2,8 +2,8 @@
 
     python tools/smoke_dist.py [--system-site-packages] [--out dist]
 
-Needs build and twine (the extra nint[dist]). With --system-site-packages the environments see the packages of this interpreter (PyTorch above
-all) and nothing is downloaded; without it pip fetches what nint needs, within constraints.txt.
+Needs build and twine (the extra nint[dist]). With --system-site-packages the environments see the packages of this interpreter (PyTorch
+above all) and nothing is downloaded; without it pip fetches what nint needs, within constraints.txt.
 """
 
 from __future__ import annotations
