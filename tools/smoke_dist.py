@@ -85,6 +85,7 @@ def seen_too(environment: Path, python: Path) -> None:
     """Makes the packages of this interpreter visible, where it is itself in an environment (whose base venv would name instead)."""
     import site
 
+    run(python, "-m", "pip", "uninstall", "--quiet", "--disable-pip-version-check", "-y", "setuptools")  # venv's own, which is old
     target = run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])").strip()
     Path(target, "shared.pth").write_text("".join(f"{path}\n" for path in site.getsitepackages()), encoding="utf-8")
 
