@@ -4,17 +4,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/pip install --disable-pip-version-check --progress-bar on -c constraints.txt
 # Processes of make test; each test file runs in one of them.
 JOBS ?= 2
 MINUTES ?= 30
 CODE := src tests examples benchmarks tools
 
-.PHONY: demo test lint fuzz rooms clean
+.PHONY: demo test lint fuzz docs gallery dist rooms clean
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nint needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
-	@test -n "$$PIP_EXTRA_INDEX_URL$$PIP_INDEX_URL" || echo "Installing; without a GPU, PyTorch's CPU wheels are much smaller: see the top of Makefile."
+	@test -n "$$PIP_EXTRA_INDEX_URL$$PIP_INDEX_URL" || echo "No extra package index is named: on Linux pip takes PyTorch with CUDA, some gigabytes. Without a GPU stop here (Ctrl-C), set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels (its installation page: Linux, Pip, CPU), whose torch is about 200 MB, and call make again."
+	@echo "Installing nint and what it needs into $(VENV); pip shows each package as it comes."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e .
 	touch $@
@@ -25,6 +26,14 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	$(PIP) -e '.[dev]'
+	touch $@
+
+$(VENV)/.installed-dist: $(VENV)/.installed
+	$(PIP) -e '.[dist]'
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) -e '.[docs]'
 	touch $@
 
 demo: $(VENV)/.installed
@@ -45,9 +54,22 @@ lint: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/robustness/fuzz.py --minutes $(MINUTES)
 
+# The documentation as a site that opens from the disk: site/index.html. Every warning is an error.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open site/index.html"
+
+# sdist and wheel in dist/, each installed into a fresh environment and tried there. Without a network: DIST="--system-site-packages".
+dist: $(VENV)/.installed-dist
+	$(BIN)/python tools/smoke_dist.py $(DIST)
+
+# The pictures of the documentation, made by the tool on its own samples; some minutes.
+gallery: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python tools/make_gallery.py
+
 # The picture in CONTRIBUTING.md, from the import-linter contract and the imports of the source.
 rooms: $(VENV)/.installed-dev
 	$(BIN)/python tools/draw_rooms.py
 
 clean:
-	rm -rf $(VENV) demo build src/*.egg-info
+	rm -rf $(VENV) demo build dist site src/*.egg-info

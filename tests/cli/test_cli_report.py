@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("plotly", reason="the report needs plotly, from the extra nint[report]")
+pytest.importorskip("jinja2", reason="the report needs jinja2, from the extra nint[report]")
 
 FIT = ("fit", "sample:camera", "--max-side", 24, "--size", "2x8", "--steps", 4, "--out", "run")
 

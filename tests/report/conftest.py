@@ -27,8 +27,8 @@ def chromium() -> str | None:
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium; skips where it, Playwright or plotly is missing."""
-    pytest.importorskip("plotly", reason="the report needs plotly, from the extra nint[report]")
+    """Chromium; skips where it, Playwright or jinja2 is missing."""
+    pytest.importorskip("jinja2", reason="the report needs jinja2, from the extra nint[report]")
     playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need Playwright, from the extra nint[test]")
     with playwright.sync_playwright() as started:
         root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -58,6 +58,12 @@ class Tab:
         self.page.wait_for_function(
             "() => [...document.querySelectorAll('.plot')].every(plot => plot.classList.contains('js-plotly-plot'))"
         )
+
+
+@pytest.fixture(scope="session")
+def open_tab():
+    """The class of an open page, for tests that open others."""
+    return Tab
 
 
 TABLES = """# A <b>title</b>

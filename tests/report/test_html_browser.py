@@ -1,9 +1,13 @@
 """Reports in a real browser, headless: what a person sees and can do."""
 
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from nint.report.page import write_report
 
 PHONE, DESK = {"width": 375, "height": 800}, {"width": 1280, "height": 900}
 
@@ -126,12 +130,33 @@ def test_sounds_can_be_played_and_have_spectrograms(other):
     page = other.page
     page.wait_for_function("() => [...document.querySelectorAll('audio')].every(audio => audio.readyState >= 1)")
     assert page.locator("audio").evaluate_all("all => all.map(one => one.duration)") == [1, 1]
-    loudest = """element => {
-      const z = element._fullData[0].z, top = z.map((row, i) => [Math.max(...row), i]).sort((a, b) => b[0] - a[0])[0][1];
-      return element._fullData[0].y0 + top * element._fullData[0].dy;
-    }"""
-    for plot in page.locator(".sound .plot").all():
-        assert abs(plot.evaluate(loudest) - 0.44) < 0.04  # kHz of the tone
+    for figure in page.locator("figure.sound").all():
+        plot, said = figure.locator(".plot"), figure.locator("output.level")
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        places = plot.evaluate("""element => {
+          const { xaxis, yaxis, _size } = element._fullLayout;
+          return [0.44, 3].map((khz) => [_size.l + xaxis.d2p(0.5), _size.t + yaxis.d2p(khz)]);
+        }""")
+        levels = []
+        for x, y in places:
+            page.mouse.move(box["x"] + x, box["y"] + y)
+            levels.append(float(said.inner_text().split(" dB at 0.5")[0]))
+        assert levels[0] > -12 and levels[1] < levels[0] - 30  # the tone of 440 Hz, and nothing at 3 kHz
+        # The picture says the same: its brightest row is the tone's.
+        brightest = plot.evaluate("""async element => {
+          const image = new Image();
+          image.src = element.layout.images[0].source;
+          await image.decode();
+          const canvas = document.createElement("canvas");
+          [canvas.width, canvas.height] = [image.width, image.height];
+          const paint = canvas.getContext("2d");
+          paint.drawImage(image, 0, 0);
+          const { data } = paint.getImageData(0, 0, image.width, image.height), sums = Array(image.height).fill(0);
+          data.forEach((value, at) => { if (at % 4 < 3) sums[Math.floor(at / 4 / image.width)] += value; });
+          return 1 - sums.indexOf(Math.max(...sums)) / (image.height - 1);
+        }""")
+        assert brightest * 4 == pytest.approx(0.44, abs=0.04)
 
 
 def test_the_mesh_is_turned_by_a_slider(other):
@@ -179,6 +204,44 @@ def test_every_control_has_a_name_and_shows_its_focus(image, other):
         for _ in range(6):
             page.keyboard.press("Tab")
             assert page.evaluate("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+
+
+@pytest.fixture(scope="module")
+def bench(browser, open_tab, tmp_path_factory):
+    """The report of the committed benchmark's tables, as a phone shows it."""
+    folder = tmp_path_factory.mktemp("bench") / "paper-cpu"
+    folder.mkdir()
+    source = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "paper-cpu"
+    for name in ("claims.md", *(f"table{number}.md" for number in range(1, 11))):
+        shutil.copy(source / name, folder / name)
+    found = open_tab(browser, write_report(folder), PHONE)
+    yield found
+    found.context.close()
+
+
+def test_tables_of_a_benchmark_show_a_number_on_a_phone(bench):
+    page = bench.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    found = page.evaluate("""() => [...document.querySelectorAll("table.sorts")].map((table) => {
+      const number = /^[<>~+-]?\\d/, rows = [...table.tBodies[0].rows]
+        .map((row) => [...row.cells].slice(1).find((cell) => number.test(cell.textContent.trim())));
+      return rows.filter(Boolean).map((cell) => {
+        const text = document.createRange();
+        text.selectNodeContents(cell);
+        return text.getBoundingClientRect().right;
+      });
+    })""")
+    assert len(found) > 15 and sum(map(bool, found)) > 15
+    assert [rows for rows in found if rows and max(rows) > 390] == []
+
+
+def test_the_verdict_comes_first(bench, image):
+    assert re.match(r"Of \d+ claims of the paper, measured here: \d+ hold, ", bench.page.locator("header .verdict").inner_text())
+    assert [tile.split("\n")[0] for tile in bench.page.locator(".tiles div").all_inner_texts()][:2] == ["holds", "in part"]
+    first = image.page.locator("header .verdict").first
+    assert re.match(r"PSNR [\d.]+ dB after 20 steps and .* of training, each step on 20 % of the points", first.inner_text())
+    assert first.bounding_box()["y"] < image.page.locator(".tiles").bounding_box()["y"] < 400
 
 
 NARROW = "most => [...document.querySelectorAll('.plot .main-svg')].every(drawing => drawing.clientWidth <= most)"

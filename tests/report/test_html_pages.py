@@ -17,7 +17,7 @@ from nint.plots.style import COLOURS, lines_for, new_figure, save
 from nint.report.bench import experiments
 from nint.report.page import kind_of, write_report
 
-pytest.importorskip("plotly", reason="the report needs plotly, from the extra nint[report]")
+pytest.importorskip("jinja2", reason="the report needs jinja2, from the extra nint[report]")
 
 EVIL = "<img src=x onerror=alert(1)>&\"'.png"
 

@@ -138,8 +138,8 @@ def test_only_a_report_of_ours_is_overwritten_or_removed(tmp_path):
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("nint.report.place.find_spec", lambda name: None if name == "plotly" else object())
-    with pytest.raises(UsageError, match=r"needs the package plotly; pip install 'nint\[report\]'"):
+    monkeypatch.setattr("nint.report.place.find_spec", lambda name: None if name == "jinja2" else object())
+    with pytest.raises(UsageError, match=r"needs the package jinja2; pip install 'nint\[report\]'"):
         check_target(tmp_path)
 
 

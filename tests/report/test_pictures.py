@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 import nint
+from nint.plots.strips import show_error as real
 from nint.plots.style import COLOURS, as_rgb, lines_for, with_points, wrapped
 from nint.report.pictures import write_pictures
+from nint.report.stills import heat
 from nint.runs.snapshots import load_snapshots
 from nint.signals.image.signal import ImageSignal
 from nint.signals.open import open_signal
@@ -201,10 +203,83 @@ def test_no_curve_without_rows(tmp_path):
 
 
 def test_other_kinds_give_the_curve_of_their_leading_metric(tmp_path):
-    signal = SimpleNamespace(layout=SimpleNamespace(kind="audio"), metrics=("si_snr", "stoi"), name="clip.wav")
+    signal = SimpleNamespace(layout=SimpleNamespace(kind="points"), metrics=("si_snr", "stoi"), name="clip.wav")
     fit = SimpleNamespace(metrics={}, record={"curve": rows_of(1.0, 5.0, 7.0, metric="si_snr"), "settings": {"sampler": "nint"}})
     assert write_pictures(tmp_path, signal, fit) == [tmp_path / "curve.png"]
     assert [path.name for path in tmp_path.iterdir()] == ["curve.png"]
+
+
+def fitted(signal, folder):
+    fit = nint.fit(signal, recipe="paper", field="siren:size=1x8", sampler="uniform", budget=5, out=folder)
+    return fit, {path.name: path for path in write_pictures(folder, signal, fit)}
+
+
+def test_a_sound_gives_waveform_error_and_spectrogram(tmp_path):
+    signal = open_signal("sample:chirp", duration=0.25)
+    _, written = fitted(signal, tmp_path)
+    assert set(written) == {"sound.png", "curve.png"}
+    image = pixels(written["sound.png"])
+    assert near(image, COLOURS["uniform"]).sum() > 300  # the reconstruction has its sampler's colour
+    low = image[2 * image.shape[0] // 3 :]
+    assert (low.max(axis=-1) < 30).mean() > 0.3  # silence between the lines of the original's spectrogram
+
+
+def test_a_video_gives_a_strip_of_frames(tmp_path):
+    video = np.zeros((9, 12, 16, 3), np.uint8)
+    video[4:, :, :, 0] = 255  # dark, then red
+    (tmp_path / "in").mkdir()
+    for number, frame in enumerate(video):
+        Image.fromarray(frame).save(tmp_path / "in" / f"{number}.png")
+    signal = open_signal(str(tmp_path / "in"))
+    fit, written = fitted(signal, tmp_path / "out")
+    assert set(written) == {"frames.png", "curve.png"}
+    assert fit.layout.kind == "video"
+    image = pixels(written["frames.png"])
+    top = image[: image.shape[0] // 3]
+    red, black = near(top, (1.0, 0.0, 0.0)), near(top, (0.0, 0.0, 0.0))
+    assert red.sum() == pytest.approx(black.sum(), rel=0.2) and red.sum() > 1000  # frames 0, 2, 3 are dark, 5, 6 and 8 red
+    assert np.flatnonzero(red.any(axis=0)).min() > np.flatnonzero(black.sum(axis=0) > 40).min()
+
+
+def test_a_volume_gives_three_slices(tmp_path):
+    volume = np.zeros((10, 12, 14), np.float32)
+    volume[5, :, :] = 1.0  # the middle plane of the first axis is white, of the others a line
+    signal = open_signal(volume, kind="volume")
+    _, written = fitted(signal, tmp_path)
+    assert set(written) == {"slices.png", "curve.png"}
+    image = pixels(written["slices.png"])
+    image = image[: image.shape[0] // 3]  # the originals
+    row = near(image, (0.0, 0.0, 0.0)).sum(axis=1).argmax()  # through the originals: black beside the lines
+    dark = np.flatnonzero(near(image, (0.0, 0.0, 0.0))[row])
+    assert dark.min() > image.shape[1] / 4  # the first slice has no black
+
+
+def test_a_grid_of_two_axes_gives_one_slice(tmp_path):
+    _, written = fitted(open_signal(np.linspace(-3, 3, 600).reshape(20, 30), kind="array"), tmp_path)
+    assert set(written) == {"slices.png", "curve.png"}
+
+
+# ---------------------------------------------------------------- one scale of errors
+
+
+def test_the_picture_and_the_page_show_errors_on_one_scale(tmp_path, monkeypatch):
+    from nint.report.fit import fit_page
+
+    signal = open_signal("sample:camera", max_side=32)
+    fit = nint.fit(signal, recipe="paper", field="siren:size=2x16", sampler="uniform", budget=20, lr=1e-3, out=tmp_path)
+    tops = []
+    monkeypatch.setattr("nint.report.pictures.show_error", lambda axes, error, top: tops.append(top) or real(axes, error, top))
+    write_pictures(tmp_path, signal, fit)
+    frames = next(b for section in fit_page(tmp_path, signal).sections for b in section.blocks if b.kind == "frames")
+    assert f"yellow is {tops[0]:.2g} or more" in frames.note
+
+
+def test_colours_of_errors_are_the_pages(tmp_path):
+    from matplotlib.figure import Figure
+
+    error = np.linspace(0, 0.5, 36).reshape(6, 6)
+    shown = real(Figure().subplots(), error, 0.3)
+    assert np.allclose(shown.to_rgba(error)[..., :3], heat(error, 0.3), atol=1e-2)
 
 
 @pytest.mark.parametrize("shape", [(8, 200), (200, 8), (24, 32, 2), (24, 32, 4), (2, 2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shlex
 import sys
@@ -12,6 +13,7 @@ from nint.cli.models import model_path
 from nint.cli.options import FitOptions
 from nint.cli.parsing import command_line
 from nint.cli.records import STDOUT, check_target, write_record
+from nint.errors import UsageError
 from nint.runs.contents import CHECKPOINT, FIT, MODEL, PICTURES, RECORD, SNAPSHOTS, TENSORBOARD, of_fit
 
 if TYPE_CHECKING:
@@ -51,11 +53,17 @@ def run(options: FitOptions) -> int:
         from nint.report.place import check_target as check_report
 
         check_report(folder)
+    if options.live_port is not None and not options.live:
+        raise UsageError("--live-port needs --live.")
+    if options.live:
+        from nint.live.beside import check_packages
+
+        check_packages()
     # With --json -, standard output holds the record and nothing else.
     show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
-    logs = _logs(folder) if options.tensorboard else []
-    names = of_fit(pictures=not options.no_pictures, report=options.html, log=options.tensorboard)
-    with OutputFolder(folder, FIT, names, inputs) as out:
+    logs = _logs(folder, options)
+    names = of_fit(pictures=not options.no_pictures, report=options.html, log=options.tensorboard, live=options.live)
+    with OutputFolder(folder, FIT, names, inputs) as out, _page(options, folder, show):
         threads = _prepare(options, job, budget, out, init, show)
         with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:
             try:
@@ -127,10 +135,26 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, out: OutputFolder, i
     return threads
 
 
-def _logs(folder: Path) -> list[Monitor]:
-    from nint.monitors.tensorboard import TensorBoard
+def _logs(folder: Path, options: FitOptions) -> list[Monitor]:
+    found: list[Monitor] = []
+    if options.tensorboard:
+        from nint.monitors.tensorboard import TensorBoard
 
-    return [TensorBoard(folder / TENSORBOARD)]
+        found.append(TensorBoard(folder / TENSORBOARD))
+    if options.live:
+        from nint.monitors.live import LiveState
+
+        found.append(LiveState(folder))
+    return found
+
+
+def _page(options: FitOptions, folder: Path, show: Show) -> contextlib.AbstractContextManager[None]:
+    """The live page while the run goes on; nothing without --live."""
+    if not options.live:
+        return contextlib.nullcontext()
+    from nint.live.beside import page_beside
+
+    return page_beside(folder, options.live_port, show.line)
 
 
 def _draw_pictures(folder: Path, job: Job, fit: Fit) -> None:

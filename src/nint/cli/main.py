@@ -25,8 +25,10 @@ COMMANDS = {
     "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
     "bench": ("nint.cli.bench:BenchOptions", "the paper's tables and figures, ours beside the published numbers"),
     "report": ("nint.cli.report:ReportOptions", "one HTML page about a fit, a comparison or a benchmark"),
+    "watch": ("nint.cli.watch:WatchOptions", "a local page that shows runs while they train, side by side"),
     "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file says of itself"),
     "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and samples"),
+    "completion": ("nint.cli.completion:CompletionOptions", "print a script that completes commands and options in a shell"),
     "assets": ("nint.cli.assets:AssetsOptions", "list optional files, such as the weights of LPIPS, or get one"),
 }
 """Subcommand -> ("module:class of its options", help line). The module also has `run(options) -> exit code`."""

@@ -86,6 +86,8 @@ class FitOptions(SignalOptions):
         tensorboard: also log to OUT/tensorboard for TensorBoard (needs nint[tensorboard])
         no_pictures: write no pictures of the result
         html: also write OUT/report.html, one page that opens without a network (needs nint[report])
+        live: show picture, selected points and curve on a local page while it trains (needs nint[live])
+        live_port: port of that page on 127.0.0.1; a free one if left out
         quiet: print errors only
     """
 
@@ -120,6 +122,8 @@ class FitOptions(SignalOptions):
     tensorboard: Annotated[bool, *flag()] = False
     no_pictures: Annotated[bool, *flag()] = False
     html: Annotated[bool, *flag()] = False
+    live: Annotated[bool, *flag()] = False
+    live_port: Annotated[int | None, *whole("PORT", 1, 65535)] = None
     quiet: Annotated[bool, *flag()] = False
 
 

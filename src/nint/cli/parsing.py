@@ -154,7 +154,7 @@ def command_line(options: Any, name: str) -> str:
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if field.name not in places and value != field.default:
-            named.append(_option(field.name))
+            named.append(option_name(field.name))
             if not isinstance(value, bool):
                 named += map(str, value if isinstance(value, tuple) else (value,))
     return shlex.join([*words, *named])
@@ -167,7 +167,7 @@ def _check_bounds(options: Any) -> None:
         value = getattr(options, field.name)
         for item in () if bounds is None or value is None else value if isinstance(value, tuple) else (value,):
             if bounds is not None and item not in bounds:
-                raise UsageError(f"{_option(field.name)} {_number_text(item)} is out of range; it must be {bounds}.")
+                raise UsageError(f"{option_name(field.name)} {_number_text(item)} is out of range; it must be {bounds}.")
 
 
 def _number_text(value: float) -> str:
@@ -209,7 +209,8 @@ def _number(word: str) -> float:
         raise ValueError(f"'{word[:_QUOTED]}' is not a number.") from None
 
 
-def _option(field: str) -> str:
+def option_name(field: str) -> str:
+    """The option of a field: "--max-side" of max_side."""
     return "--" + field.replace("_", "-")
 
 
@@ -220,7 +221,7 @@ def _positionals(options: type) -> list[str]:
 
 def _refuse_unknown(words: list[str], options: type, name: str) -> None:
     places = _positionals(options)
-    known = ["--help", *(_option(field.name) for field in dataclasses.fields(options) if field.name not in places)]
+    known = ["--help", *(option_name(field.name) for field in dataclasses.fields(options) if field.name not in places)]
     for word in words:
         if not word.startswith("-") or word == "-" or _is_number(word):
             continue

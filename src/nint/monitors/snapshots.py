@@ -58,14 +58,24 @@ class Snapshots(BaseMonitor):
         self._write(run)
 
     def _write(self, run: Run) -> None:
-        if run.selection is None or not run.signal.layout.keeps_snapshots or len(run.teacher.probe) > _LARGEST_POOL:
-            return
-        check_weights(run)
-        arrays: dict[str, Any] = {
-            "step": np.asarray(run.step),
-            "pool": np.asarray(len(run.teacher.probe)),
-            "training_seconds": np.asarray(run.clock.training_s),
-            "selected": run.signal.layout_rows(run.selection.indices).cpu().numpy().astype(np.int32),
-            "decoded": np.asarray(run.signal.layout.decode(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))),
-        }
-        write_atomically(self._folder / f"step-{run.step:06d}.npz", lambda path: np.savez_compressed(path, **arrays))
+        if can_be_shown(run):
+            check_weights(run)
+            arrays = arrays_of(run)
+            write_atomically(self._folder / f"step-{run.step:06d}.npz", lambda path: np.savez_compressed(path, **arrays))
+
+
+def can_be_shown(run: Run) -> bool:
+    """Whether a run has a last batch, a signal that is kept, and at most four million points."""
+    return run.selection is not None and run.signal.layout.keeps_snapshots and len(run.teacher.probe) <= _LARGEST_POOL
+
+
+def arrays_of(run: Run) -> dict[str, Any]:
+    """What a snapshot holds, of a run that `can_be_shown`. Cost: a forward over all points."""
+    chosen = np.empty(0, np.int64) if run.selection is None else run.signal.layout_rows(run.selection.indices).cpu().numpy()
+    return {
+        "step": np.asarray(run.step),
+        "pool": np.asarray(len(run.teacher.probe)),
+        "training_seconds": np.asarray(run.clock.training_s),
+        "selected": chosen.astype(np.int32),
+        "decoded": np.asarray(run.signal.layout.decode(lambda coords: predict_rows(run.field, coords, run.teacher.probe.device))),
+    }

@@ -10,7 +10,7 @@ from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import NintError
 from nint.files import loads
-from nint.report import facts, markdown, stored
+from nint.report import facts, markdown, stored, verdict
 from nint.report.blocks import Block, Facts, Notes, Page, Prose, Section, Still
 from nint.report.encode import picture_file
 from nint.report.stored import Record
@@ -35,9 +35,12 @@ def bench_page(folder: Path) -> Page:
     page = Page(f"Benchmark {folder.resolve().name}", f"{len(names)} tables and figures, {len(good)} runs")
     if failed:
         page.lead += f", {len(failed)} of them failed" if not good else f", and {len(failed)} that failed"
+    page.verdict, page.tiles = verdict.of_bench(folder)
     page.sections = [_experiment(folder, name) for name in names]
     if not names:
         page.sections.append(Section("Tables and figures", [Notes(["No table or figure has been written into this folder yet."])]))
+    claims = markdown.read(folder / verdict.CLAIMS)
+    page.sections += [Section("Claims", [Prose(markdown.markup(claims))])] if claims is not None else []
     page.sections += [stored.curves(good), *stored.pictures(store, good, _signal_of)]
     said = [*store.problems, *odd, *stored.failed(failed)]
     if said:

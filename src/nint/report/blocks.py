@@ -13,8 +13,8 @@ class Block:
     """One part of a section."""
 
     kind: ClassVar[str]
-    plots: ClassVar[bool] = False
-    """Whether the block needs plotly."""
+    plots: ClassVar[str] = ""
+    """The bundle of plotly that the block needs; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ class Curves(Block):
 
     groups: list[dict[str, Any]]
     kind: ClassVar[str] = "curves"
-    plots: ClassVar[bool] = True
+    plots: ClassVar[str] = "basic"
 
 
 @dataclass(frozen=True)
@@ -170,14 +170,14 @@ class Sound(Block):
     Attributes:
         title: Heading.
         uri: The sound as a data URI.
-        levels: Decibels `[f, t]` and the ranges of both axes, for the page's script.
+        levels: Decibels `[f, t]`, the ranges of both axes and the colours of the scale, for the page's script.
     """
 
     title: str
     uri: str
     levels: dict[str, Any]
     kind: ClassVar[str] = "sound"
-    plots: ClassVar[bool] = True
+    plots: ClassVar[str] = "basic"
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class Turnable(Block):
     caption: str
     data: dict[str, Any]
     kind: ClassVar[str] = "turnable"
-    plots: ClassVar[bool] = True
+    plots: ClassVar[str] = "gl3d"
 
 
 @dataclass
@@ -209,14 +209,17 @@ class Page:
         lead: Sentence below the heading.
         tiles: The most important numbers, as (label, value).
         sections: The sections.
+        verdict: Sentences that say first what came out.
     """
 
     title: str
     lead: str
     tiles: list[tuple[str, str]] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    verdict: list[str] = field(default_factory=list)
 
     @property
-    def plots(self) -> bool:
-        """Whether a block needs plotly."""
-        return any(block.plots for section in self.sections for block in section.blocks)
+    def plots(self) -> str:
+        """The bundle of plotly that the blocks need: "gl3d" where one is a mesh, "basic" for curves; "" where none is a plot."""
+        needed = {block.plots for section in self.sections for block in section.blocks} - {""}
+        return "gl3d" if "gl3d" in needed else "basic" if needed else ""

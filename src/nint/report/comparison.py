@@ -7,7 +7,7 @@ from pathlib import Path
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import UsageError
-from nint.report import facts, markdown, stored
+from nint.report import facts, markdown, stored, verdict
 from nint.report.blocks import Facts, Notes, Page, Prose, Section
 from nint.report.original import find_original
 from nint.report.stored import Record
@@ -42,6 +42,7 @@ def comparison_page(folder: Path, original: str | Signal | None = None) -> Page:
     title = "" if table is None else markdown.title_of(table)
     lead = ", ".join(f"{count:,} {word}{'s' * (count != 1)}" for word, count in counts.items())
     page = Page(title or str(facts.part(first, "settings").get("input") or folder.resolve().name), lead)
+    page.verdict = verdict.of_comparison(good)
 
     def signal_of(spec: RunSpec, record: Record) -> tuple[Signal | None, str]:
         return find_original(record, original if counts["input"] == 1 else None)
@@ -51,7 +52,7 @@ def comparison_page(folder: Path, original: str | Signal | None = None) -> Page:
         _, problem = find_original(first, original if counts["input"] == 1 else None)
         why = problem or "There are no snapshots that could be shown of this comparison."
         pictures = [Section("During training", [Notes([why])])]
-    page.sections = [stored.curves(good), *pictures, _tables(table)]
+    page.sections = [_tables(table), stored.curves(good), *pictures]
     said = [*store.problems, *odd, *stored.failed(runs)]
     if said:
         page.sections.append(Section("Runs that failed, lines that cannot be read", [Notes(said)]))

@@ -7,7 +7,7 @@ from typing import Any
 
 from nint.errors import NintError, UsageError
 from nint.files import loads, reason_of
-from nint.report import facts
+from nint.report import facts, verdict
 from nint.report.blocks import Curves, Facts, Notes, Page, Section, Table
 from nint.report.curves import AXES, Course, clean_rows, group, metrics_of, thinned
 from nint.report.frames import step_frames
@@ -55,6 +55,7 @@ def fit_page(folder: Path, original: str | Signal | None = None) -> Page:
         f"field {settings.get('field', '?')}",
     ]
     page = Page(str(settings.get("input") or folder.resolve().name), "; ".join(filter(None, words)), facts.tiles(record))
+    page.verdict = verdict.of_fit(record)
     page.sections = [result(found, missing), *_steps(found), *_curve(found), _about(record)]
     return page
 

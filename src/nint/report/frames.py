@@ -9,30 +9,14 @@ import numpy as np
 
 from nint.report.blocks import Frames, Panel
 from nint.report.encode import Picture, picture
+from nint.report.error_scale import error_top, usable
 from nint.report.stills import Viewer, heat
-from nint.runs.snapshots import Snapshot, spread_out
+from nint.runs.snapshots import Snapshot
 
 RECONSTRUCTION, ERROR, SELECTED = "Reconstruction", "Absolute error", "Selected points"
-MAX_FRAMES = 12
 MAX_PLANES = 24
 PIXELATED_SIDE = 200
 """Pictures whose longest side is shorter are enlarged without smoothing."""
-
-
-def usable(snapshots: Sequence[Snapshot], viewer: Viewer, most: int = MAX_FRAMES) -> list[Snapshot]:
-    """Snapshots whose size fits the layout, at most `most`, evenly spaced."""
-    size = int(np.prod(viewer.grid))
-    return spread_out([s for s in snapshots if s.decoded.size and s.decoded.size % size == 0], most)
-
-
-def error_top(viewer: Viewer, snapshots: Sequence[Snapshot], original: np.ndarray, index: int) -> float:
-    """Upper end of the colour scale of errors: the geometric mean of the largest errors of the first and the last snapshot.
-
-    "Largest" is the quantile 0.999, so that single pixels do not decide it.
-    """
-    errors = [viewer.error(viewer.unit(s.decoded), original, index) for s in (snapshots[0], snapshots[-1])]
-    tops = [max(float(np.nanquantile(error, 0.999)), 1 / 255) for error in errors if np.isfinite(error).any()]
-    return float(np.sqrt(tops[0] * tops[-1])) if tops else 1.0
 
 
 def layers(
@@ -96,7 +80,7 @@ def step_frames(
     if not chosen:
         return None
     index = viewer.planes // 2
-    top = None if original is None else error_top(viewer, chosen, original, index)
+    top = None if original is None else error_top(viewer, [s.decoded for s in chosen], original, index)
     found = layers(viewer, chosen, original, top, index, most)
     said = captions(chosen, rows, metric)
     panels = [Panel(name, {name: pictures}, [""] * len(chosen)) for name, pictures in found.items()]

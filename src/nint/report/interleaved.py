@@ -9,7 +9,8 @@ from typing import Any
 
 from nint.report.blocks import Frames, Panel
 from nint.report.curves import clean_rows
-from nint.report.frames import PIXELATED_SIDE, captions, error_top, layers, note, usable
+from nint.report.error_scale import error_top, usable
+from nint.report.frames import PIXELATED_SIDE, captions, layers, note
 from nint.report.stills import original_values, viewer_for
 from nint.runs.snapshots import Snapshot, load_snapshots
 from nint.signals.base import Signal
@@ -51,7 +52,7 @@ def interleaved_frames(runs: Sequence[RunPictures], signal: Signal, metric: str 
     index = viewer.planes // 2
     original = original_values(signal, viewer)
     # One scale for all runs, or their errors could not be compared by eye.
-    top = None if original is None else max(error_top(viewer, snapshots, original, index) for _, snapshots in found)
+    top = None if original is None else max(error_top(viewer, [s.decoded for s in snapshots], original, index) for _, snapshots in found)
     panels = [
         Panel(
             run.title,

@@ -112,11 +112,7 @@ def page_of(folder: Path, kind: str, original: str | Signal | None = None) -> Pa
 
 
 def render(page: Page) -> str:
-    """A page as HTML, in which every text from a record is escaped.
-
-    Raises:
-        UsageError: where plotly is needed and missing.
-    """
+    """A page as HTML, in which every text from a record is escaped."""
     import jinja2
 
     assets = files("nint.report") / "assets"
@@ -130,7 +126,7 @@ def render(page: Page) -> str:
         "version": __version__,
         "style": (assets / "page.css").read_text(encoding="utf-8"),
         "script": (assets / "page.js").read_text(encoding="utf-8"),
-        "plotly": _plotly() if page.plots else "",
+        "plotly": _plotly(assets, page.plots),
     }
     return str(templates.get_template("page.html").render(**values))
 
@@ -142,14 +138,6 @@ def _with_code(text: str) -> Any:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _plotly() -> str:
-    """The source of plotly's script, from the installed package.
-
-    Raises:
-        UsageError: where the package is missing.
-    """
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as error:
-        raise UsageError("The HTML report needs the package plotly; pip install 'nint[report]'.") from error
-    return str(get_plotlyjs())
+def _plotly(assets: Any, bundle: str) -> str:
+    """The script of plotly that a page needs, which is part of the package: "basic", "gl3d" for meshes, or "" for none."""
+    return str((assets / f"plotly-{bundle}.min.js").read_text(encoding="utf-8")) if bundle else ""

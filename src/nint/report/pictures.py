@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nint.plots.strips import error_bar, show_error
 from nint.plots.style import (
     INK,
     LARGE,
@@ -22,6 +23,9 @@ from nint.plots.style import (
     show_image,
     with_points,
 )
+from nint.report.error_scale import scale_of
+from nint.report.kinds import decoded_of, kind_pictures
+from nint.report.stills import Viewer
 from nint.runs.model import Fit
 from nint.runs.snapshots import Snapshot, load_snapshots, spread_out
 from nint.signals.base import Signal
@@ -32,7 +36,8 @@ _MAX_PANELS = 6
 def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
     """Writes the pictures of a finished run into its folder.
 
-    An image gives reconstruction.png, error.png, selection.png (where the folder has snapshots) and curve.png; other kinds curve.png.
+    An image gives reconstruction.png, error.png, selection.png (where the folder has snapshots) and curve.png; a sound sound.png, a video
+    frames.png, a volume or array slices.png (see `nint.report.kinds`), and curve.png; other kinds curve.png.
 
     Args:
         folder: Folder of the run; snapshots are read from its `snapshots`.
@@ -45,48 +50,40 @@ def write_pictures(folder: Path, signal: Signal, fit: Fit) -> list[Path]:
     Cost: one forward over all pixels, where the last snapshot is not of the finished run.
     """
     written = []
+    snapshots = load_snapshots(folder / "snapshots")
     if signal.layout.kind == "image":
-        snapshots = load_snapshots(folder / "snapshots")
-        decoded = _decoded(snapshots, fit)
+        decoded = decoded_of(snapshots, fit)
         signal.layout.write(decoded, folder / "reconstruction.png")
         written.append(folder / "reconstruction.png")
-        written.append(_error_picture(folder / "error.png", signal, fit, decoded))
+        written.append(_error_picture(folder / "error.png", signal, fit, decoded, snapshots))
         written += _selection_picture(folder / "selection.png", snapshots, signal)
+    else:
+        written += kind_pictures(folder, signal, fit, snapshots)
     written += _curve_picture(folder / "curve.png", signal, fit)
     return written
 
 
-def _decoded(snapshots: list[Snapshot], fit: Fit) -> np.ndarray:
-    """The reconstruction: that of the last snapshot, where it is of the weights that were kept."""
-    if snapshots and snapshots[-1].step == fit.record.get("steps") and not fit.record.get("half"):
-        return snapshots[-1].decoded
-    found: np.ndarray = fit.decode()
-    return found
-
-
-def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray) -> Path:
+def _error_picture(path: Path, signal: Any, fit: Fit, decoded: np.ndarray, snapshots: list[Snapshot]) -> Path:
     from nint.metrics import psnr
 
     whole = getattr(signal, "inner", signal)  # unobserved and held-out points wrap the image
-    difference = np.abs(whole.layout.as_unit(decoded) - whole.layout.as_unit(whole.array).reshape(decoded.shape))
-    error = difference.mean(axis=-1) if difference.ndim == 3 else difference
+    viewer = Viewer(whole.layout, decoded.shape[:2], None)
+    original = whole.layout.as_unit(whole.array).reshape(decoded.shape)
+    quality = fit.metrics.get("psnr") or psnr(whole.layout.as_unit(decoded), original)
+    seen = original.reshape(*viewer.grid, -1).copy()
     if whole.observed is not None:
-        error = np.where(whole.observed.numpy().reshape(error.shape), error, np.nan)
-    quality = fit.metrics.get("psnr") or psnr(whole.layout.as_unit(decoded), whole.layout.as_unit(whole.array).reshape(decoded.shape))
-    # Without the quantile, a few extreme pixels would leave the rest black.
-    top = max(float(np.nanquantile(error, 0.999)), 1 / 255)
+        seen[~whole.observed.numpy().reshape(viewer.grid)] = np.nan
+    error = viewer.error(viewer.unit(decoded), seen, 0)
+    top = scale_of(viewer, snapshots, decoded, seen)
 
     height, width = error.shape
     flat = width > 2 * height
     figure = new_figure(*_panel_size(height, width, 6.4, extra_width=0.1 if flat else 1.2, extra_height=1.0 if flat else 0.7))
     axes = figure.subplots()
-    shown = show_image(axes, error, cmap="inferno", vmin=0, vmax=top)
+    shown: Any = show_error(axes, error, top)
     axes.set_title(f"Absolute error, PSNR {quality:.2f} dB", fontsize=LARGE, color=INK, loc="left")
     place: dict[str, Any] = {"location": "bottom", "aspect": 50} if flat else {"location": "right", "fraction": 0.05}
-    bar = figure.colorbar(shown, ax=axes, extend="max" if np.nanmax(error) > top else "neither", pad=0.02, **place)
-    bar.set_label("mean over channels; 1 is black to white", fontsize=SMALL, color=INK)
-    bar.ax.tick_params(labelsize=SMALL, colors=INK)
-    bar.outline.set_visible(False)
+    error_bar(figure, shown, axes, top, "mean over channels; 1 is black to white; square-root scale", pad=0.02, **place)
     return save(figure, path)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from nint.errors import UsageError
 from nint.runs.folder import REPORT, check_writable, is_ours
 
-_PACKAGES = {"jinja2": "jinja2", "markdown_it": "markdown-it-py", "plotly": "plotly"}
+_PACKAGES = {"jinja2": "jinja2", "markdown_it": "markdown-it-py"}
 
 
 _ENDINGS = (".html", ".htm")

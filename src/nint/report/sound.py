@@ -51,7 +51,16 @@ def _levels(samples: np.ndarray, sample_rate_hz: int, loudest: float) -> dict[st
         "columns": power.shape[1],
         "rows": power.shape[0],
         "floor": FLOOR_DB,
+        "colours": _colours(),
     }
+
+
+def _colours() -> list[list[int]]:
+    """The colours from the floor to 0 dB, as bytes."""
+    from matplotlib import colormaps
+
+    found: list[list[int]] = np.round(255 * np.asarray(colormaps["magma"](np.linspace(0, 1, 64)))[:, :3]).astype(int).tolist()
+    return found
 
 
 def _pooled(values: np.ndarray, axis: int, most: int) -> np.ndarray:

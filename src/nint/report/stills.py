@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nint.plots.strips import ERROR_COLOURS
 from nint.plots.style import RED, as_rgb
 from nint.signals.base import MEASURE_UP_TO
 
@@ -111,6 +112,6 @@ def heat(error: np.ndarray, top: float) -> np.ndarray:
     from matplotlib import colormaps
 
     level = np.sqrt(np.clip(error / top, 0, 1))
-    colours: np.ndarray = np.asarray(colormaps["inferno"](np.nan_to_num(level)))[..., :3].astype(np.float32)
+    colours: np.ndarray = np.asarray(colormaps[ERROR_COLOURS](np.nan_to_num(level)))[..., :3].astype(np.float32)
     colours[~np.isfinite(level)] = np.nan
     return colours

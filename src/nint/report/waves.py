@@ -10,7 +10,8 @@ import numpy as np
 from nint.plots.style import RED
 from nint.report.blocks import Frames, Panel
 from nint.report.encode import Picture, picture
-from nint.report.frames import MAX_FRAMES, RECONSTRUCTION, SELECTED, captions
+from nint.report.error_scale import MAX_FRAMES
+from nint.report.frames import RECONSTRUCTION, SELECTED, captions
 from nint.runs.snapshots import Snapshot, spread_out
 
 _HEIGHT, _WIDTH = 120, 480

@@ -12,7 +12,11 @@ RECORDS = "runs.jsonl"
 REPORT = "report.html"
 TENSORBOARD = "tensorboard"
 SNAPSHOTS = "snapshots"
-PICTURES = ("reconstruction.png", "error.png", "selection.png", "curve.png")
+SOUND, FRAMES, SLICES = "sound.png", "frames.png", "slices.png"
+PICTURES = ("reconstruction.png", "error.png", "selection.png", SOUND, FRAMES, SLICES, "curve.png")
+
+LIVE_STATE, LIVE_PICTURE = "live.json", "live.npz"
+"""What `nint fit --live` leaves for the page while it trains."""
 
 SNAPSHOT_FILES = f"{SNAPSHOTS}/step-*.npz"
 LOG_FILES = f"{TENSORBOARD}/**/events.out.tfevents.*"
@@ -40,7 +44,10 @@ TABLE = "table.md"
 _DRAWN = ("curves-*.png", "reconstructions-*.png", "selection-*.png")
 
 FIT = Contents(
-    "fit", "a run of nint fit", (MODEL, CHECKPOINT, RECORD), (MODEL, CHECKPOINT, RECORD, REPORT, *PICTURES, SNAPSHOT_FILES, LOG_FILES)
+    "fit",
+    "a run of nint fit",
+    (MODEL, CHECKPOINT, RECORD),
+    (MODEL, CHECKPOINT, RECORD, REPORT, *PICTURES, SNAPSHOT_FILES, LOG_FILES, LIVE_STATE, LIVE_PICTURE),
 )
 COMPARE = Contents(
     "compare",
@@ -68,7 +75,7 @@ BENCH = Contents(
 ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH)}
 
 
-def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True) -> tuple[str, ...]:
+def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True, live: bool = False) -> tuple[str, ...]:
     """What a fit writes.
 
     Args:
@@ -76,8 +83,9 @@ def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True) -
         report: Whether there is a page about it.
         log: Whether there is a log for TensorBoard.
         snapshots: Whether selections and reconstructions are recorded.
+        live: Whether its state is written for a page while it trains.
     """
-    extras = ((SNAPSHOT_FILES, snapshots), (REPORT, report), (LOG_FILES, log))
+    extras = ((SNAPSHOT_FILES, snapshots), (LIVE_STATE, live), (LIVE_PICTURE, live), (REPORT, report), (LOG_FILES, log))
     return (MODEL, CHECKPOINT, RECORD, *(PICTURES if pictures else ()), *(name for name, wanted in extras if wanted))
 
 

@@ -29,16 +29,20 @@ class Snapshot:
 
 def load_snapshots(folder: Path) -> list[Snapshot]:
     """The readable snapshots of a folder by step; a damaged file is left out."""
-    found = []
-    for path in folder.glob("step-*.npz"):
-        try:
-            with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
-                selected, decoded = file["selected"], file["decoded"]
-                if isinstance(selected, np.ndarray) and isinstance(decoded, np.ndarray):  # bytes where a header is damaged
-                    found.append(Snapshot(int(file["step"]), float(file["training_seconds"]), selected, decoded, int(file["pool"])))
-        except Exception:  # zipfile, zlib, NumPy and its tokenizer all have errors of their own for damaged files
-            continue
+    found = [snapshot for path in folder.glob("step-*.npz") if (snapshot := load_snapshot(path)) is not None]
     return sorted(found, key=lambda snapshot: snapshot.step)
+
+
+def load_snapshot(path: Path) -> Snapshot | None:
+    """One snapshot; None where its file cannot be read."""
+    try:
+        with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
+            selected, decoded = file["selected"], file["decoded"]
+            if isinstance(selected, np.ndarray) and isinstance(decoded, np.ndarray):  # bytes where a header is damaged
+                return Snapshot(int(file["step"]), float(file["training_seconds"]), selected, decoded, int(file["pool"]))
+    except Exception:  # zipfile, zlib, NumPy and its tokenizer all have errors of their own for damaged files
+        return None
+    return None
 
 
 def spread_out(snapshots: list[Snapshot], most: int) -> list[Snapshot]:

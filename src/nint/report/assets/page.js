@@ -116,13 +116,29 @@
     },
 
     sound(root) {
-      const levels = data(root), plot = one(root, ".plot");
-      const step = ([low, high], count) => (count > 1 ? (high - low) / (count - 1) : 1);
-      const draw = () => Plotly.react(plot, [{
-        type: "heatmap", z: levels.z, x0: levels.seconds[0], dx: step(levels.seconds, levels.columns), y0: levels.khz[0],
-        dy: step(levels.khz, levels.rows), zmin: levels.floor, zmax: 0, colorscale: "Viridis",
-        colorbar: { thickness: 10, title: { text: "dB" }, outlinewidth: 0 }, hovertemplate: "%{z} dB at %{x:.3f} s, %{y:.2f} kHz<extra></extra>",
-      }], layout({ xaxis: axis("seconds", { showgrid: false }), yaxis: axis("kHz", { showgrid: false }) }), config);
+      const levels = data(root), plot = one(root, ".plot"), said = one(root, ".level");
+      const bytes = Uint8Array.from(atob(levels.z.bdata), (letter) => letter.charCodeAt(0)), cells = new Int8Array(bytes.buffer);
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [levels.columns, levels.rows];
+      const paint = canvas.getContext("2d"), picture = paint.createImageData(levels.columns, levels.rows), last = levels.colours.length - 1;
+      cells.forEach((level, cell) => {
+        const row = levels.rows - 1 - Math.floor(cell / levels.columns), at = 4 * (row * levels.columns + (cell % levels.columns));
+        const colour = levels.colours[Math.round(last * Math.min(Math.max(1 - level / levels.floor, 0), 1))];
+        picture.data.set([...colour, 255], at);
+      });
+      paint.putImageData(picture, 0, 0);
+      const source = canvas.toDataURL(), [left, right] = levels.seconds, [low, high] = levels.khz;
+      const draw = () => Plotly.react(plot, [{ x: [], y: [], mode: "markers", hoverinfo: "skip" }], layout({
+        images: [{ source, x: left, y: high, sizex: right - left || 1, sizey: high - low || 1, xref: "x", yref: "y", sizing: "stretch", layer: "below" }],
+        xaxis: axis("seconds", { showgrid: false, range: [left, right] }), yaxis: axis("kHz", { showgrid: false, range: [low, high] }),
+      }), config);
+      plot.addEventListener("pointermove", (event) => {
+        const { xaxis, yaxis, _size } = plot._fullLayout, box = plot.getBoundingClientRect();
+        const x = xaxis.p2d(event.clientX - box.left - _size.l), y = yaxis.p2d(event.clientY - box.top - _size.t);
+        const column = Math.round(((x - left) / (right - left || 1)) * (levels.columns - 1)), row = Math.round(((y - low) / (high - low || 1)) * (levels.rows - 1));
+        if (column < 0 || row < 0 || column >= levels.columns || row >= levels.rows) return;
+        said.textContent = `${cells[row * levels.columns + column]} dB at ${x.toFixed(3)} s, ${y.toFixed(2)} kHz`;
+      });
       redraw.push(draw);
       draw();
     },
@@ -175,6 +191,22 @@
     });
   }
 
+  // Long texts wrap; texts before the first number of a row are narrow on a phone, so that a number is in sight.
+  function fitted(table) {
+    const rows = [...table.rows].filter((row) => !row.closest("thead")), heads = all(table, "thead th");
+    const isNumber = (cell) => /^[<>~+-]?\d/.test(cell.textContent.trim());
+    const firsts = rows.map((row) => [...row.cells].findIndex(isNumber)).filter((column) => column > 0);
+    const first = firsts.length ? Math.min(...firsts) : 0;
+    for (let column = 0; column < heads.length; column += 1) {
+      const cells = rows.map((row) => row.cells[column]).filter(Boolean), long = cells.some((cell) => cell.textContent.length > 44);
+      for (const cell of [heads[column], ...cells]) {
+        if (long) cell.classList.add("words");
+        if (column > 0 && column < first) cell.classList.add("first");
+      }
+    }
+  }
+
+  all(document, "table.sorts").forEach(fitted);
   all(document, "table.sorts").forEach(sortable);
   all(document, "[data-widget]").forEach((root) => widgets[root.dataset.widget](root));
   dark.addEventListener("change", () => redraw.forEach((draw) => draw()));
