@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.compiled import check_compiler
-from nint.ntk.check import require_tensor
+from nint.ntk.check import require_pointwise, require_pointwise_behaviour, require_tensor
 from nint.ntk.trial import try_forward
 from nint.runs.job import Job
 from nint.runs.model import Fit
@@ -44,6 +44,7 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
     if init is not None:
         _start_from(field, Path(init), job.field)
     pool = job.signal.pool(job.device)
+    require_pointwise(field)  # not all samplers need it, but training does, which divides batches into chunks
     teacher = Teacher(
         field,
         pool.coords,
@@ -59,7 +60,8 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         check_finite=isinstance(pool.coords, Tensor)
         and isinstance(pool.values, Tensor),  # what is read by rows was checked as it was opened
     )
-    require_tensor(try_forward(field, teacher.probe.coords[:1]))  # not all samplers look at it, but training does
+    require_tensor(try_forward(field, teacher.probe.coords[:1]))
+    require_pointwise_behaviour(field, teacher.probe.coords[:4], pool.out_features)
     if job.compile:
         check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
