@@ -335,7 +335,7 @@ def test_calls_out_of_order():
     model, coords = network(), points()
     teacher = Teacher(model, coords, residual=by_autograd, sampler="uniform", total_steps=5)
     teacher.next()
-    with pytest.raises(UsageError, match=r"observe\(\) needs the prediction"):
+    with pytest.raises(UsageError, match=r"observe\(\) needs the prediction of the batch; give it, or take the loss"):
         teacher.observe()
     plain = Teacher(model, coords, torch.zeros(N, 1, dtype=torch.float64), "uniform", total_steps=5)
     with pytest.raises(UsageError, match="has values and no residual function"):

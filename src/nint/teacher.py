@@ -127,6 +127,7 @@ class Teacher:
         self.rng.manual_seed(seed + _SEED_OFFSET)
         self.state = self.sampler.init(self.probe, total_steps, self.rng)
         self._first = True
+        self._before: Saved | None = None
         self._selection: Selection | None = None
         self._batch: Batch | None = None
 
@@ -173,6 +174,7 @@ class Teacher:
         """
         refuse_after_fork()
         self.probe.clear_cache()
+        self._before = self._saved()
         self._selection, self.state = self.sampler.select(self.state, self.step, self.probe, self.rng)
         return self._selection
 
@@ -220,7 +222,7 @@ class Teacher:
         """Reports the step to the sampler and moves on to the next one. Call it after `backward()`.
 
         Args:
-            prediction: Of the batch, before the update, `[b, d_out]`; or its residuals `[b, r]`, by default those of `batch.loss()`.
+            prediction: Of the batch, before the update, `[b, d_out]`, or its residuals `[b, r]`; None: what `batch.loss` has seen last.
             point_loss: The loss of each point `[b]`; computed from the prediction if None.
 
         Raises:
@@ -229,11 +231,9 @@ class Teacher:
         if self._batch is None:
             raise UsageError("observe() reports a batch of next(); call next() first.")
         if prediction is None:
-            if not self._batch.computed:
-                raise UsageError(
-                    "observe() needs the prediction of the batch (or, with residual=, a batch.loss() or batch.residual() before)."
-                )
-            prediction = self._batch.computed[0]
+            if not self._batch.seen:
+                raise UsageError("observe() needs the prediction of the batch; give it, or take the loss from batch.loss().")
+            prediction = self._batch.seen[0]
         check_prediction(prediction, self._batch.values)
         prediction = prediction.detach()
         if point_loss is None:
@@ -258,17 +258,29 @@ class Teacher:
         self._selection = None
         self.step += 1
 
-    def state_dict(self) -> dict[str, Any]:
+    @property
+    def pending(self) -> Batch | None:
+        """The batch that was not reported yet, or None."""
+        return self._batch
+
+    def state_dict(self, *, before_batch: bool = False) -> dict[str, Any]:
         """Everything that decides what comes next, but for network, points and settings: tensors on the CPU, and one text.
 
         A teacher that is made anew with the same settings and has it loaded chooses the same points.
 
+        Args:
+            before_batch: Between a batch and its report, give the state before that batch was chosen instead of an error.
+
         Raises:
             UsageError: between a batch and its report.
         """
+        if before_batch and self._selection is not None and self._before is not None:
+            return to_dict(self._before, self.sampler, self.total_steps)
         self._check_between_steps()
-        saved = Saved(self.step, self.probe.epoch, self.cost, self.state, self.rng.get_state())
-        return to_dict(saved, self.sampler, self.total_steps)
+        return to_dict(self._saved(), self.sampler, self.total_steps)
+
+    def _saved(self) -> Saved:
+        return Saved(self.step, self.probe.epoch, replace(self.cost), self.state, self.rng.get_state())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Undoes `state_dict`. Points that were replaced since the start are replaced again before it.

@@ -28,7 +28,7 @@ class Batch:
         objective: What to minimise: (prediction, values, indices) -> scalar.
         compute: Coords -> residuals `[b, r]`, where the loss is of residuals.
         compares: Whether `loss` makes sure, on a few points, that what it is given are these residuals.
-        computed: The residuals that `residual` gave last.
+        seen: The prediction or the residuals of which `loss` or `residual` was taken last, without a graph.
     """
 
     indices: Tensor
@@ -37,7 +37,7 @@ class Batch:
     objective: Objective
     compute: Callable[[Any], Tensor] | None = field(default=None, repr=False)
     compares: bool = field(default=False, repr=False)
-    computed: list[Tensor] = field(default_factory=list, repr=False, compare=False)
+    seen: list[Tensor] = field(default_factory=list, repr=False, compare=False)
 
     def residual(self) -> Tensor:
         """The residuals of these points, with a graph, `[b, r]`.
@@ -48,7 +48,7 @@ class Batch:
         if self.compute is None:
             raise UsageError("This teacher has values and no residual function; call your network on batch.coords yourself.")
         residual = self.compute(self.coords)
-        self.computed[:] = [residual.detach()]
+        self.seen[:] = [residual.detach()]
         return residual
 
     def loss(self, prediction: Tensor | None = None) -> Tensor:
@@ -66,6 +66,7 @@ class Batch:
             check_prediction(prediction, self.values)
             if self.compares and self.compute is not None:
                 self._compare(prediction.detach())
+            self.seen[:] = [prediction.detach()]
         return self.objective(prediction, self.values, self.indices)
 
     def _compare(self, given: Tensor) -> None:
