@@ -229,8 +229,20 @@ def test_replaced_inputs_must_be_alike():
 def test_inputs_that_do_not_fit(coords, words):
     with pytest.raises(UsageError, match=words):
         Teacher(Rays(), coords, data()[1], "uniform", total_steps=5)
-    with pytest.raises(UsageError, match="A grid belongs to points of one tensor"):
-        Teacher(Rays(), as_tuple(data()[0]), data()[1], "uniform", total_steps=5, grid=(10, 12))
+
+
+@pytest.mark.parametrize("sampler", ["egra", "expansive", "evos"])
+def test_images_of_several_inputs(sampler):
+    coords, values = data()
+    plain, model = Rays(), Rays()
+    expected = train(plain.net, Teacher(plain.net, coords, values, sampler, total_steps=20, grid=(10, 12)), 6)
+    teacher = Teacher(model, as_tuple(coords), values, sampler, total_steps=20, grid=(10, 12))
+    assert train(model, teacher, 6, lambda x: model(*x)) == expected
+
+
+def test_a_sampler_that_follows_coordinates_needs_one_tensor():
+    with pytest.raises(UsageError, match=r"soft-mining needs coords of one tensor"):
+        Teacher(Rays(), as_tuple(data()[0]), data()[1], "soft-mining", total_steps=5, grid=(10, 12))
 
 
 def test_columns_of_a_subset():

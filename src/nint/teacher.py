@@ -111,6 +111,8 @@ class Teacher:
         points = several(coords)
         self._given = Pool(points, self._targets(points, values, grid), grid, value_range)
         pool = checked_pool(self._given, field, check_finite)
+        if self.wants_coord_gradient and isinstance(points, Inputs):
+            raise UsageError(f"{self._name} needs coords of one tensor [n, d_in], for d loss / d coords; here they are several inputs.")
         check_needs(self.sampler, Probe(field, pool, self.loss), self._name)
         self._look = self._looked_at(pool, needs)
         self.probe = Probe(

@@ -56,13 +56,7 @@ def checked_pool(pool: Pool, field: nn.Module, check_finite: bool = True) -> Poo
 
 
 def _checked_inputs(pool: Pool, coords: Inputs, field: nn.Module, check_finite: bool) -> Pool:
-    """As `checked_pool`, for points of several inputs, of which each is looked at.
-
-    Raises:
-        UsageError: as `checked_pool`, and for a grid.
-    """
-    if pool.grid is not None:
-        raise UsageError("A grid belongs to points of one tensor [n, d_in]; leave it out for several inputs.")
+    """As `checked_pool`, for points of several inputs, of which each is looked at."""
     wide = _in_double(field)
     ready = coords.each(lambda part: part.double() if wide and part.dtype == torch.float32 else _trainable(part))
     numbers = checked_pool(dataclasses.replace(pool, coords=Columns(coords)), field, check_finite)
