@@ -4,14 +4,14 @@
     python examples/tomography.py --small    # seconds, for a test that it runs: too short to say who is better
     python examples/tomography.py --full     # more views, a larger network, three seeds; an hour on two cores
 
-The phantom is a sum of ellipses, whose line integrals are known in closed form: the measurements do not come from the sampled integrals that
-the network is trained with. The residual of a ray is (sum of the network along it) - (measurement), so `nint` scores rays by K g of this
+The phantom is a sum of ellipses, whose line integrals are known in closed form: the measurements do not come from the sampled integrals
+that the network is trained with. The residual of a ray is (sum of the network along it) - (measurement), so `nint` scores rays by K g of this
 loss; nothing of the network's output at a point is ever compared with anything.
 
 uniform, nint, nint-fast   nint's samplers, on rays
 int                        the rays of largest residual: the greedy (Motzkin) choice of Kaczmarz methods
 row-norm                   the field's own rule, Strohmer and Vershynin 2009 (randomised Kaczmarz): a ray's probability is proportional to
-                           the squared norm of its row of the system, here the length of the ray inside the unit disc
+                           the squared norm of its row of the system, which for an image of pixels is the length of the ray inside it
 """
 
 import argparse
