@@ -5,8 +5,8 @@
     python examples/tomography.py --full     # more views, a larger network, three seeds; an hour on two cores
 
 The phantom is a sum of ellipses, whose line integrals are known in closed form: the measurements do not come from the sampled integrals
-that the network is trained with. The residual of a ray is (sum of the network along it) - (measurement), so `nint` scores rays by K g of this
-loss; nothing of the network's output at a point is ever compared with anything.
+that the network is trained with. The residual of a ray is (sum of the network along it) - (measurement), so `nint` scores rays by K g of
+this loss; nothing of the network's output at a point is ever compared with anything.
 
 uniform, nint, nint-fast   nint's samplers, on rays
 int                        the rays of largest residual: the greedy (Motzkin) choice of Kaczmarz methods
