@@ -174,7 +174,7 @@ def main():
     start = statistics.mean(error_of(model, settings.viscosity) for model in models)
     print(f"Burgers, viscosity {settings.viscosity * math.pi:g} / pi, {settings.points} residual points a step, {settings.steps} steps")
     print(f"relative L2 error against Cole-Hopf before training {start:.4f}; mean of {settings.seeds} start(s):")
-    print(f"{'method':10s} {'error':>8s} {'worst':>8s} {'chosen from':>12s} {'seconds':>8s}")
+    print(f"{'method':10s} {'error':>8s} {'worst':>8s} {'chosen from':>12s} {'CPU s':>8s}")
     for name, method in METHODS.items():
         errors, spent, began = [], 0, time.process_time()
         for seed, model in enumerate(models):

@@ -151,7 +151,7 @@ def main():
     models = [Network(width) for _ in range(seeds)]
     print(f"{views} views of {detectors} rays, {batch} rays a step, {steps} steps, mean of {seeds} start(s)")
     print(f"untrained: {statistics.mean(map(psnr, models)):.2f} dB")
-    print(f"{'sampler':10s} {'dB':>6s} {'lowest':>7s} {'chosen from':>12s} {'seconds':>8s}")
+    print(f"{'sampler':10s} {'dB':>6s} {'lowest':>7s} {'chosen from':>12s} {'CPU s':>8s}")
     for sampler in ("uniform", "row-norm", "int", "nint-fast", "nint"):
         found, spent, began = [], 0.0, time.process_time()
         for seed, model in enumerate(models):

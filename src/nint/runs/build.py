@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from nint.errors import UsageError
@@ -61,7 +62,8 @@ def build_run(job: Job, budget: Budget, init: str | Path | None = None, interrup
         and isinstance(pool.values, Tensor),  # what is read by rows was checked as it was opened
     )
     require_tensor(try_forward(field, teacher.probe.coords[:1]))
-    require_pointwise_behaviour(field, teacher.probe.coords[:4], pool.out_features)
+    apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may have a coordinate in common
+    require_pointwise_behaviour(field, teacher.probe.coords[torch.tensor(apart, device=job.device)], pool.out_features)
     if job.compile:
         check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)
