@@ -257,7 +257,7 @@ class Teacher:
         if self._selection is None:
             raise UsageError("There is no selection to report on; call select() first.")
         self.state = self.sampler.observe(self.state, self.step, self._selection, feedback)
-        self._selection = None
+        self._selection = self._before = None
         self.step += 1
 
     @property
