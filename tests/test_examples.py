@@ -14,7 +14,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 def run(name, *options):
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, str(EXAMPLES / name), *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -41,7 +41,8 @@ def test_nint_in_a_plain_loop_is_shown_beside_uniform():
 def table(text, column):
     """Method -> a number of its row."""
     rows = [line.split() for line in text.splitlines()]
-    return {row[0]: float(row[column]) for row in rows if len(row) > column and re.fullmatch(r"-?[\d.]+", row[column])}
+    found = [row for row in rows if len(row) > column and row[0][-1] != ":" and re.fullmatch(r"-?[\d.]+", row[column])]
+    return {row[0]: float(row[column]) for row in found}
 
 
 def test_a_pinn_beside_uniform_rad_and_r3():
