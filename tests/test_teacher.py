@@ -215,6 +215,18 @@ class Function(nn.Module):
         (lambda h, x: torch.softmax(h, 0), "other points"),
         (lambda h, x: h * len(h), "other points"),
         (lambda h, x: h + (x[:, :1] - x[:, :1].mean()), "other points"),
+    ],
+)
+def test_random_and_point_mixing_functions_are_refused_where_the_kernel_is_needed(function, words):
+    coords = GridCoords((10, 12))  # the first points share a coordinate
+    with pytest.raises(UnsupportedFieldError, match=rf"{words}.*does not need the kernel \(nint-fast, .*uniform") as error:
+        Teacher(Function(function), coords, torch.zeros(120, 2), "nint", total_steps=5)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
         (lambda h, x: h / 0 * 0, "NaN"),
         (lambda h, x: h[:, :1], r"\(4, 1\).*\(4, 2\)"),
         (lambda h, x: h[:, 0], r"\(4,\)"),
@@ -222,8 +234,8 @@ class Function(nn.Module):
         (lambda h, x: h[None], r"\(1, 4, 2\)"),
     ],
 )
-def test_random_and_point_mixing_functions_are_refused(function, words):
-    coords = GridCoords((10, 12))  # the first points share a coordinate
+def test_outputs_that_do_not_fit_the_values_are_refused(function, words):
+    coords = GridCoords((10, 12))
     with pytest.raises(UnsupportedFieldError, match=words) as error:
         Teacher(Function(function), coords, torch.zeros(120, 2), "uniform", total_steps=5)
     assert "\n" not in str(error.value)

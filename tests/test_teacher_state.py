@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from nint import Teacher
+from nint import SAMPLERS, Teacher
 from nint.errors import UsageError
 
 EVERYWHERE = [
@@ -78,6 +78,24 @@ def test_the_same_points_are_chosen_after_a_round_trip(tmp_path, sampler, kept):
     assert fresh.step == 13
     assert trained(again, fresh, torch.optim.SGD(again.parameters(), lr=0.1), 12) == expected
     assert vars(fresh.cost) == vars(teacher.cost)
+
+
+def test_every_sampler_makes_a_round_trip_here():
+    assert {SAMPLERS.name_of(SAMPLERS.parse(form)) for form in [*EVERYWHERE, *IMAGES]} == set(SAMPLERS.names(plugins=False))
+
+
+@pytest.mark.parametrize("sampler", [*EVERYWHERE, *IMAGES])
+def test_a_state_within_a_step_chooses_its_batch_again(tmp_path, sampler):
+    field = model()
+    optimizer, teacher = torch.optim.SGD(field.parameters(), lr=0.1), made(field, sampler)
+    trained(field, teacher, optimizer, 6)
+    batch = teacher.next()
+    assert teacher.pending is batch
+    state = through_torch({"of the run": teacher.state_dict(before_batch=True)}, tmp_path)["of the run"]
+    fresh = made(field, sampler)
+    fresh.load_state_dict(state)
+    assert fresh.step == 6 and fresh.pending is None
+    assert torch.equal(fresh.next().indices, batch.indices) and vars(fresh.cost) == vars(teacher.cost)
 
 
 def test_it_is_plain():

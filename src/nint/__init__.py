@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nint.errors import DivergedError, NintError, UnsupportedFieldError, UsageError
     from nint.fields import FIELDS, FieldSpec
     from nint.fitting import fit
+    from nint.probe.point_sets import PointSet, PointSets
     from nint.runs.model import Fit
     from nint.samplers import SAMPLERS, BatchSampler, Feedback, Picker, Sampler, ScoredSampler, Selection
     from nint.signals import Signal
@@ -37,6 +38,8 @@ _HOMES = {
     # the plug-in for someone else's loop
     "Teacher": "nint.teacher",
     "Batch": "nint.teacher",
+    "PointSet": "nint.probe.point_sets",
+    "PointSets": "nint.probe.point_sets",
     # writing a sampler or a field
     "Sampler": "nint.samplers",
     "BatchSampler": "nint.samplers",
@@ -63,6 +66,8 @@ __all__ = [  # noqa: RUF022 - grouped by use
     "open_signal",
     "Teacher",
     "Batch",
+    "PointSet",
+    "PointSets",
     "Sampler",
     "BatchSampler",
     "ScoredSampler",

@@ -11,7 +11,7 @@ for _ in range(1000):
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,64 +21,46 @@ from nint.distributed.group import Group
 from nint.distributed.probe import ShardedProbe
 from nint.distributed.shard import shard_as_held
 from nint.distributed.states import check_sampler, own_state, whole_state
-from nint.errors import UnsupportedFieldError, UsageError
+from nint.errors import UsageError
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
-from nint.ntk.check import require_pointwise, require_pointwise_behaviour, require_tensor
-from nint.ntk.trial import require_kernel, try_forward
+from nint.probe.called import ResidualFunction
 from nint.probe.cost import Cost
-from nint.probe.objectives import Objective, PointLoss, make_loss
+from nint.probe.objectives import PointLoss, make_loss
 from nint.probe.pool import checked_pool
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Feedback, Sampler, Selection, check_needs
+from nint.samplers.batch import Batch as Batch
+from nint.samplers.batch import check_prediction
 from nint.samplers.candidates import effective
 from nint.samplers.saving import Saved, from_dict, to_dict
+from nint.samplers.suits import Suited, suited, suited_residual
 from nint.signals.base import Pool
+from nint.signals.inputs import Inputs, several
 
 _SEED_OFFSET = 0x5EED
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What to train on now.
-
-    Attributes:
-        indices: Rows of the pool, `[b]`.
-        coords: `[b, d_in]`; asks for a gradient where the sampler needs d loss / d coords.
-        values: `[b, d_out]`.
-        objective: What to minimise: (prediction, values, indices) -> scalar.
-        weight: Of the objective's mean over the batch in the mean over the processes: 1 in one process; over several the number of
-            processes times this one's part of all points, so that the average of the gradients is that of the whole batch.
-    """
-
-    indices: Tensor
-    coords: Tensor
-    values: Tensor
-    objective: Objective
-    weight: float = 1.0
-
-    def loss(self, prediction: Tensor) -> Tensor:
-        """The scalar to differentiate, for `prediction` `[b, d_out]` of `coords`; b may be 0 over several processes."""
-        _check_prediction(prediction, self.values)
-        if len(self.indices) == 0:
-            return prediction.sum()  # 0, with a graph, so that a gradient can be averaged with those of the other processes
-        loss = self.objective(prediction, self.values, self.indices)
-        return loss if self.weight == 1.0 else loss * self.weight
 
 
 class Teacher:
     """Chooses the points of each training step.
 
+    The loss is that of predictions and values, or with `residual` that of residuals, which may contain derivatives of the network with
+    respect to its coordinates: then scores, K g and errors are of the residuals, with J their derivative with respect to the weights.
+
     Args:
-        field: Any deterministic module that treats each point on its own, `[n, d_in] -> [n, d_out]`.
-        coords: `[n, d_in]`, on the module's device.
-        values: `[n, d_out]`.
+        field: A module `[n, d_in] -> [n, d_out]`. Samplers that use the kernel need one that is deterministic and treats each point on its
+            own; others also work with one that is random or mixes points, and look at it as in `eval()`.
+        coords: `[n, d_in]`, on the module's device; or a tuple or dict of tensors `[n, ...]`, which the module takes as its arguments.
+        values: `[n, d_out]`; None with `residual`.
         sampler: A text form ("nint:random_share=0.5"), a sampler class or a sampler.
         total_steps: Length that schedules are laid out for.
+        residual: (field, coords of b points) -> residuals `[b, r]`. It must call the network that it is given, and may differentiate it
+            with `torch.func` or, with `create_graph=True`, `torch.autograd.grad`.
         seed: Seed of the teacher's own generator; the global one is never touched.
         grid: Shape of the regular grid that the points fill in order, for samplers that look at neighbours.
-        loss: "l2", "l1", "huber" or a `PointLoss`: the loss of your loop, whose gradient is g.
+        loss: "l2", "l1", "huber" or a `PointLoss`: the loss of your loop, whose gradient is g. "l2" is the mean square: over points, and
+            over the channels (or residuals) of a point.
         chunk_size: Points at a time when scoring; None chooses for the device.
         value_range: Lowest and highest possible value.
         precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.machine.precision`).
@@ -88,8 +70,9 @@ class Teacher:
             DistributedDataParallel does, and give all the same seed. None is one process.
 
     Raises:
-        UsageError: where shapes do not fit, coords or values are NaN or infinite, or the sampler needs what the pool does not have.
-        UnsupportedFieldError: for a module that is random or mixes points, or that the sampler cannot use.
+        UsageError: where shapes do not fit, coords or values are NaN or infinite, the residual function fails, or the sampler needs what
+            the pool does not have.
+        UnsupportedFieldError: for a module or a residual that the sampler cannot use; it says which samplers can.
 
     Cost: with `check_finite` a pass over the pool (over a sample of one that is read by rows and holds more than 2^26 points), and a few
     forwards of four points. Methods may be called within `torch.no_grad` or `torch.inference_mode`.
@@ -100,10 +83,11 @@ class Teacher:
         self,
         field: nn.Module,
         coords: Any,
-        values: Any,
+        values: Any = None,
         sampler: str | Sampler[Any] | type[Sampler[Any]] = "nint",
         *,
         total_steps: int,
+        residual: ResidualFunction | None = None,
         seed: int = 0,
         grid: tuple[int, ...] | None = None,
         loss: str | PointLoss = "l2",
@@ -130,19 +114,37 @@ class Teacher:
         self.cost = Cost()
         self.wants_coord_gradient = "coord_gradient" in needs
         self.wants_kernel = "kernel" in needs
-        self._given = Pool(coords, values, grid, value_range)
+        self.residual = residual
         self._check_finite = check_finite
+        if residual is not None and precision != "float32":
+            raise UsageError(f"precision={precision} is not possible with residual=, whose derivatives need float32; leave it out.")
+        points = several(coords)
+        if group is not None and (residual is not None or isinstance(points, Inputs)):
+            raise UsageError("With group= a teacher takes values and coords of one tensor [n, d_in]; leave residual and group apart.")
         shared = None if group is None else group if isinstance(group, Group) else Group(group, device=_device_of(field))
-        empty = shared is not None and len(coords) == 0
+        self._given = Pool(points, self._targets(points, values, grid), grid, value_range)
+        empty = shared is not None and len(points) == 0
         pool = self._given if empty else checked_pool(self._given, field, check_finite)
-        self.probe = Probe(field, pool, self.loss, chunk_size, self.cost, precision=precision)
+        if self.wants_coord_gradient and isinstance(points, Inputs):
+            raise UsageError(f"{self._name} needs coords of one tensor [n, d_in], for d loss / d coords; here they are several inputs.")
+        check_needs(self.sampler, Probe(field, pool, self.loss), self._name)
+        self._look = Suited(field) if empty else self._looked_at(pool, needs)
+        self.probe = Probe(
+            self._look.module,
+            self._with_zeros(pool),
+            self.loss,
+            chunk_size,
+            self.cost,
+            precision=precision,
+            tangents=self._look.tangents,
+            in_evaluation=self._look.in_evaluation,
+        )
         self._seen = self.probe if shared is None else self._sharded(shared)
-        check_needs(self.sampler, self.probe, self._name)
-        if not empty:
-            self._try_field(needs)
         self.rng = torch.Generator(device=pool.device)
         self.rng.manual_seed(seed + _SEED_OFFSET)
         self.state = self.sampler.init(self._seen, total_steps, self.rng)
+        self._first = True
+        self._before: Saved | None = None
         self._selection: Selection | None = None
         self._chosen: Selection | None = None
         self._batch: Batch | None = None
@@ -159,34 +161,39 @@ class Teacher:
             raise UsageError("No process of the group has points; give each its own rows.")
         return ShardedProbe(self.probe, shard, group)
 
-    def _try_field(self, needs: frozenset[str]) -> None:
-        """Refuses a network that the sampler cannot use.
+    def _targets(self, points: Any, values: Any, grid: tuple[int, ...] | None) -> Any:
+        """The values; of residuals, zeros that `_with_zeros` replaces.
 
         Raises:
-            UnsupportedFieldError: names the samplers that can.
+            UsageError: where values or residuals are missing, or both are there.
         """
-        require_pointwise(self.field)
-        pool = self.probe.pool
-        apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may have a coordinate in common
-        few = pool.coords[torch.tensor(apart, device=pool.device)]
-        output = try_forward(self.field, few)
-        if isinstance(output, Tensor):
-            require_pointwise_behaviour(self.field, few, pool.out_features)
-        elif "prediction" in needs:
-            try:
-                require_tensor(output)
-            except UnsupportedFieldError as error:
-                raise UnsupportedFieldError(f"{str(error).rstrip('.')}, or {self._other_samplers('prediction')}.") from None
-        if self.wants_kernel:
-            require_kernel(self.field, few, self._other_samplers("kernel"))
+        if self.residual is None:
+            if values is None:
+                raise UsageError("Give values [n, d_out], or residual=fn for a loss of your own.")
+            return values
+        if not callable(self.residual):
+            raise UsageError(f"residual={self.residual!r} must be a function (network, coords) -> residuals [b, r].")
+        if values is not None:
+            raise UsageError("With residual= leave values out; what the residuals need for each point can be one more input of coords.")
+        if grid is not None:
+            raise UsageError("A grid belongs to values; leave it out with residual=.")
+        return torch.zeros(1, 1).expand(len(points), 1) if hasattr(points, "__len__") else None
 
-    def _other_samplers(self, need: str) -> str:
-        """Advice to take a built-in sampler that does not have a need."""
-        offered = frozenset(() if self.probe.grid is None or len(self.probe.grid) != 2 else ("grid2d",))
-        met = offered | {"coord_gradient", "prediction", "kernel"} - {need}
-        samplers: dict[str, type[Sampler[Any]]] = {name: SAMPLERS.get(name) for name in SAMPLERS.names(plugins=False)}
-        names = [name for name, sampler in samplers.items() if sampler.needs <= met]
-        return f"use a sampler that does not need it ({', '.join(names)})"
+    def _looked_at(self, pool: Pool, needs: frozenset[str]) -> Suited:
+        def others(need: str) -> str:
+            offered = frozenset(() if pool.grid is None or len(pool.grid) != 2 else ("grid2d",))
+            met = offered | {"coord_gradient", "prediction", "kernel"} - {need}
+            samplers: dict[str, type[Sampler[Any]]] = {name: SAMPLERS.get(name) for name in SAMPLERS.names(plugins=False)}
+            return ", ".join(name for name, sampler in samplers.items() if sampler.needs <= met)
+
+        if self.residual is None:
+            return suited(self.field, pool, needs, others)
+        return suited_residual(self.field, self.residual, pool, needs, others)
+
+    def _with_zeros(self, pool: Pool) -> Pool:
+        """The pool with targets for residuals, where the loss is of residuals; they take no memory."""
+        zeros = self._look.zeros
+        return pool if zeros is None else replace(pool, values=zeros.expand(len(pool), -1))
 
     @gradients_enabled()
     def select(self) -> Selection:
@@ -200,6 +207,7 @@ class Teacher:
         if isinstance(self._seen, ShardedProbe):
             self._chosen, self._selection, self.state = self._seen.select(self.sampler, self.state, self.step, self.rng)
             return self._selection
+        self._before = self._saved()
         self._selection, self.state = self.sampler.select(self.state, self.step, self._seen, self.rng)
         return self._selection
 
@@ -216,8 +224,16 @@ class Teacher:
         coords = self.probe.coords[selection.indices]
         if self.wants_coord_gradient:
             coords = coords.detach().requires_grad_(True)
-        values = self.probe.values[selection.indices]
-        self._batch = Batch(selection.indices, coords, values, selection.objective or self.loss, self._weight(selection))
+        self._batch = Batch(
+            selection.indices,
+            coords,
+            self.probe.values[selection.indices],
+            selection.objective or self.loss,
+            compute=None if self.residual is None else self._residual_of,
+            compares=self._first and self._look.alike,
+            weight=self._weight(selection),
+        )
+        self._first = False
         return self._batch
 
     def _weight(self, selection: Selection) -> float:
@@ -226,11 +242,27 @@ class Teacher:
         counts = self._seen.group.counts(len(selection.indices))
         return len(counts) * len(selection.indices) / max(sum(counts), 1)
 
-    def observe(self, prediction: Tensor, point_loss: Tensor | None = None) -> None:
+    def _residual_of(self, coords: Any) -> Tensor:
+        """Residuals `[b, r]`, with a graph.
+
+        Raises:
+            UsageError: where there is none, or their number has changed.
+        """
+        residual: Tensor = self._look.module(coords)
+        if residual.shape[1] != self.probe.values.shape[1]:
+            raise UsageError(
+                f"The residual function gave {self.probe.values.shape[1]} residuals a point before and {residual.shape[1]} now; it must "
+                "give the same number for all points."
+            )
+        if not residual.requires_grad and torch.is_grad_enabled():
+            raise UsageError("The residuals of this batch do not depend on the network's trainable weights, so there is nothing to train.")
+        return residual
+
+    def observe(self, prediction: Tensor | None = None, point_loss: Tensor | None = None) -> None:
         """Reports the step to the sampler and moves on to the next one. Call it after `backward()`.
 
         Args:
-            prediction: Of the batch, before the update, `[b, d_out]`.
+            prediction: Of the batch, before the update, `[b, d_out]`, or its residuals `[b, r]`; None: what `batch.loss` has seen last.
             point_loss: The loss of each point `[b]`; computed from the prediction if None.
 
         Raises:
@@ -238,14 +270,18 @@ class Teacher:
         """
         if self._batch is None:
             raise UsageError("observe() reports a batch of next(); call next() first.")
-        _check_prediction(prediction, self._batch.values)
+        if prediction is None:
+            if not self._batch.seen:
+                raise UsageError("observe() needs the prediction of the batch; give it, or take the loss from batch.loss().")
+            prediction = self._batch.seen[0]
+        check_prediction(prediction, self._batch.values)
         prediction = prediction.detach()
         if point_loss is None:
             point_loss = self.loss.point_loss(prediction, self._batch.values)
         slope = self._batch.coords.grad if self.wants_coord_gradient else None
         if self.wants_coord_gradient and slope is None:
             raise UsageError("This sampler needs d loss / d coords; call loss.backward() on batch.coords before observe().")
-        gradient = {name: p.grad for name, p in self.field.named_parameters() if p.grad is not None}
+        gradient = {name: p.grad for name, p in self._look.module.named_parameters() if p.grad is not None}
         self.report(Feedback(prediction, point_loss.detach(), slope, gradient))
         self._batch = None
 
@@ -262,21 +298,33 @@ class Teacher:
         if isinstance(self._seen, ShardedProbe) and self._chosen is not None:
             chosen, feedback = self._chosen, self._seen.completed(self.sampler, self._chosen, feedback)
         self.state = self.sampler.observe(self.state, self.step, chosen, feedback)
-        self._selection = self._chosen = None
+        self._selection = self._chosen = self._before = None
         self.step += 1
 
-    def state_dict(self) -> dict[str, Any]:
+    @property
+    def pending(self) -> Batch | None:
+        """The batch that was not reported yet, or None."""
+        return self._batch
+
+    def state_dict(self, *, before_batch: bool = False) -> dict[str, Any]:
         """Everything that decides what comes next, but for network, points and settings: tensors on the CPU, and one text.
 
         A teacher that is made anew with the same settings and has it loaded chooses the same points. Over several processes all call it
         together and get the same; it can be loaded by any number of processes that hold the same rows in the same order.
 
+        Args:
+            before_batch: Between a batch and its report, give the state before that batch was chosen instead of an error.
+
         Raises:
             UsageError: between a batch and its report.
         """
+        if before_batch and self._selection is not None and self._before is not None:
+            return to_dict(self._before, self.sampler, self.total_steps)
         self._check_between_steps()
-        saved = Saved(self.step, self.probe.epoch, self.cost, self.whole_state(), self.rng.get_state())
-        return to_dict(saved, self.sampler, self.total_steps)
+        return to_dict(self._saved(), self.sampler, self.total_steps)
+
+    def _saved(self) -> Saved:
+        return Saved(self.step, self.probe.epoch, replace(self.cost), self.whole_state(), self.rng.get_state())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Undoes `state_dict`. Points that were replaced since the start are replaced again before it.
@@ -316,9 +364,10 @@ class Teacher:
         if self._selection is not None:
             raise UsageError("The state is saved and loaded between steps, not between a batch and its observe().")
 
-    def replace_pool(self, coords: Any, values: Any, grid: tuple[int, ...] | None = None) -> None:
-        """Trains on other points from now on; everything cached by index is dropped."""
-        self.set_pool(Pool(coords, values, grid, self.probe.pool.value_range, self.probe.epoch + 1))
+    def replace_pool(self, coords: Any, values: Any = None, grid: tuple[int, ...] | None = None) -> None:
+        """Trains on other points from now on; everything cached by index is dropped. With `residual` values are left out."""
+        points = several(coords)
+        self.set_pool(Pool(points, self._targets(points, values, grid), grid, self.probe.pool.value_range, self.probe.epoch + 1))
 
     @gradients_enabled()
     def set_pool(self, pool: Pool) -> None:
@@ -335,7 +384,9 @@ class Teacher:
         if isinstance(self._seen, ShardedProbe):
             raise UsageError("Points cannot be replaced over several processes; make a new teacher.")
         given, old = pool, self.probe.pool
-        pool = checked_pool(given, self.field, self._check_finite)
+        if (old_names := _names(old.coords)) != (names := _names(pool.coords)):
+            raise UsageError(f"The new points have inputs {names}, the first ones had {old_names}.")
+        pool = self._with_zeros(checked_pool(given, self.field, self._check_finite))
         if (pool.in_features, pool.out_features) != (old.in_features, old.out_features):
             raise UsageError(
                 f"The new points have {pool.in_features} coordinates and {pool.out_features} values each; "
@@ -346,11 +397,6 @@ class Teacher:
         self.probe.clear_cache()
 
 
-def _check_prediction(prediction: Tensor, values: Tensor) -> None:
-    if prediction.shape != values.shape:
-        raise UsageError(f"The prediction {tuple(prediction.shape)} must have the shape of the batch's values, {tuple(values.shape)}.")
-
-
 def _device_of(field: nn.Module) -> torch.device:
     return next((p.device for p in field.parameters()), torch.device("cpu"))
 
@@ -359,3 +405,8 @@ def _inside(field: nn.Module) -> nn.Module:
     """The network itself, where it is wrapped in DistributedDataParallel: scoring must not wait for other processes."""
     wrapped = getattr(field, "module", None)
     return wrapped if type(field).__name__ == "DistributedDataParallel" and isinstance(wrapped, nn.Module) else field
+
+
+def _names(coords: Any) -> tuple[str, ...] | int:
+    """What a row of points looks like: names or number of its inputs."""
+    return coords.names if isinstance(coords, Inputs) else 1

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
@@ -45,3 +47,10 @@ def unpack_dual(dual: Tensor) -> tuple[Tensor, Tensor | None]:
     """Value and tangent; the tangent is None where it does not depend on what carries one."""
     value, tangent = forward_ad.unpack_dual(dual)  # type: ignore[no-untyped-call]  # PyTorch does not annotate it
     return value, tangent
+
+
+def nested_forward(function: Callable[[Any], Tensor], primal: Any, tangent: Any) -> tuple[Tensor, Tensor]:
+    """Value and tangent by `torch.func.jvp`, inside which the function may use forward mode itself. Waits as `dual_level` does."""
+    with _Level.lock:
+        found: tuple[Tensor, Tensor] = torch.func.jvp(function, (primal,), (tangent,))[:2]
+    return found

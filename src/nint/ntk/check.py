@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -9,6 +11,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from nint.errors import UnsupportedFieldError
+from nint.ntk.inputs import described, each_tensor, points_in
 
 _MIXING = (_BatchNorm, _InstanceNorm, nn.RNNBase, nn.MultiheadAttention)
 
@@ -46,36 +49,70 @@ def require_tensor(prediction: object) -> Tensor:
     return prediction
 
 
-def require_pointwise_behaviour(field: nn.Module, coords: Tensor, out_features: int) -> None:
+def require_shape(field: nn.Module, coords: Any, out_features: int) -> Tensor:
+    """Runs a few points, refuses outputs that do not fit the values, and returns them without a graph.
+
+    Args:
+        field: Any module `[n, d_in] -> [n, d_out]`.
+        coords: A handful of points `[m, d_in]`, or what the module takes instead of them.
+        out_features: Channels that the outputs must have.
+
+    Raises:
+        UnsupportedFieldError: if the outputs are not `[m, out_features]`, or not finite.
+
+    Cost: a forward of m points.
+    """
+    with torch.no_grad():
+        output = require_tensor(field(coords)).detach()
+    expected = (points_in(coords), out_features)
+    if output.shape != expected:
+        raise UnsupportedFieldError(
+            f"The network maps {described(coords)} to {tuple(output.shape)}; with these values it must give {expected}."
+        )
+    if not output.isfinite().all():
+        raise UnsupportedFieldError("The network gives NaN or infinity before any training; check its initial weights.")
+    return output
+
+
+def require_pointwise_behaviour(field: nn.Module, coords: Any, out_features: int, name: str = "network") -> None:
     """Runs a few points together and apart, and refuses a module whose outputs differ.
 
     Args:
         field: Any module `[n, d_in] -> [n, d_out]`.
-        coords: A handful of points `[m, d_in]`.
+        coords: A handful of points `[m, d_in]`, or what the module takes instead of them.
         out_features: Channels that the outputs must have.
+        name: What the module is, for the messages.
 
     Raises:
         UnsupportedFieldError: if the outputs are not `[m, out_features]`, change between two calls, or depend on other points of the batch.
 
     Cost: three forwards of m points.
     """
+    together = require_shape(field, coords, out_features)
     with torch.no_grad():
-        together = require_tensor(field(coords))
-        expected = (coords.shape[0], out_features)
-        if together.shape != expected:
+        again = field(coords).detach()
+        try:
+            apart = torch.cat([field(_point(coords, number)).detach() for number in range(len(together))])
+        except Exception as error:  # a module may fail in any way
             raise UnsupportedFieldError(
-                f"The network maps {tuple(coords.shape)} to {tuple(together.shape)}; with these values it must give {expected}."
-            )
-        again = field(coords)
-        apart = torch.cat([field(coords[i : i + 1]) for i in range(coords.shape[0])])
-    if not together.isfinite().all():
-        raise UnsupportedFieldError("The network gives NaN or infinity before any training; check its initial weights.")
+                f"The {name} cannot be called with a single point ({first_line(error)}); NTK scores need a point-wise {name}."
+            ) from error
     scale = together.abs().max().clamp(min=1e-6)
     if not torch.equal(together, again):
         raise UnsupportedFieldError(
-            "The network gives different outputs for the same points, so it is random; NTK scores need a deterministic network."
+            f"The {name} gives different outputs for the same points, so it is random; NTK scores need a deterministic {name}."
         )
-    if ((together - apart).abs().max() / scale) > 1e-3:
+    if together.shape != apart.shape or ((together - apart).abs().max() / scale) > 1e-3:
         raise UnsupportedFieldError(
-            "The network's output for a point depends on the other points of the batch; NTK scores need a point-wise network."
+            f"The {name}'s output for a point depends on the other points of the batch; NTK scores need a point-wise {name}."
         )
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, without a full stop, so that it can stand in brackets."""
+    text = str(error).strip().partition("\n")[0][:160].rstrip(".")
+    return text or type(error).__name__
+
+
+def _point(coords: Any, number: int) -> Any:
+    return each_tensor(coords, lambda part: part[number : number + 1])

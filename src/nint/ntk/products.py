@@ -24,6 +24,12 @@ from nint.ntk.check import require_pointwise, require_tensor
 
 Params = dict[str, Tensor]
 
+Outputs = Callable[[Params], Tensor]
+"""Parameters -> predictions `[m, d_out]` of some points."""
+
+Tangents = Callable[[Outputs, Params, Params], Tensor]
+"""(predictions, parameters, tangents) -> J v of those points, `[m, d_out]`."""
+
 _CHUNK = {"cpu": 4096, "mps": 2**15}
 _ACCELERATOR_CHUNK = 2**17
 
@@ -116,7 +122,7 @@ def vjp_rows(
 
 
 @fast_matmul
-def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) -> Tensor:
+def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int, tangents: Tangents | None = None) -> Tensor:
     """J v for a parameter tangent v, `[n, d_out]`.
 
     Args:
@@ -124,6 +130,7 @@ def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) ->
         coords: `[n, d_in]`, read by slices.
         tangent: One tensor per trainable parameter, shaped like it.
         chunk_size: Points at a time.
+        tangents: Another way to compute J v than forward mode (`nint.ntk.tangents`).
 
     Raises:
         UsageError: where there are no points.
@@ -137,6 +144,8 @@ def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) ->
         return found
     out: Tensor | None = None
     primal = trainable(field)
+    if n and tangents is not None:
+        return torch.cat([tangents(_outputs(field, coords[rows]), primal, tangent) for rows in row_chunks(n, chunk_size)])
     with torch.no_grad(), dual_level():
         duals = {name: make_dual(value, tangent[name]) for name, value in primal.items()}
         for rows in row_chunks(n, chunk_size):
@@ -148,6 +157,14 @@ def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int) ->
     if out is None:
         raise UsageError("There are no points to score.")
     return out
+
+
+def _outputs(field: nn.Module, points: Any) -> Outputs:
+    def outputs(parameters: Params) -> Tensor:
+        found: Tensor = functional_call(field, parameters, (points,))
+        return found
+
+    return outputs
 
 
 def ntk_vector_product(field: nn.Module, coords: Tensor, vector: Tensor, chunk_size: int | None = None) -> Tensor:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nint.errors import UnsupportedFieldError
+from nint.ntk.check import first_line
+from nint.ntk.inputs import Whole, described, each_tensor, tensors_of
 from nint.ntk.products import jvp_rows, vjp_rows
 
 _TOLERANCE = 0.05
 """Of the two derivatives against each other: rounding is far below, a derivative that one of them misses is far above."""
 
 
-def try_forward(field: nn.Module, coords: Tensor) -> object:
+def try_forward(field: nn.Module, coords: Any) -> object:
     """What the network returns for a few points, whatever it is; no graph.
 
     Args:
         field: Any module.
-        coords: A handful of points `[m, d_in]`.
+        coords: A handful of points `[m, d_in]`, or what the module takes instead of them.
 
     Raises:
         UnsupportedFieldError: where the call fails.
@@ -27,12 +31,12 @@ def try_forward(field: nn.Module, coords: Tensor) -> object:
             return field(coords)
     except Exception as error:  # a module may fail in any way; the message says how
         raise UnsupportedFieldError(
-            f"The network cannot be called with coordinates {tuple(coords.shape)} of type {_type_name(coords)} ({_first_line(error)}); "
+            f"The network cannot be called with coordinates {described(coords)} of type {_type_name(coords)} ({first_line(error)}); "
             "it must map [n, d_in] to [n, d_out]."
         ) from error
 
 
-def require_kernel(field: nn.Module, coords: Tensor, instead: str) -> None:
+def require_kernel(field: nn.Module, coords: Any, instead: str) -> None:
     """Tries J^T u and J v on two points and refuses a network for which either is missing, or which do not belong together.
 
     Args:
@@ -46,13 +50,13 @@ def require_kernel(field: nn.Module, coords: Tensor, instead: str) -> None:
 
     Cost: a forward, a backward and a forward-mode pass of two points.
     """
-    few = coords[:2]
+    few = Whole(each_tensor(coords, lambda part: part[:2]))
     try:
         tangent = vjp_rows(field, few, lambda prediction, _: torch.ones_like(prediction), len(few))
         change = jvp_rows(field, few, tangent, len(few))
     except (RuntimeError, NotImplementedError) as error:
         raise UnsupportedFieldError(
-            f"The network's forward-mode derivative, which K v needs, cannot be computed ({_first_line(error)}); {instead}, or give the "
+            f"The network's forward-mode derivative, which K v needs, cannot be computed ({first_line(error)}); {instead}, or give the "
             "custom function a jvp."
         ) from error
     # <u, J v> = <J^T u, v>, here with v = J^T u.
@@ -64,11 +68,5 @@ def require_kernel(field: nn.Module, coords: Tensor, instead: str) -> None:
         )
 
 
-def _type_name(values: Tensor) -> str:
-    return str(values.dtype).removeprefix("torch.")
-
-
-def _first_line(error: Exception) -> str:
-    """What went wrong, without a full stop, so that it can stand in brackets."""
-    text = str(error).strip().partition("\n")[0][:160].rstrip(".")
-    return text or type(error).__name__
+def _type_name(values: Any) -> str:
+    return " and ".join(str(part.dtype).removeprefix("torch.") for part in tensors_of(values))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nint.errors import UsageError
 from nint.signals.base import Pool
+from nint.signals.inputs import Columns, Inputs
 
 _CHUNK = 2**20
 _READ_WHOLE = 2**26
@@ -36,6 +37,8 @@ def checked_pool(pool: Pool, field: nn.Module, check_finite: bool = True) -> Poo
     4 million of them.
     """
     coords, values = pool.coords, pool.values
+    if isinstance(coords, Inputs):
+        return _checked_inputs(pool, coords, field, check_finite)
     if any(isinstance(rows, np.ndarray) or not hasattr(rows, "shape") for rows in (coords, values)):
         raise UsageError("coords and values must be torch tensors on the network's device, for example torch.from_numpy(array).float().")
     if len(coords.shape) != 2 or len(values.shape) != 2 or coords.shape[0] != values.shape[0] or coords.shape[0] == 0:
@@ -46,10 +49,22 @@ def checked_pool(pool: Pool, field: nn.Module, check_finite: bool = True) -> Poo
         raise UsageError("The network was made inside torch.inference_mode(), so it cannot be trained; make it outside.")
     for rows, name in ((coords, "coords"), (values, "values")) if check_finite else ():
         _require_finite(rows, name)
-    wide = any(p.dtype == torch.float64 for p in field.parameters()) and coords[:1].dtype == torch.float32
+    wide = _in_double(field) and coords[:1].dtype == torch.float32
     ready = _Double(coords) if wide else _trainable(coords)
     targets = _trainable(values)
     return pool if ready is coords and targets is values else dataclasses.replace(pool, coords=ready, values=targets)
+
+
+def _checked_inputs(pool: Pool, coords: Inputs, field: nn.Module, check_finite: bool) -> Pool:
+    """As `checked_pool`, for points of several inputs, of which each is looked at."""
+    wide = _in_double(field)
+    ready = coords.each(lambda part: part.double() if wide and part.dtype == torch.float32 else _trainable(part))
+    numbers = checked_pool(dataclasses.replace(pool, coords=Columns(coords)), field, check_finite)
+    return dataclasses.replace(pool, coords=ready, values=numbers.values)
+
+
+def _in_double(field: nn.Module) -> bool:
+    return any(p.dtype == torch.float64 for p in field.parameters())
 
 
 def _require_finite(rows: Any, name: str) -> None:

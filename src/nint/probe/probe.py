@@ -6,6 +6,7 @@ A probe is lazy (nothing runs until it is requested, and a prediction at most on
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -13,10 +14,12 @@ from torch import Tensor, nn
 
 from nint.fields.passes import Rows
 from nint.machine.compiled import Forwards
-from nint.ntk.products import Params, forward_rows, jvp_rows, resolve_chunk_size, trainable, vjp_rows
+from nint.machine.quiet import as_in_evaluation
+from nint.ntk.products import Params, Tangents, forward_rows, jvp_rows, resolve_chunk_size, trainable, vjp_rows
 from nint.probe.cost import Cost
 from nint.probe.objectives import PointLoss
 from nint.signals.base import Pool, RowSubset
+from nint.signals.inputs import Columns
 
 
 class Probe:
@@ -30,6 +33,8 @@ class Probe:
         cost: Counter to add to; a new one if None.
         precision: Of the forwards behind `prediction`, "float32" or "bf16"; gradients, J^T u and J v stay float32.
         forwards: How to call the network, shared with another probe; instead of `precision`.
+        tangents: How to compute J v, see `nint.ntk.tangents`; None is forward mode.
+        in_evaluation: Look at the network as in `eval()`, drawing from no global generator: for one that is random or mixes points.
 
     Raises:
         UsageError: for a bad chunk size or an unknown precision.
@@ -45,6 +50,8 @@ class Probe:
         *,
         precision: str = "float32",
         forwards: Forwards | None = None,
+        tangents: Tangents | None = None,
+        in_evaluation: bool = False,
     ) -> None:
         self._field = field
         self.pool = pool
@@ -52,6 +59,8 @@ class Probe:
         self.chunk_size = resolve_chunk_size(chunk_size, pool.device)
         self.cost = Cost() if cost is None else cost
         self.forwards = Forwards(field, precision) if forwards is None else forwards
+        self.tangents = tangents
+        self.in_evaluation = in_evaluation
         self._prediction: Tensor | None = None
 
     def __len__(self) -> int:
@@ -59,8 +68,13 @@ class Probe:
 
     @property
     def coords(self) -> Any:
-        """`[n, d_in]`, read by rows."""
+        """`[n, d_in]`, read by rows; of points with several inputs a row is a tuple or a dict."""
         return self.pool.coords
+
+    @property
+    def places(self) -> Any:
+        """`[n, d]`, read by rows: where the points lie, for samplers that look at neighbours. All columns of several inputs."""
+        return self.pool.coords if isinstance(self.pool.coords[:1], Tensor) else Columns(self.pool.coords)
 
     @property
     def values(self) -> Any:
@@ -89,7 +103,8 @@ class Probe:
     def prediction(self) -> Tensor:
         """`[n, d_out]`, no graph. Cost: n forwards, once a step."""
         if self._prediction is None:
-            self._prediction = forward_rows(self.forwards.scoring, self.coords, self.chunk_size)
+            with as_in_evaluation(self._field) if self.in_evaluation else nullcontext():
+                self._prediction = forward_rows(self.forwards.scoring, self.coords, self.chunk_size)
             self.cost.forward += len(self)
         return self._prediction
 
@@ -134,7 +149,7 @@ class Probe:
     def jvp(self, tangent: Params) -> Tensor:
         """J v for a parameter tangent, `[n, d_out]`. Cost: n forward-mode passes."""
         self.cost.jvp += len(self)
-        return jvp_rows(self._field, self.coords, tangent, self.chunk_size)
+        return jvp_rows(self._field, self.coords, tangent, self.chunk_size, self.tangents)
 
     def parameters(self) -> Params:
         """Detached trainable parameters."""
@@ -158,4 +173,13 @@ class Probe:
             value_range=self.pool.value_range,
             epoch=self.epoch if epoch is None else epoch,
         )
-        return Probe(self._field, pool, self.loss, self.chunk_size, self.cost, forwards=self.forwards)
+        return Probe(
+            self._field,
+            pool,
+            self.loss,
+            self.chunk_size,
+            self.cost,
+            forwards=self.forwards,
+            tangents=self.tangents,
+            in_evaluation=self.in_evaluation,
+        )

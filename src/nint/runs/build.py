@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from nint.distributed.group import Group
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.compiled import check_compiler
-from nint.ntk.check import require_tensor
+from nint.ntk.check import require_pointwise, require_pointwise_behaviour, require_tensor
 from nint.ntk.trial import try_forward
 from nint.runs.job import Job
 from nint.runs.model import Fit
@@ -55,6 +56,7 @@ def build_run(
     if init is not None:
         _start_from(field, Path(init), job.field)
     pool = job.signal.pool(job.device)
+    require_pointwise(field)  # not all samplers need it, but training does, which divides batches into chunks
     teacher = Teacher(
         field,
         pool.coords,
@@ -71,7 +73,9 @@ def build_run(
         and isinstance(pool.values, Tensor),  # what is read by rows was checked as it was opened
         group=group,
     )
-    require_tensor(try_forward(field, teacher.probe.coords[:1]))  # not all samplers look at it, but training does
+    require_tensor(try_forward(field, teacher.probe.coords[:1]))
+    apart = sorted({i * (len(pool) - 1) // 3 for i in range(4)})  # not neighbours, which may have a coordinate in common
+    require_pointwise_behaviour(field, teacher.probe.coords[torch.tensor(apart, device=job.device)], pool.out_features)
     if job.compile:
         check_compiler(job.device)
     optimizer = OPTIMIZERS.parse(job.optimizer).build([p for p in field.parameters() if p.requires_grad], job.rate)

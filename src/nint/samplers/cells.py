@@ -96,7 +96,7 @@ def cut(probe: Probe, points_per_cell: int) -> Boxes | None:
     """Boxes that hold about `points_per_cell` points each where points fill space evenly; None for pools too large to sort."""
     if len(probe) > MOST_SORTED:
         return None
-    coords = probe.coords[:]
+    coords = probe.places[:]
     low, high = coords.min(0).values, coords.max(0).values
     spread = [bool(extent > 0) for extent in high - low]
     axes = max(sum(spread), 1)
@@ -114,7 +114,7 @@ def sort_into(boxes: Boxes | None, probe: Probe, rng: torch.Generator) -> Cells:
         edges = torch.arange(_RANGES + 1, device=device) * n // _RANGES
         return Cells(torch.diff(edges), edges[:-1], None, torch.zeros(_RANGES, dtype=torch.long, device=device))
     shuffled = torch.randperm(n, generator=rng, device=device)
-    cell = boxes.of(probe.coords[:])
+    cell = boxes.of(probe.places[:])
     order = shuffled[torch.argsort(cell[shuffled], stable=True)]
     size = torch.bincount(cell, minlength=boxes.count)
     return Cells(size, torch.cumsum(size, 0) - size, order, torch.zeros_like(size))
