@@ -32,7 +32,8 @@ from nint.samplers.candidates import effective
 from nint.samplers.saving import Saved, from_dict, to_dict
 from nint.signals.base import Pool
 
-_SEED_OFFSET = 0x5EED
+SEED_OFFSET = 0x5EED
+"""Added to a run's seed for its sampler, so that start weights and choices are drawn apart."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Teacher:
         check_needs(self.sampler, self.probe, self._name)
         self._try_field(needs)
         self.rng = torch.Generator(device=pool.device)
-        self.rng.manual_seed(seed + _SEED_OFFSET)
+        self.rng.manual_seed(seed + SEED_OFFSET)
         self.state = self.sampler.init(self.probe, total_steps, self.rng)
         self._selection: Selection | None = None
         self._batch: Batch | None = None

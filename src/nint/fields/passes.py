@@ -118,6 +118,16 @@ class SinePasses:
         self._own = threading.local()
 
     @property
+    def kernel(self) -> SineKernel:
+        """What the sine layers compute."""
+        return self._kernel
+
+    @property
+    def layers(self) -> list[tuple[str, float]]:
+        """(name, factor on its weight and bias) of each linear layer, output layer last."""
+        return list(zip(self._names, self._factors, strict=True))
+
+    @property
     def out_features(self) -> int:
         """Values of a prediction."""
         return self._layers[-1].weight.shape[0]
