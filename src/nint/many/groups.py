@@ -42,6 +42,8 @@ def group_of(job: Job, pool: Pool, budget: Budget) -> Any | None:
     """
     if not isinstance(job.field, FieldSpec) or budget.seconds is not None or job.compile or job.score_precision != "float32":
         return None
+    if budget.psnr is not None and "psnr" not in job.signal.metrics:
+        return None
     if not isinstance(pool.coords, Tensor) or not isinstance(pool.values, Tensor) or _redraws(job.signal):
         return None
     if not sampler_stackable(job.sampler) or not optimizer_stackable(OPTIMIZERS.parse(job.optimizer)):
