@@ -95,9 +95,8 @@ class FitAllOptions(SignalOptions):
     quiet: Annotated[bool, *flag()] = False
 
 
-_SETTINGS = (
-    "sampler batch_share batch_size total_steps lr lr_schedule warm_up optimizer loss seed device".split()  # as `nint.fit` calls them
-)
+# Options that `nint.fit` calls the same.
+_SETTINGS = ("sampler", "batch_share", "batch_size", "total_steps", "lr", "lr_schedule", "warm_up", "optimizer", "loss", "seed", "device")
 
 
 def run(options: FitAllOptions) -> int:

@@ -68,9 +68,9 @@ def card(rows: list[dict[str, Any]], failed: list[dict[str, str]], described: di
         "",
         "# A dataset of fields",
         "",
-        f"{len(rows):,} implicit neural representations ({_counted(kinds)}), fitted by nint {__version__}: each is a small coordinate network "
-        "that is a signal. `index.parquet` has a row for each; the weights lie in `shards/*.safetensors`, each parameter stacked along a first "
-        f"axis of rows.{f' {len(failed):,} signals could not be fitted (`failed.json`).' if failed else ''}",
+        f"{len(rows):,} implicit neural representations ({_counted(kinds)}), fitted by nint {__version__}: each is a small "
+        "coordinate network that is a signal. `index.parquet` has a row for each; the weights lie in `shards/*.safetensors`, each "
+        f"parameter stacked along a first axis of rows.{f' {len(failed):,} signals could not be fitted (`failed.json`).' if failed else ''}",
         "",
         "| | |",
         "|---|---|",

@@ -35,6 +35,9 @@ def decode_all(
 
     Yields:
         (id, file that was written or None, why not or "").
+
+    Raises:
+        UsageError: never; what cannot be written is told with its id.
     """
     folder, seen = Path(out), set()
     for id in dataset.ids:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nint.fields import FieldSpec
@@ -90,8 +90,8 @@ def bytes_of(job: Job, pool: Pool) -> int:
 def stacks(members: Sequence[int], size: int) -> Iterator[Sequence[int]]:
     """Consecutive parts of at most `size`, of nearly one length."""
     parts = -(-len(members) // max(size, 1))
-    edges = torch.linspace(0, len(members), parts + 1).round().long().tolist()
-    return (members[start:end] for start, end in zip(edges, edges[1:], strict=False))
+    edges = [len(members) * part // parts for part in range(parts + 1)]
+    return (members[start:end] for start, end in itertools.pairwise(edges))
 
 
 def stack_size(job: Job, pool: Pool) -> int:

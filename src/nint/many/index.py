@@ -35,6 +35,7 @@ COLUMNS = {
 }
 """Column -> its type; one column a metric comes after them, float64, null where it was not measured."""
 
+
 def metric_names(rows: Iterable[dict[str, Any]]) -> list[str]:
     """The metrics of any of the rows, in the order in which they appear."""
     found: dict[str, None] = {}

@@ -21,7 +21,9 @@ _PARQUET = ".parquet"
 _DIGITS = 8
 
 
-def items_of(inputs: Iterable[Any] | Mapping[str, Any], *, leading_axis: bool | None = None, column: str | None = None, kind: str | None = None) -> list[Item]:
+def items_of(
+    inputs: Iterable[Any] | Mapping[str, Any], *, leading_axis: bool | None = None, column: str | None = None, kind: str | None = None
+) -> list[Item]:
     """The signals of inputs, each once, in order.
 
     Args:
@@ -59,6 +61,9 @@ def _loaded(id: str, value: Any) -> Item:
 def _expanded(text: str) -> Iterator[str]:
     """The paths that a word on the command line means.
 
+    Yields:
+        Each path.
+
     Raises:
         UsageError: for a list that cannot be read, or a pattern that nothing fits.
     """
@@ -83,7 +88,7 @@ def _of_text(text: str, along: bool, column: str | None, kind: str | None) -> It
     if text.startswith(PREFIX):
         yield Item(text.removeprefix(PREFIX), text)
     elif path.suffix.lower() in _ARRAYS and along:
-        rows = len(opened_array(text))
+        rows = opened_array(text).shape[0]
         yield from (ArrayRow(f"{path.name}/{row:0{_DIGITS}d}", f"{text}#{row}", text, row) for row in range(rows))
     elif path.suffix.lower() == _PARQUET:
         where = column or _image_column(text)
@@ -99,7 +104,11 @@ def _of_text(text: str, along: bool, column: str | None, kind: str | None) -> It
 
 
 def _walked(folder: Path) -> Iterator[Path]:
-    """The files below a folder in order; zarr arrays count as files, what is hidden does not count."""
+    """The files below a folder in order; zarr arrays count as files, what is hidden does not count.
+
+    Yields:
+        Each path.
+    """
     for here, folders, files in os.walk(folder):
         arrays = [name for name in folders if name.lower().endswith(".zarr")]
         folders[:] = sorted(name for name in folders if name not in arrays and not name.startswith("."))

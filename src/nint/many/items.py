@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
-from nint.files import reason_of
+from nint.files import check_regular, reason_of
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,7 @@ def peek(source: str) -> tuple[Any, int | None]:
     path = Path(source)
     ending = ending_of(path)
     try:
+        check_regular(path)
         if ending in KINDS["image"].endings:
             return peek_image(path)
         if ending == ".npy":

@@ -110,7 +110,11 @@ def points_of(coords: Tensor, indices: Tensor | None, which: slice, rows: slice)
 
 
 def chunks(signals: int, points: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """(signals, points) of each chunk: several signals with all their points, or one with some of them."""
+    """How a stack is worked through: several signals with all their points at a time, or one with some of them.
+
+    Yields:
+        (signals, points) of each chunk.
+    """
     together = max(CHUNK_VALUES // max(points * width, 1), 1)
     most = max(CHUNK_VALUES // max(width, 1), 1) if together == 1 else max(points, 1)
     for first in range(0, signals, together):
@@ -228,9 +232,9 @@ class MappedStack(StackedPasses):
         moving = {name: params[name] for name in self._trained}
         still = {name: value for name, value in params.items() if name not in self._trained}
         with torch.no_grad():
-            change: Tensor = torch.func.jvp(
-                lambda own: self._call(still | own, x), (moving,), ({name: tangent[name] for name in moving},)
-            )[1]
+            change: Tensor = torch.func.jvp(lambda own: self._call(still | own, x), (moving,), ({name: tangent[name] for name in moving},))[
+                1
+            ]
         return change
 
     @property

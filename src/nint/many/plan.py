@@ -27,6 +27,9 @@ def batches(items: Iterable[Item], asked: FitSettings, budget: Budget) -> Iterat
         items: The signals.
         asked: How they are fitted.
         budget: When each stops.
+
+    Yields:
+        Each batch.
     """
     waiting: dict[Any, list[Item]] = {}
     for item in items:
@@ -52,6 +55,11 @@ def batch_size(points: int | None, asked: FitSettings, budget: Budget) -> int:
     if work <= MOST_WORK:
         return MOST
     return 1 if points is None or points > _LARGE else _ALONE
+
+
+def full_batches(batch: list[Item], asked: FitSettings, budget: Budget) -> float:
+    """How much of a full batch it is, in (0, 1]; many small parts are not worth a process each."""
+    return min(len(batch) / batch_size(batch[0].kind_of_shape()[1], asked, budget), 1.0)
 
 
 def _parameters(asked: FitSettings) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from nint.many.inputs import apart_from, items_of
 from nint.many.items import Item
 from nint.many.like import settings_like
 from nint.many.opened import FieldDataset, open_dataset
-from nint.many.plan import batches
+from nint.many.plan import batches, full_batches
 from nint.many.shards import FORMAT
 from nint.many.writer import Writer, parse_splits
 from nint.runs.contents import DATASET, FIT_ALL, REPORT
@@ -38,7 +39,21 @@ from nint.work.tasks import DEATHS, Task, run_tasks, workers_of
 Progress = Callable[[float, str], None]
 """(signals settled so far, of those that were not there; what happens)."""
 
-_OWN = ("recipe", "budget", "like", "init", "own_seeds", "splits", "leading_axis", "column", "resume", "force", "workers", "scheduler", "threads")
+_OWN = (
+    "recipe",
+    "budget",
+    "like",
+    "init",
+    "own_seeds",
+    "splits",
+    "leading_axis",
+    "column",
+    "resume",
+    "force",
+    "workers",
+    "scheduler",
+    "threads",
+)
 
 
 @dataclass
@@ -87,8 +102,8 @@ def fit_all(
     would give it, to rounding.
 
     Args:
-        inputs: Files, folders, patterns, "@list.txt", .npy or zarr arrays with a leading axis of signals, Parquet files of images; or anything
-            else that `nint.fit` takes, as an iterable or by id.
+        inputs: Files, folders, patterns, "@list.txt", .npy or zarr arrays with a leading axis of signals, Parquet files of images; or
+            anything else that `nint.fit` takes, as an iterable or by id.
         out: Folder of the dataset.
         recipe: As for `nint.fit`.
         budget: When each signal stops, or a number of steps; as for `nint.fit`.
@@ -112,7 +127,9 @@ def fit_all(
         UsageError: for settings that cannot be, inputs that are not there, or a folder that cannot be used.
     """
     order = read_order(recipe, budget, like, init, own_seeds, settings)
-    items = items_of([inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, leading_axis=leading_axis, column=column, kind=settings.get("kind"))
+    items = items_of(
+        [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, leading_axis=leading_axis, column=column, kind=settings.get("kind")
+    )
     run_order(items, order, out, splits=splits, resume=resume, force=force, workers=workers, scheduler=scheduler, threads=threads)
     return open_dataset(out)
 
@@ -226,7 +243,10 @@ def check_workers(workers: int | None, scheduler: str | None) -> None:
 
 def _count(workers: int | None, missing: list[list[Item]], order: Order, scheduler: str | None) -> int:
     if workers is None:
-        workers = 1 if order.budget.seconds is not None or scheduler is not None else os.cpu_count() or 1
+        if order.budget.seconds is not None or scheduler is not None:
+            return 1
+        worth = math.ceil(sum(full_batches(batch, order.asked, order.budget) for batch in missing))
+        workers = min(os.cpu_count() or 1, worth)
     return max(min(workers, len(missing)), 1)
 
 
@@ -278,7 +298,15 @@ def _run(
     pool = workers_of(workers, scheduler, threads)
     try:
         tasks = (_task(batch, order) for batch in missing)
-        run_tasks(pool, fit_batch, tasks, finished=finished, failed=failed, progress=lambda done, what: progress(settled, what), interrupted=interrupted)
+        run_tasks(
+            pool,
+            fit_batch,
+            tasks,
+            finished=finished,
+            failed=failed,
+            progress=lambda done, what: progress(settled, what),
+            interrupted=interrupted,
+        )
     finally:
         pool.close()
 
@@ -291,7 +319,9 @@ def _described(order: Order, splits: str | None) -> dict[str, Any]:
     """What decides the fields of a dataset, as JSON."""
     asked = order.asked
     settings = {one.name: getattr(asked, one.name) for one in dataclasses.fields(asked)}
-    settings["field"] = None if asked.field is None else asked.field if isinstance(asked.field, str) else FIELDS.text(FIELDS.parse(asked.field))
+    settings["field"] = (
+        None if asked.field is None else asked.field if isinstance(asked.field, str) else FIELDS.text(FIELDS.parse(asked.field))
+    )
     sampler = asked.sampler
     settings["sampler"] = None if sampler is None else sampler if isinstance(sampler, str) else SAMPLERS.text(SAMPLERS.parse(sampler))
     settings["device"] = str(asked.device)

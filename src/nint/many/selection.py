@@ -78,7 +78,7 @@ class StackedProbe:
         return (self.prediction() - self.values).abs().sum(-1)
 
     def ntk_gradient_norm(self) -> Tensor:
-        """Norm over channels of K g, `[s, n]`. Cost: n forwards and backwards, which also give the prediction, and n forward-mode passes."""
+        """Norm over channels of K g, `[s, n]`. Cost: n forwards, backwards and forward-mode passes."""
         fresh = self._prediction is None
         kept = torch.empty_like(self.values) if self._prediction is None else self._prediction
 
@@ -90,7 +90,11 @@ class StackedProbe:
         total = self.passes.gradient(self.params, self.coords, None, cotangent)
         self._prediction = kept
         points = len(self.coords)
-        self.cost.forward, self.cost.backward, self.cost.jvp = self.cost.forward + points, self.cost.backward + points, self.cost.jvp + points
+        self.cost.forward, self.cost.backward, self.cost.jvp = (
+            self.cost.forward + points,
+            self.cost.backward + points,
+            self.cost.jvp + points,
+        )
         norm: Tensor = self.passes.tangents(self.params, total, self.coords).norm(dim=-1)
         return norm
 

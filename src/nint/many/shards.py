@@ -6,7 +6,6 @@ A shard is the truth about its fields: its header holds their rows of the index,
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,24 +98,36 @@ def read_header(folder: Path, name: str) -> Header:
     Raises:
         UsageError: for a shard that is missing, cut short, damaged or no shard.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     path = folder / name
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            told = loads((file.metadata() or {}).get(_KEY, "null"), str(path))
-            slices = {key: file.get_slice(key) for key in told["names"]}
-            lengths = {value.get_shape()[0] for value in slices.values()}
-            if told["format"] > FORMAT:
-                raise UsageError(f"{path} was written by a newer nint ({told.get('nint')}); this is {__version__}.")
-            if lengths != {len(told["rows"])}:
-                raise ValueError("its rows and tensors do not fit")
-            shape = tuple((key, tuple(value.get_shape()[1:]), _dtype(value.get_dtype())) for key, value in slices.items())
-            return Header(name, tuple(told["names"]), shape, tuple(dict(row) for row in told["rows"]))
+        return _header(path, name)
+    except UsageError:
+        raise
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, UsageError):
-            raise
         raise UsageError(f"{path} is not a readable shard (truncated, corrupt or another kind of file): {reason_of(error)}.") from error
+
+
+def _header(path: Path, name: str) -> Header:
+    """The header of a shard that is sound.
+
+    Raises:
+        UsageError: for one of a newer version.
+        ValueError: where rows and tensors do not fit; likewise others of what a damaged file may lack.
+    """
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="numpy") as file:
+        told = loads((file.metadata() or {}).get(_KEY, "null"), str(path))
+        slices = {key: file.get_slice(key) for key in told["names"]}
+        lengths = {value.get_shape()[0] for value in slices.values()}
+        if told["format"] > FORMAT:
+            raise UsageError(f"{path} was written by a newer nint ({told.get('nint')}); this is {__version__}.")
+        if lengths != {len(told["rows"])}:
+            raise ValueError("its rows and tensors do not fit")
+        shape = tuple((key, tuple(value.get_shape()[1:]), _dtype(value.get_dtype())) for key, value in slices.items())
+        return Header(name, tuple(told["names"]), shape, tuple(dict(row) for row in told["rows"]))
 
 
 _DTYPES = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U8": "|u1", "BOOL": "|b1", "C64": "<c8"}

@@ -203,20 +203,18 @@ class Stack:
         """Finishes the signals that have reached a PSNR."""
         going = []
         for row, estimate in enumerate(self._estimates()):
-            signal = self._jobs[row].signal
             metrics = self._measured(row) if estimate is None or estimate >= psnr else {}
             if metrics.get("psnr", -math.inf) >= psnr:
                 self._finish(row, f"reached {psnr:g} dB", metrics)
             else:
                 going.append(row)
-            del signal
         if len(going) < len(self._places):
             self._keep(torch.tensor(going, dtype=torch.long, device=self._coords.device))
 
     def _estimates(self) -> list[float | None]:
         """PSNR of each signal on its pool, which is what `evaluate` measures but for rounding; None where that says nothing."""
         signal: Signal = self._jobs[0].signal
-        if not signal.measured_on_pool:
+        if not signal.measured_on_pool or "psnr_held_out" in signal.metrics:  # then the metric counts points that are not in the pool
             return [None] * len(self._places)
         self._probe.clear_cache()
         prediction = self._probe.passes.predict(self._probe.params, self._coords)

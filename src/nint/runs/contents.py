@@ -70,9 +70,7 @@ INDEX = "index.parquet"
 SHARDS = "shards/*.safetensors"
 FAILED = "failed.json"
 CARD = "README.md"
-FIT_ALL = Contents(
-    "fit-all", "a dataset of fields", (DATASET, INDEX, SHARDS), (DATASET, INDEX, SHARDS, FAILED, CARD, REPORT)
-)
+FIT_ALL = Contents("fit-all", "a dataset of fields", (DATASET, INDEX, SHARDS), (DATASET, INDEX, SHARDS, FAILED, CARD, REPORT))
 ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH, FIT_ALL)}
 
 
