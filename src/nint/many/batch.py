@@ -85,6 +85,7 @@ def fit_batch(
     order: Order,
     *,
     threads: int | None = None,
+    stack_threads: int = 1,
     interrupted: Callable[[], bool] = lambda: False,
     measured: dict[Any, Threads] | None = None,
 ) -> list[Fitted] | None:
@@ -93,7 +94,8 @@ def fit_batch(
     Args:
         items: The signals.
         order: How.
-        threads: CPU threads of PyTorch; None leaves them as they are for stacks and measures them for signals that are trained alone.
+        threads: CPU threads of PyTorch for signals that are trained alone; None measures them.
+        stack_threads: CPU threads of stacks; they may change the last bits, so they do not depend on the number of workers.
         interrupted: Asked after each step; true stops, and the batch is lost.
         measured: Threads that were measured before, by kind of run; grows.
 
@@ -101,8 +103,6 @@ def fit_batch(
         One outcome an item, in order; None where it was interrupted.
     """
     before = torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
     try:
         outcomes: dict[str, Fitted] = {}
         groups: dict[Any, list[_Member]] = {}
@@ -121,12 +121,18 @@ def fit_batch(
                 alone.append(member)
             else:
                 groups.setdefault(group, []).append(member)
+        torch.set_num_threads(stack_threads)
         for members in groups.values():
             for part in stacks(members, stack_size(members[0].job, members[0].pool)):
-                found = _together(part, order, interrupted)
+                try:
+                    found = _together(part, order, interrupted)
+                except Exception:  # of memory, or of a network that cannot be stacked: each alone says what it is, if it fails too
+                    alone.extend(part)
+                    continue
                 if found is None:
                     return None
                 outcomes |= found
+        torch.set_num_threads(threads or before)
         for member in alone:
             one = _alone(member, order, threads, {} if measured is None else measured, interrupted)
             if one is None:
@@ -141,26 +147,21 @@ def _together(members: Sequence[_Member], order: Order, interrupted: Callable[[]
     """A stack, and once more at half the rate with those that have diverged, as far as the recipe starts again."""
     done: dict[str, Fitted] = {}
     left = list(members)
-    try:
-        start = None if order.init is None else start_of(order.init, members[0].job)
-        for restarts in range(RESTARTS + 1):
-            stack = Stack(
-                [m.job for m in left], [m.pool for m in left], order.budget, restarts=restarts, start=start, interrupted=interrupted
-            )
-            outcomes = stack.train()
-            if outcomes is None:
-                return None
-            again = []
-            for member, outcome in zip(left, outcomes, strict=True):
-                if outcome.error is not None and member.job.recipe != "paper" and restarts < RESTARTS:
-                    again.append(member)
-                else:
-                    done[member.item.id] = _stacked(member, outcome, restarts, len(left))
-            left = again
-            if not left:
-                break
-    except UsageError as error:  # of the settings, so of all of them
-        return done | {m.item.id: Fitted(m.item.id, m.item.source, sentence(error)) for m in members if m.item.id not in done}
+    start = None if order.init is None else start_of(order.init, members[0].job)
+    for restarts in range(RESTARTS + 1):
+        jobs, pools = [member.job for member in left], [member.pool for member in left]
+        outcomes = Stack(jobs, pools, order.budget, restarts=restarts, start=start, interrupted=interrupted).train()
+        if outcomes is None:
+            return None
+        again = []
+        for member, outcome in zip(left, outcomes, strict=True):
+            if outcome.error is not None and member.job.recipe != "paper" and restarts < RESTARTS:
+                again.append(member)
+            else:
+                done[member.item.id] = _stacked(member, outcome, restarts, len(left))
+        left = again
+        if not left:
+            break
     return done
 
 

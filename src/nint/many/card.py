@@ -39,9 +39,13 @@ def write_card(folder: Path, rows: list[dict[str, Any]], failed: list[dict[str, 
         UsageError: where it cannot be written.
     """
     path = folder / CARD
-    if path.exists() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
-        return
-    write_text(path, card(rows, failed, described))
+    if is_generated(path):
+        write_text(path, card(rows, failed, described))
+
+
+def is_generated(path: Path) -> bool:
+    """Whether a card may be written again: it is not there, or nobody has made it their own."""
+    return not path.exists() or MARK in path.read_text(encoding="utf-8", errors="replace")
 
 
 def card(rows: list[dict[str, Any]], failed: list[dict[str, str]], described: dict[str, Any]) -> str:
@@ -69,8 +73,8 @@ def card(rows: list[dict[str, Any]], failed: list[dict[str, str]], described: di
         "# A dataset of fields",
         "",
         f"{len(rows):,} implicit neural representations ({_counted(kinds)}), fitted by nint {__version__}: each is a small "
-        "coordinate network that is a signal. `index.parquet` has a row for each; the weights lie in `shards/*.safetensors`, each "
-        f"parameter stacked along a first axis of rows.{f' {len(failed):,} signals could not be fitted (`failed.json`).' if failed else ''}",
+        "coordinate network that is a signal. `index.parquet` has a row for each; the weights lie in `shards/*.safetensors`, "
+        f"each parameter stacked along a first axis of rows.{_failures(failed)}",
         "",
         "| | |",
         "|---|---|",
@@ -99,6 +103,10 @@ def card(rows: list[dict[str, Any]], failed: list[dict[str, str]], described: di
         "",
     ]
     return "\n".join(lines)
+
+
+def _failures(failed: list[dict[str, str]]) -> str:
+    return f" {len(failed):,} signals could not be fitted (`failed.json`)." if failed else ""
 
 
 def _counted(counts: Counter[str]) -> str:

@@ -64,7 +64,8 @@ class StackedNintFast(StackedSampler[NintFast]):
         filled = torch.where(known, error, mean).clamp(min=1e-30)
         peak = (filled / filled.amax(1, keepdim=True)) ** self.sampler.power
         peak = peak * (size.sum() / (peak * size).sum(1, keepdim=True).clamp(min=1e-30))
-        return (share + (1 - share) * peak).clamp(min=1e-6)
+        density: Tensor = (share + (1 - share) * peak).clamp(min=1e-6)
+        return density
 
     def _take(self, counts: Tensor, total: int) -> Tensor:
         """`counts[s, c]` points of each cell in turn, `[s, total]`; as `Cells.take`."""

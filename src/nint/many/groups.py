@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -18,6 +18,8 @@ from nint.samplers.nint_fast import NintFast
 from nint.signals.base import Pool, Signal
 from nint.training.budgets import Budget
 from nint.training.optimizers import OPTIMIZERS
+
+T = TypeVar("T")
 
 MOST = 64
 """Signals of a stack: what a step costs beside its arithmetic is shared by so many that more gain less than a tenth."""
@@ -64,7 +66,7 @@ def _redraws(signal: Signal) -> bool:
 
 def _coords_key(pool: Pool) -> Any:
     """What tells two sets of coordinates apart; a grid's shape does."""
-    return () if pool.grid is not None else hash(pool.coords.cpu().numpy().tobytes())
+    return () if pool.grid is not None else hash(pool.coords[:].cpu().numpy().tobytes())
 
 
 def work_of(job: Job, pool: Pool) -> float:
@@ -87,7 +89,7 @@ def bytes_of(job: Job, pool: Pool) -> int:
     return len(pool) * (12 * pool.out_features + 24) + 24 * _parameters(job)
 
 
-def stacks(members: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def stacks(members: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Consecutive parts of at most `size`, of nearly one length."""
     parts = -(-len(members) // max(size, 1))
     edges = [len(members) * part // parts for part in range(parts + 1)]

@@ -6,6 +6,7 @@ a step and its own gradient, and nothing that one computes enters another's numb
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -75,7 +76,7 @@ class StackedPasses(ABC):
         for which, rows in chunks(signals, points, self.width):
             count = which.stop - which.start
             x = points_of(coords, indices, which, rows).expand(count, -1, -1)
-            found = self.backward(taken(params, which), x, lambda out, which=which, rows=rows: cotangent(out, which, rows))
+            found = self.backward(taken(params, which), x, functools.partial(_of_chunk, cotangent, which, rows))
             for name, value in found.items():
                 if name not in total:
                     total[name] = torch.zeros_like(params[name])
@@ -92,6 +93,10 @@ class StackedPasses(ABC):
             x = coords[rows].expand(which.stop - which.start, -1, -1)
             out[which, rows] = work(taken(params, which), x, which)
         return out
+
+
+def _of_chunk(cotangent: Cotangent, which: slice, rows: slice, prediction: Tensor) -> Tensor:
+    return cotangent(prediction, which, rows)
 
 
 def taken(params: Params, which: slice) -> Params:

@@ -18,7 +18,7 @@ from nint.files import read_json, write_json
 from nint.machine.fork import refuse_after_fork
 from nint.many.arrow import arrow
 from nint.many.batch import Fitted, Order, fit_batch
-from nint.many.card import write_card
+from nint.many.card import is_generated, write_card
 from nint.many.inputs import apart_from, items_of
 from nint.many.items import Item
 from nint.many.like import settings_like
@@ -26,7 +26,7 @@ from nint.many.opened import FieldDataset, open_dataset
 from nint.many.plan import batches, full_batches
 from nint.many.shards import FORMAT
 from nint.many.writer import Writer, parse_splits
-from nint.runs.contents import DATASET, FIT_ALL, REPORT
+from nint.runs.contents import CARD, DATASET, FIT_ALL, REPORT
 from nint.runs.folder import OutputFolder
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.places import shown
@@ -205,7 +205,7 @@ def run_order(
             )
         described = _described(order, splits)
         if force:
-            folder.clear()
+            folder.remove(*(name for name in FIT_ALL.may if name != CARD or is_generated(folder / CARD)))
         elif not folder.fresh:
             _check_same(folder.path, described)
         writer = Writer(folder.path, divided)
@@ -277,7 +277,7 @@ def _run(
     if workers == 1 and scheduler is None:
         measured: dict[Any, Threads] = {}
         for batch in missing:
-            outcomes = fit_batch(batch, order, threads=threads, interrupted=interrupted, measured=measured)
+            outcomes = fit_batch(batch, order, threads=threads, stack_threads=threads or 1, interrupted=interrupted, measured=measured)
             if outcomes is None:
                 return
             add(outcomes)
@@ -290,14 +290,14 @@ def _run(
     def failed(task: Task, error: Exception | None) -> Iterator[Task]:
         batch: list[Item] = task.arguments[0]
         if error is None and len(batch) > 1:  # one of them takes its worker with it; the others are innocent
-            yield from (_task([item], order) for item in batch)
+            yield from (_task([item], order, threads) for item in batch)
             return
         words = f"its worker process died {DEATHS} times, most likely because it ran out of memory" if error is None else sentence(error)
         add([Fitted(item.id, item.source, words) for item in batch])
 
     pool = workers_of(workers, scheduler, threads)
     try:
-        tasks = (_task(batch, order) for batch in missing)
+        tasks = (_task(batch, order, threads) for batch in missing)
         run_tasks(
             pool,
             fit_batch,
@@ -311,8 +311,8 @@ def _run(
         pool.close()
 
 
-def _task(batch: list[Item], order: Order) -> Task:
-    return Task(f"{batch[0].id} and {len(batch) - 1} more", (batch, order))
+def _task(batch: list[Item], order: Order, threads: int | None) -> Task:
+    return Task(f"{batch[0].id} and {len(batch) - 1} more", (batch, order), {"stack_threads": threads or 1})
 
 
 def _described(order: Order, splits: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ They follow `nint.samplers` line by line with one more axis; `nint.many.fast` ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from nint.samplers.picker import random_rows
 from nint.samplers.schedules import scores_at
 from nint.samplers.uniform import Uniform
 
-S = TypeVar("S", bound=Sampler)
+S = TypeVar("S", bound=Sampler[Any])
 
 
 class StackedProbe:
@@ -223,7 +223,7 @@ def kept(values: Tensor | None, rows: Tensor) -> Tensor | None:
     return None if values is None else values[rows]
 
 
-def stackable(sampler: Sampler) -> bool:
+def stackable(sampler: Sampler[Any]) -> bool:
     """Whether a sampler can choose for a stack: those of `nint` whose state is kept here, in the settings that are."""
     from nint.samplers.nint_fast import NintFast
 
@@ -236,12 +236,12 @@ def stackable(sampler: Sampler) -> bool:
     return type(sampler) in (Uniform, Int, Nint, NintFast)
 
 
-def stacked(sampler: Sampler, total_steps: int, probe: StackedProbe, draws: Draws) -> StackedSampler:
+def stacked(sampler: Sampler[Any], total_steps: int, probe: StackedProbe, draws: Draws) -> StackedSampler[Any]:
     """The sampler of a stack, before its first step."""
     from nint.many.fast import StackedNintFast
     from nint.samplers.nint_fast import NintFast
 
     if isinstance(sampler, NintFast):
         return StackedNintFast(sampler, total_steps, probe, draws)
-    kinds: dict[type, type[StackedSampler]] = {Full: StackedFull, Uniform: StackedUniform, Int: StackedInt, Nint: StackedNint}
+    kinds: dict[type, type[StackedSampler[Any]]] = {Full: StackedFull, Uniform: StackedUniform, Int: StackedInt, Nint: StackedNint}
     return kinds[type(sampler)](sampler, total_steps)

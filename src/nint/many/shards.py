@@ -33,7 +33,7 @@ def shape_of(state: State) -> tuple[Any, ...]:
 def room_in(shape: tuple[Any, ...]) -> int:
     """Fields of that shape that a shard takes."""
     size = sum(int(np.prod(dims)) * np.dtype(kind).itemsize for _, dims, kind in shape)
-    return max(min(MOST_BYTES // max(size, 1), MOST_FIELDS), 1)
+    return max(min(MOST_BYTES // max(int(size), 1), MOST_FIELDS), 1)
 
 
 @dataclass
