@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nint.fields import FieldSpec
 from nint.many.optimizers import stackable as optimizer_stackable
-from nint.many.selection import stackable as sampler_stackable
+from nint.many.stacked_samplers import stackable as sampler_stackable
 from nint.runs.job import Job
 from nint.samplers.base import BatchSampler
 from nint.samplers.cells import MOST_SORTED

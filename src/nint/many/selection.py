@@ -1,6 +1,6 @@
 """Samplers of a stack of signals: what each of them would choose alone, chosen side by side.
 
-They follow `nint.samplers` line by line with one more axis; `nint.many.fast` has the one that keeps an error map.
+They follow `nint.samplers` line by line with one more axis; `nint.many.fast` has the one that keeps an error map, `nint.many.stacked_samplers` tells which there are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nint.many.draws import Draws
 from nint.many.passes import Params, StackedPasses
 from nint.probe.cost import Cost
 from nint.probe.objectives import PointLoss
-from nint.samplers.base import BatchSampler, Sampler, ScoredSampler
+from nint.samplers.base import Sampler
 from nint.samplers.full import Full
 from nint.samplers.int import Int
 from nint.samplers.nint import Nint
@@ -221,27 +221,3 @@ def common(indices: Tensor) -> Tensor:
 def kept(values: Tensor | None, rows: Tensor) -> Tensor | None:
     """The rows of some of the signals."""
     return None if values is None else values[rows]
-
-
-def stackable(sampler: Sampler[Any]) -> bool:
-    """Whether a sampler can choose for a stack: those of `nint` whose state is kept here, in the settings that are."""
-    from nint.samplers.nint_fast import NintFast
-
-    if type(sampler) is Full:
-        return True
-    if isinstance(sampler, BatchSampler) and sampler.candidates is not None:
-        return False
-    if isinstance(sampler, ScoredSampler) and sampler.interval != "dense" and sampler.between != "keep":
-        return False
-    return type(sampler) in (Uniform, Int, Nint, NintFast)
-
-
-def stacked(sampler: Sampler[Any], total_steps: int, probe: StackedProbe, draws: Draws) -> StackedSampler[Any]:
-    """The sampler of a stack, before its first step."""
-    from nint.many.fast import StackedNintFast
-    from nint.samplers.nint_fast import NintFast
-
-    if isinstance(sampler, NintFast):
-        return StackedNintFast(sampler, total_steps, probe, draws)
-    kinds: dict[type, type[StackedSampler[Any]]] = {Full: StackedFull, Uniform: StackedUniform, Int: StackedInt, Nint: StackedNint}
-    return kinds[type(sampler)](sampler, total_steps)

@@ -18,7 +18,8 @@ from nint.machine.malloc import keep_freed_memory
 from nint.many.draws import Draws
 from nint.many.optimizers import StackedOptimizer
 from nint.many.passes import Params, stacked_passes
-from nint.many.selection import StackedProbe, stacked
+from nint.many.selection import StackedProbe
+from nint.many.stacked_samplers import stacked
 from nint.probe.cost import Cost
 from nint.probe.objectives import make_loss
 from nint.runs.job import Job
