@@ -21,7 +21,7 @@ from nint.runs.job import make_job
 from nint.training.budgets import Budget
 from nint.training.engine import train
 
-STEPS = 24
+STEPS = 16
 SAMPLERS = (
     "full",
     "uniform:batch_share=0.3",
@@ -34,9 +34,7 @@ SAMPLERS = (
 FIELDS = (
     "siren:size=2x16",
     "finer:size=2x16",
-    "mlp:size=2x16",
     "ffn:size=2x16",
-    "pemlp:size=2x16",
     "gauss:size=2x16",
     "wire:size=2x16",
     "grid:size=1x16",
@@ -67,8 +65,13 @@ def relative(found, exact):
     return float((found - exact).norm() / exact.norm())
 
 
-@pytest.mark.parametrize("own_seeds", [False, True])
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(
+    ("sampler", "own_seeds"),
+    [
+        *((sampler, False) for sampler in SAMPLERS),
+        *((sampler, True) for sampler in SAMPLERS if "0.3" in sampler or "interval=3" in sampler),
+    ],
+)
 def test_a_stack_gives_what_each_signal_gives_alone(pictures, sampler, own_seeds):
     jobs = [job_of(one, sampler=sampler, seed=3 + own_seeds * number) for number, one in enumerate(pictures[:3])]
     found = stack_of(jobs)

@@ -1,6 +1,7 @@
 """Samplers of a stack of signals: what each of them would choose alone, chosen side by side.
 
-They follow `nint.samplers` line by line with one more axis; `nint.many.fast` has the one that keeps an error map, `nint.many.stacked_samplers` tells which there are.
+They follow `nint.samplers` line by line with one more axis. `nint.many.fast` has the one that keeps an error map, and
+`nint.many.stacked_samplers` tells which there are.
 """
 
 from __future__ import annotations
