@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from PIL import Image
 
 import nint
 from nint.errors import UsageError
+from nint.files import TEMPORARY
 from nint.many import plan
 from nint.many.batch import Order, fit_batch
 from nint.many.inputs import items_of
@@ -174,29 +174,36 @@ def test_workers_give_the_same_bits_and_a_killed_one_loses_nothing(folder, tmp_p
     assert multiprocessing.active_children() == []
 
 
+KILLED = """
+import os, signal, sys
+from nint.many import plan, shards
+plan.MOST = 2
+real, calls = shards.write_atomically, []
+
+def write(path, fill):
+    calls.append(path)
+    end = (lambda: os.kill(os.getpid(), signal.SIGKILL)) if len(calls) == 3 else (lambda: None)
+    real(path, lambda target: (fill(target), end()))
+
+shards.write_atomically = write
+from nint.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""`nint` that is killed while it writes its third batch into a shard."""
+
+
 def test_a_killed_parent_loses_only_what_was_under_way(folder, tmp_path, small_batches):
     out = tmp_path / "out"
-    code = (
-        "import nint.many.plan as plan, sys\nplan.MOST = 2\nfrom nint.cli.main import main\nsys.exit(main(sys.argv[1:]))"  # small batches
-    )
     words = ["fit-all", str(folder), "--out", str(out), "--field", "siren:size=2x8", "--sampler", "nint-fast:batch_share=0.5"]
-    words += ["--optimizer", "adam", "--steps", "400", "--workers", "1", "--quiet"]
-    child = subprocess.Popen([sys.executable, "-c", code, *words])
-    deadline = time.monotonic() + 300
-    while not list(out.glob("shards/*.safetensors")) and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
-    order = order_of(steps=400)
-    from nint.many.writer import Writer
-
-    kept = dict(Writer(out, {"train": 1.0}).sources)
-    assert 0 < len(kept) < 7
+    words += ["--optimizer", "adam", "--steps", "6", "--workers", "1", "--quiet"]
+    assert subprocess.run([sys.executable, "-c", KILLED, *words]).returncode == -signal.SIGKILL
+    left = [path.name for path in (out / "shards").iterdir()]
+    assert len(left) == 2 and any(name.startswith(TEMPORARY) for name in left)
     before = fields(out)
-    report = run_order(items_of([str(folder)]), order, out, resume=True)
-    assert report.before == len(kept) and report.fitted == 7 - len(kept)
+    report = run_order(items_of([str(folder)]), order_of(), out, resume=True)
+    assert (report.before, report.fitted) == (4, 3)
     after = fields(out)
-    assert len(after) == 7
+    assert len(after) == 7 and [path.name for path in (out / "shards").iterdir()] == ["000000.safetensors"]
     same(before, {id: after[id] for id in before})
 
 
