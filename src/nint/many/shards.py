@@ -147,8 +147,8 @@ def read_shard(folder: Path, header: Header) -> Shard:
 
 
 def shard_names(folder: Path) -> list[str]:
-    """The shards of a dataset, in order."""
-    return sorted(path.relative_to(folder).as_posix() for path in (folder / FOLDER).glob("*.safetensors"))
+    """The shards of a dataset, in order; one that a kill left half-written is none."""
+    return sorted(path.relative_to(folder).as_posix() for path in (folder / FOLDER).glob("[0-9]*.safetensors"))
 
 
 def numbered(number: int) -> str:

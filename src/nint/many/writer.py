@@ -74,7 +74,8 @@ class Writer:
                 (self.folder / name).unlink(missing_ok=True)
                 continue
             for number, row in enumerate(header.rows):
-                self._keep(row, name, number)
+                if row["id"] not in self.sources:
+                    self._keep(row, name, number)
             if Shard(name, header.shape, list(header.rows)).room > 0:
                 self._open[header.shape] = header
         self._check_index()
