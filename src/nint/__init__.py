@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nint.errors import DivergedError, NintError, UnsupportedFieldError, UsageError
     from nint.fields import FIELDS, FieldSpec
     from nint.fitting import fit
+    from nint.many.opened import FieldDataset, open_dataset
+    from nint.many.run import fit_all
     from nint.probe.point_sets import PointSet, PointSets
     from nint.runs.model import Fit
     from nint.samplers import SAMPLERS, BatchSampler, Feedback, Picker, Sampler, ScoredSampler, Selection
@@ -35,6 +37,10 @@ _HOMES = {
     "Budget": "nint.training.budgets",
     "Signal": "nint.signals",
     "open_signal": "nint.signals.open",
+    # many signals
+    "fit_all": "nint.many.run",
+    "open_dataset": "nint.many.opened",
+    "FieldDataset": "nint.many.opened",
     # the plug-in for someone else's loop
     "Teacher": "nint.teacher",
     "Batch": "nint.teacher",
@@ -64,6 +70,9 @@ __all__ = [  # noqa: RUF022 - grouped by use
     "Budget",
     "Signal",
     "open_signal",
+    "fit_all",
+    "open_dataset",
+    "FieldDataset",
     "Teacher",
     "Batch",
     "PointSet",

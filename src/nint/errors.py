@@ -58,3 +58,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean '{close[0]}'?"
     return f" Known: {', '.join(known)}." if known else ""
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, with the kind of error where it is not one of nint's own."""
+    return str(error) if isinstance(error, NintError) else f"{type(error).__name__}: {error}"

@@ -39,7 +39,8 @@ from nint.samplers.suits import Suited, suited, suited_residual
 from nint.signals.base import Pool
 from nint.signals.inputs import Inputs, several
 
-_SEED_OFFSET = 0x5EED
+SEED_OFFSET = 0x5EED
+"""Added to a run's seed for its sampler, so that start weights and choices are drawn apart."""
 
 
 class Teacher:
@@ -141,7 +142,7 @@ class Teacher:
         )
         self._seen = self.probe if shared is None else self._sharded(shared)
         self.rng = torch.Generator(device=pool.device)
-        self.rng.manual_seed(seed + _SEED_OFFSET)
+        self.rng.manual_seed(seed + SEED_OFFSET)
         self.state = self.sampler.init(self._seen, total_steps, self.rng)
         self._first = True
         self._before: Saved | None = None

@@ -67,6 +67,6 @@ def test_a_cluster_gives_the_same_numbers_and_a_killed_worker_loses_nothing(clus
 
 
 def test_a_scheduler_that_does_not_answer_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("nint.bench.dask_cluster._CONNECT_S", 0.2)
+    monkeypatch.setattr("nint.work.dask_cluster._CONNECT_S", 0.2)
     with pytest.raises(UsageError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         run_all([spec_of()], Store(tmp_path), scheduler="tcp://127.0.0.1:9")

@@ -21,6 +21,7 @@ from nint.errors import UsageError
 from nint.runs.build import build_run
 from nint.runs.model import Fit
 from nint.runs.snapshots import load_snapshots
+from nint.work import tasks
 
 FACTS = {"training_seconds", "selection_seconds"}
 
@@ -202,7 +203,7 @@ class Doomed:
     def __init__(self):
         self.flying, self.together = [], []
 
-    def submit(self, spec, *, place, facts):
+    def submit(self, function, spec, *, place, facts):
         future = Future()
         self.flying.append((spec, future))
         self.together.append([waiting["seed"] for waiting, _ in self.flying])
@@ -220,7 +221,7 @@ class Doomed:
 
 def test_a_run_that_takes_its_worker_with_it_is_given_up_and_costs_no_other(tmp_path, monkeypatch):
     pool, store = Doomed(), Store(tmp_path)
-    monkeypatch.setattr(execute, "wait", lambda futures, **options: pool.settle() or (set(futures), set()))
+    monkeypatch.setattr(tasks, "wait", lambda futures, **options: pool.settle() or (set(futures), set()))
     specs = [spec_of(seed=seed) for seed in range(4)]
     execute._run_on(pool, specs, store, {"command": "nint bench"}, lambda done, what: None, lambda: False)
     errors = {record["spec"]["seed"]: record["error"] for record in store.records().values()}

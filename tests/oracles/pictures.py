@@ -76,3 +76,11 @@ def whole_loss(teacher: Teacher) -> float:
     """Mean squared error over the whole pool."""
     with torch.no_grad():
         return (teacher.field(teacher.probe.coords[:]) - teacher.probe.values[:]).square().mean().item()
+
+
+def waves(number: int, height: int = 12, width: int = 10, channels: int = 3) -> np.ndarray:
+    """Smooth uint8 pixels `[height, width, channels]`, different for each number."""
+    rng = np.random.default_rng(number)
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    planes = [np.sin(2 * np.pi * (rng.uniform(0.3, 1.5) * y + rng.uniform(0.3, 1.5) * x + rng.random())) for _ in range(channels)]
+    return np.round(255 * (0.5 + 0.45 * np.stack(planes, -1))).astype(np.uint8)

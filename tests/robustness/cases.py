@@ -192,11 +192,14 @@ def _option_case(place: Place) -> Case:
         return Case("options", label, ["eval", "run", sample.name, flag, *values])
     if command == "bench":
         return Case("options", label, ["bench", "table1", "--scale", "smoke", "--list", flag, *values], ("nint-bench",))
-    base = (
-        ["compare", sample.name, "--samplers", "uniform", "--seeds", "1"]
-        if command == "compare"
-        else ["fit", sample.name, "--no-pictures", "--quiet"]
-    )
+    if command == "decode-all":
+        return Case("options", label, ["decode-all", sample.name, flag, *values, "--out", "out"], ("out",))
+    if command == "fit-all":
+        base = ["fit-all", sample.name, "--quiet"]
+    elif command == "compare":
+        base = ["compare", sample.name, "--samplers", "uniform", "--seeds", "1"]
+    else:
+        base = ["fit", sample.name, "--no-pictures", "--quiet"]
     base += ["--size", "1x4"] + ([] if option in ("steps", "seconds", "psnr") else ["--steps", "1"])
     base += [] if option == "threads" else ["--threads", "1"]
     given = [word for key, word in zip(extras(kind)[::2], extras(kind)[1::2], strict=True) if key != flag for word in (key, word)]

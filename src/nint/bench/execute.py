@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import datetime
 import functools
-import os
-from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from typing import Any, Protocol
+from typing import Any
 
 from nint.bench.inputs import content_of
 from nint.bench.interleaved import sentence
 from nint.bench.runs import RunSpec, merged
 from nint.bench.store import Store
-from nint.bench.work import Progress, failure, run_group, unpack
+from nint.bench.work import Progress, failure, run_group, unpack, work
 from nint.errors import UsageError
 from nint.runs.contents import MODEL
-
-_POLL_S = 0.2
-_DEATHS = 3
-"""Worker processes that one run may take with it; all but the first of them run nothing else meanwhile."""
-
-
-class Workers(Protocol):
-    """Where jobs run: a pool of processes or a cluster."""
-
-    slots: int
-    died: tuple[type[BaseException], ...]
-    shares_files: bool
-
-    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future[dict[str, Any] | None]:
-        """Starts a run; see `nint.bench.work.work`."""
-
-    def close(self) -> None:
-        """Ends the runs under way; what they have done is lost."""
+from nint.work.tasks import DEATHS, Task, Workers, run_tasks, workers_of
 
 
 def run_all(
@@ -74,7 +54,7 @@ def run_all(
     if workers == 1 and scheduler is None:
         _run_here(wanted, store, threads, facts, progress, interrupted)
         return
-    pool = _workers(min(workers, len(wanted)), scheduler, threads)
+    pool = workers_of(min(workers, len(wanted)), scheduler, threads)
     try:
         _run_on(pool, wanted, store, facts, progress, interrupted)
     finally:
@@ -152,17 +132,6 @@ def _told(progress: Progress, before: int, part: float, what: str) -> None:
     progress(before + part, what)
 
 
-def _workers(workers: int, scheduler: str | None, threads: int | None) -> Workers:
-    if scheduler is not None:
-        from nint.bench.dask_cluster import DaskCluster
-
-        return DaskCluster(scheduler, threads or 1)
-
-    from nint.bench.pool import ProcessPool
-
-    return ProcessPool(workers, threads or max((os.cpu_count() or 1) // workers, 1))
-
-
 def _run_on(
     pool: Workers,
     specs: list[RunSpec],
@@ -171,41 +140,20 @@ def _run_on(
     progress: Progress,
     interrupted: Callable[[], bool],
 ) -> None:
-    waiting = deque(specs)
-    flying: dict[Future[dict[str, Any] | None], RunSpec] = {}
-    deaths: Counter[str] = Counter()
-    while waiting or flying:
-        if interrupted():
-            return
-        # A run that was there when a worker died runs alone from then on, so that it cannot take others with it again.
-        while waiting and len(flying) < pool.slots and not (flying and _any_died(deaths, [waiting[0], *flying.values()])):
-            spec = waiting.popleft()
-            place = str(store.place(spec.key)) if pool.shares_files else None
-            flying[pool.submit(spec.to_json(), place=place, facts=facts)] = spec
-        progress(len(specs) - len(waiting) - len(flying), f"{len(flying)} at a time")
-        finished, _ = wait(flying, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        for future in finished:
-            spec = flying.pop(future)
-            try:
-                outcome = future.result()
-            except pool.died:
-                deaths[spec.key] += 1
-                if deaths[spec.key] < _DEATHS:
-                    waiting.appendleft(spec)
-                else:
-                    words = f"its worker process died {_DEATHS} times, most likely because it ran out of memory"
-                    store.append(failure(spec, words, facts))
-                continue
-            except CancelledError:
-                raise UsageError("The cluster has dropped the runs; finished ones are kept, and the same command goes on.") from None
-            except Exception as error:
-                store.append(failure(spec, sentence(error), facts))
-                continue
-            if outcome is not None:
-                unpack(outcome["files"], store.place(spec.key))
-                store.append(outcome["record"])
-    progress(len(specs), "")
+    by_key = {spec.key: spec for spec in specs}
 
+    def task(spec: RunSpec) -> Task:
+        place = str(store.place(spec.key)) if pool.shares_files else None
+        return Task(spec.key, (spec.to_json(),), {"place": place, "facts": facts})
 
-def _any_died(deaths: Counter[str], specs: Iterable[RunSpec]) -> bool:
-    return any(deaths[spec.key] for spec in specs)
+    def finished(task: Task, outcome: dict[str, Any] | None) -> None:
+        if outcome is not None:
+            unpack(outcome["files"], store.place(task.key))
+            store.append(outcome["record"])
+
+    def failed(task: Task, error: Exception | None) -> tuple[Task, ...]:
+        died = f"its worker process died {DEATHS} times, most likely because it ran out of memory"
+        store.append(failure(by_key[task.key], died if error is None else sentence(error), facts))
+        return ()
+
+    run_tasks(pool, work, map(task, specs), finished=finished, failed=failed, progress=progress, interrupted=interrupted)

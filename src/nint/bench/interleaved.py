@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from nint.errors import NintError
+from nint.errors import sentence as sentence
 from nint.runs.build import build_run
 from nint.runs.job import Job
 from nint.runs.record import record_of
@@ -131,8 +131,3 @@ def warm_up(job: Job) -> None:
         train(build_run(job, Budget(steps=WARM_UP_STEPS)))
     except Exception:  # the run itself fails in the same way and is reported then
         return
-
-
-def sentence(error: Exception) -> str:
-    """What went wrong, with the kind of error where it is not one of nint's own."""
-    return str(error) if isinstance(error, NintError) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""`nint inspect`: the header of a model or checkpoint."""
+"""`nint inspect`: the header of a model or checkpoint, or the contents of a dataset of fields."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import Annotated, Any
 from nint.cli.models import model_path
 from nint.cli.parsing import positional
 from nint.errors import UsageError
+from nint.runs.contents import INDEX
 
 
 @dataclass(frozen=True)
 class InspectOptions:
     """Shows the header of a model or checkpoint: network, signal, conventions, quality, settings, size and versions.
 
+    Of a dataset of fields it shows what it holds, the distribution of its metrics, and its worst fields.
+
     Attributes:
-        model: model file, or the folder of a run
+        model: model file, the folder of a run, or a dataset of fields
     """
 
     model: Annotated[str, *positional("MODEL")]
@@ -28,6 +31,10 @@ def run(options: InspectOptions) -> int:
     Raises:
         UsageError: for a file that is missing, damaged or not nint's.
     """
+    if (Path(options.model) / INDEX).is_file():
+        from nint.cli.inspect_dataset import show_dataset
+
+        return show_dataset(Path(options.model))
     path = model_path(options.model)
 
     from nint.cli.show import Show

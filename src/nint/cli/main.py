@@ -19,14 +19,16 @@ from nint.version import __version__
 
 COMMANDS = {
     "fit": ("nint.cli.fit:FitOptions", "fit a network to an image, a sound, a shape, a video, a volume, ..."),
+    "fit-all": ("nint.cli.fit_all:FitAllOptions", "fit a network to each of many signals, into a dataset of fields"),
     "tune": ("nint.cli.tune:TuneOptions", "which bandwidth the kernel chooses for a signal, before any training"),
     "decode": ("nint.cli.decode:DecodeOptions", "write a fitted signal at any size"),
+    "decode-all": ("nint.cli.decode_all:DecodeAllOptions", "write every signal of a dataset of fields"),
     "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against a file"),
     "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
     "bench": ("nint.cli.bench:BenchOptions", "the paper's tables and figures, ours beside the published numbers"),
     "report": ("nint.cli.report:ReportOptions", "one HTML page about a fit, a comparison or a benchmark"),
     "watch": ("nint.cli.watch:WatchOptions", "a local page that shows runs while they train, side by side"),
-    "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file says of itself"),
+    "inspect": ("nint.cli.inspect:InspectOptions", "show what a model file or a dataset of fields says of itself"),
     "list": ("nint.cli.listing:ListOptions", "list samplers and fields with their settings, and samples"),
     "completion": ("nint.cli.completion:CompletionOptions", "print a script that completes commands and options in a shell"),
     "assets": ("nint.cli.assets:AssetsOptions", "list optional files, such as the weights of LPIPS, or get one"),

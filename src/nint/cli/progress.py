@@ -111,11 +111,12 @@ def describe(run: Run, rate: float) -> str:
 
 
 @contextmanager
-def runs_bar(runs: int) -> Iterator[Callable[[float, str], None]]:
+def runs_bar(runs: int, what: str = "runs") -> Iterator[Callable[[float, str], None]]:
     """A progress bar of several runs on standard error, hidden where that is not a terminal.
 
     Args:
         runs: Number of runs.
+        what: What the bar calls them.
 
     Yields:
         A function that sets the number of finished runs and the description of the current one.
@@ -126,7 +127,7 @@ def runs_bar(runs: int) -> Iterator[Callable[[float, str], None]]:
     console = Console(stderr=True)
     columns = (
         BarColumn(),
-        TextColumn("{task.completed:.1f} of {task.total} runs"),
+        TextColumn("{task.completed:.1f} of {task.total} " + what),
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )

@@ -18,7 +18,7 @@ class ReportOptions:
     """Writes one self-contained HTML page about a fit, a comparison or a benchmark; it opens without a network.
 
     Attributes:
-        folder: output folder of nint fit, nint compare or nint bench
+        folder: output folder of nint fit, nint compare, nint bench or nint fit-all
         out: file to write; report.html in the folder if left out
         input: the fitted file, where it is not found automatically
     """

@@ -128,7 +128,7 @@ class SinePasses:
     """
 
     def __init__(self, kernel: SineKernel, fold: float, layers: list[tuple[str, nn.Linear]], by_axis: Tensor | None = None) -> None:
-        self._kernel, self._names = kernel, [name for name, _ in layers]
+        self._kernel, self._names, self.by_axis = kernel, [name for name, _ in layers], by_axis
         self._factors = [_Factor(fold, fold) for _ in layers[:-1]] + [_Factor(1.0, 1.0)]
         if by_axis is not None:
             self._factors[0] = _Factor(fold * by_axis, fold)
@@ -139,6 +139,16 @@ class SinePasses:
         # [in, out] in memory: products with it are a third faster than with the transposed view.
         self._turned = [layer.weight.t().contiguous() for layer in self._layers]
         self._own = threading.local()
+
+    @property
+    def kernel(self) -> SineKernel:
+        """What the sine layers compute."""
+        return self._kernel
+
+    @property
+    def layers(self) -> list[tuple[str, float]]:
+        """(name, factor on its weight and bias) of each linear layer, output layer last, but for `by_axis`."""
+        return [(name, factor.bias) for name, factor in zip(self._names, self._factors, strict=True)]
 
     @property
     def out_features(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -94,6 +95,41 @@ class SineKernel:
         tangent.mul_(slope)
         return z
 
+    def stacked_value_(self, z: Tensor, bias: Tensor) -> Tensor:
+        """As `value_` for several networks: z `[s, m, w]`, bias `[s, w]`."""
+        compiled = native()
+        if compiled is not None and fits(z, bias):
+            rows, columns = z.shape[1:]
+            for at, b in _places(z, bias):
+                compiled.value(at, b, at, rows, columns, self.omega_0 or 0.0)
+            return z
+        z += bias[:, None]
+        factor = self._factor(z)
+        return (z if factor is None else z.mul_(factor)).sin_()
+
+    def stacked_slope_(self, z: Tensor, bias: Tensor, slope: Tensor) -> Tensor:
+        """As `slope_` for several networks: z and slope `[s, m, w]`, bias `[s, w]`."""
+        compiled = native()
+        if compiled is not None and fits(z, bias, slope):
+            rows, columns = z.shape[1:]
+            for at, b, into in _places(z, bias, slope):
+                compiled.slope(at, b, at, into, rows, columns, self.omega_0 or 0.0)
+            return z
+        return self.slope_(z, bias[:, None], slope)
+
+    def stacked_tangent_(self, z: Tensor, bias: Tensor, tangent: Tensor) -> Tensor:
+        """As `tangent_` for several networks: z and tangent `[s, m, w]`, bias `[s, w]`."""
+        compiled = native()
+        if compiled is not None and fits(z, bias, tangent):
+            rows, columns = z.shape[1:]
+            for at, b, into in _places(z, bias, tangent):
+                compiled.tangent(at, b, at, into, rows, columns, self.omega_0 or 0.0)
+            return z
+        slope = torch.empty_like(z)
+        self.slope_(z, bias[:, None], slope)
+        tangent.mul_(slope)
+        return z
+
     def _factor(self, z: Tensor) -> Tensor | None:
         return None if self.omega_0 is None else z.abs().add_(1).mul_(self.omega_0)
 
@@ -105,6 +141,24 @@ def chain_(cotangent: Tensor, slope: Tensor, sums: Tensor) -> None:
         compiled.chain(cotangent.data_ptr(), slope.data_ptr(), sums.data_ptr(), *cotangent.shape)
         return
     sums += cotangent.mul_(slope).sum(0)
+
+
+def stacked_chain_(cotangent: Tensor, slope: Tensor, sums: Tensor) -> None:
+    """As `chain_` for several networks: cotangent and slope `[s, m, w]`, sums `[s, w]`."""
+    compiled = native()
+    if compiled is not None and fits(cotangent, slope, sums):
+        rows, columns = cotangent.shape[1:]
+        for at, by, into in _places(cotangent, slope, sums):
+            compiled.chain(at, by, into, rows, columns)
+        return
+    sums += cotangent.mul_(slope).sum(1)
+
+
+def _places(*tensors: Tensor) -> Iterator[tuple[int, ...]]:
+    """Addresses of the parts of contiguous tensors along their first axis."""
+    steps = [tensor.stride(0) * tensor.element_size() for tensor in tensors]
+    starts = [tensor.data_ptr() for tensor in tensors]
+    return zip(*(range(start, start + len(tensors[0]) * step, step) for start, step in zip(starts, steps, strict=True)), strict=True)
 
 
 class _SineWithCosine(torch.autograd.Function):

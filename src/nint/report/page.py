@@ -11,6 +11,7 @@ from nint.errors import UsageError
 from nint.files import loads, write_atomically
 from nint.report.blocks import Page
 from nint.report.place import check_target
+from nint.runs.contents import INDEX
 from nint.runs.folder import GENERATOR
 from nint.signals.base import Signal
 from nint.version import __version__
@@ -19,7 +20,7 @@ _LINES_READ = 50
 
 
 def write_report(folder: Path, out: Path | None = None, original: str | Signal | None = None) -> Path:
-    """Writes one self-contained HTML page about a fit, a comparison or a benchmark.
+    """Writes one self-contained HTML page about a fit, a comparison, a benchmark or a dataset of fields.
 
     Args:
         folder: Folder of the run or runs.
@@ -47,7 +48,7 @@ def write_report(folder: Path, out: Path | None = None, original: str | Signal |
 
 
 def kind_of(folder: Path) -> str:
-    """Kind of the results in a folder: "fit", "comparison" or "bench".
+    """Kind of the results in a folder: "fit", "comparison", "bench" or "dataset".
 
     Raises:
         UsageError: for a folder that holds none of these.
@@ -56,6 +57,8 @@ def kind_of(folder: Path) -> str:
         raise UsageError(
             f"'{folder}' {'is not a folder' if folder.exists() else 'does not exist'}; give the folder of a fit, comparison or benchmark."
         )
+    if (folder / INDEX).exists():
+        return "dataset"
     if (folder / "run.json").exists() or (folder / "checkpoint.safetensors").exists():
         return "fit"
     if (folder / "runs.jsonl").exists():
@@ -96,6 +99,10 @@ def page_of(folder: Path, kind: str, original: str | Signal | None = None) -> Pa
     Raises:
         UsageError: for a record that cannot be read, or `original` with a benchmark.
     """
+    if kind == "dataset":
+        from nint.report.dataset import dataset_page
+
+        return dataset_page(folder)
     if kind == "bench":
         from nint.report.bench import bench_page
 

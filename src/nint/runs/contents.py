@@ -28,7 +28,7 @@ class Contents:
     """The files of a command, as patterns relative to its folder; `**` stands for any number of folders.
 
     Attributes:
-        command: "fit", "compare" or "bench".
+        command: "fit", "compare", "bench" or "fit-all".
         holds: What messages call its results.
         cores: Those that make its results; a folder without them counts as fresh.
         may: All that it may write.
@@ -72,7 +72,13 @@ BENCH = Contents(
         *KEPT_RUNS,
     ),
 )
-ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH)}
+DATASET = "dataset.json"
+INDEX = "index.parquet"
+SHARDS = "shards/*.safetensors"
+FAILED = "failed.json"
+CARD = "README.md"
+FIT_ALL = Contents("fit-all", "a dataset of fields", (DATASET, INDEX, SHARDS), (DATASET, INDEX, SHARDS, FAILED, CARD, REPORT))
+ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH, FIT_ALL)}
 
 
 def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True, live: bool = False) -> tuple[str, ...]:

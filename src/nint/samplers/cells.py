@@ -19,8 +19,8 @@ MOST_SORTED = 2**22
 """Above this many points the boxes are ranges of rows, so that no list as long as the pool is kept."""
 
 _RANGES = 2**16
-_UNIT_BITS = 30
-_UNIT = 2**_UNIT_BITS  # fixed-point unit of one point: integer sums are exact in whatever order a device adds
+UNIT_BITS = 30
+UNIT = 2**UNIT_BITS  # fixed-point unit of one point: integer sums are exact in whatever order a device adds
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def allot(weight: Tensor, size: Tensor, total: int, rng: torch.Generator) -> Ten
     is exactly the expected number (systematic sampling, Madow 1949). Cells that would get more than they have give all their
     points, and the others share the rest.
     """
-    offset = torch.randint(_UNIT, (), generator=rng, device=rng.device)
+    offset = torch.randint(UNIT, (), generator=rng, device=rng.device)
     if weight.device.type == "mps":  # which has no float64
         return _rounded(_expected(weight.cpu(), size.cpu(), total), total, offset.cpu()).to(weight.device)
     return _rounded(_expected(weight, size, total), total, offset)
@@ -153,10 +153,10 @@ def _expected(weight: Tensor, size: Tensor, total: int) -> Tensor:
 
 
 def _rounded(expected: Tensor, total: int, offset: Tensor) -> Tensor:
-    """Each number rounded up or down, `total` in all; the offset, from 0 to _UNIT - 1, decides which."""
-    reached = torch.cumsum((expected * _UNIT).round().long(), 0)
-    missing = total * _UNIT - reached[-1]  # a few fixed-point units at most, from rounding each term
-    below = (reached + offset.clamp(missing, missing + _UNIT - 1)) >> _UNIT_BITS
+    """Each number rounded up or down, `total` in all; the offset, from 0 to UNIT - 1, decides which."""
+    reached = torch.cumsum((expected * UNIT).round().long(), 0)
+    missing = total * UNIT - reached[-1]  # a few fixed-point units at most, from rounding each term
+    below = (reached + offset.clamp(missing, missing + UNIT - 1)) >> UNIT_BITS
     counts = below.clone()
     counts[1:] -= below[:-1]
     return counts

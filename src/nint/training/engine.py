@@ -26,7 +26,7 @@ from nint.training.shared import Shared
 from nint.training.threads import Adjuster, shares_chunks, using
 from nint.training.updates import Optimizer
 
-_EXPLODED = 1e3
+EXPLODED = 1e3
 
 
 @dataclasses.dataclass
@@ -238,5 +238,5 @@ def _check(run: Run) -> None:
         raise DivergedError(run.step, f"the loss is {run.loss}")
     if run.first_loss is None:
         run.first_loss = run.loss
-    if run.loss > _EXPLODED * max(run.first_loss, 1e-3):
+    if run.loss > EXPLODED * max(run.first_loss, 1e-3):
         raise DivergedError(run.step, f"the loss is {run.loss:.3g} after {run.first_loss:.3g} at the start")

@@ -174,9 +174,8 @@ class MuonUpdates(Updates):
         for number, p in enumerate(parameters):
             by_shape.setdefault(p.shape, []).append(number)
         for shape, numbers in by_shape.items():
-            stacked = torch.stack([moved[number] for number in numbers]).to(_fastest_type(parameters[0].device.type))
-            update = _shared_out(stacked, settings["ns_steps"]).to(parameters[numbers[0]].dtype)
-            rate = settings["lr"] * _adjusted(shape, settings["adjust"])
+            update = orthogonalised_in_parts(torch.stack([moved[number] for number in numbers]), settings["ns_steps"])
+            rate = settings["lr"] * adjusted(shape, settings["adjust"])
             torch._foreach_add_([parameters[number] for number in numbers], list(update), alpha=-rate)
 
 
@@ -203,6 +202,11 @@ def orthogonalised(matrices: Tensor, steps: int) -> Tensor:
     return x.mT if tall else x
 
 
+def orthogonalised_in_parts(matrices: Tensor, steps: int) -> Tensor:
+    """`orthogonalised` in the fastest type, by the worker threads, in the type of `matrices`."""
+    return _shared_out(matrices.to(_fastest_type(matrices.device.type)), steps).to(matrices.dtype)
+
+
 def _shared_out(matrices: Tensor, steps: int) -> Tensor:
     """`orthogonalised`, by the worker threads; which matrices go together depends on their shape alone."""
     together = max(1, round(_LEAST_WORK / math.prod(matrices.shape[1:]) / min(matrices.shape[1:])))
@@ -222,7 +226,7 @@ def _shared_out(matrices: Tensor, steps: int) -> Tensor:
     return out
 
 
-def _adjusted(shape: torch.Size, rule: str) -> float:
+def adjusted(shape: torch.Size, rule: str) -> float:
     """Factor on the rate of a matrix `[a, b]`."""
     return 0.2 * math.sqrt(max(shape)) if rule == "match_rms_adamw" else math.sqrt(max(1.0, shape[0] / shape[1]))
 

@@ -1,29 +1,29 @@
-"""Workers of a running Dask cluster. What a run keeps comes back as bytes, since they may share no files with this machine.
+"""Workers of a running Dask cluster. What a task makes comes back with its result, since they may share no files with this machine.
 
-Runs are independent jobs on Dask's own executor. Inputs that are files must lie under the same path for the workers.
+Tasks are independent jobs on Dask's own executor. Inputs that are files must lie under the same path for the workers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from nint.bench.work import work
 from nint.errors import UsageError
 
 _CONNECT_S = 10
 
 
 class DaskCluster:
-    """Workers of a running cluster. Dask itself moves the runs of a worker that has died to another.
+    """Workers of a running cluster. Dask itself moves the tasks of a worker that has died to another.
 
     Args:
         address: Of the scheduler, such as "tcp://127.0.0.1:8786".
-        threads: CPU threads of PyTorch in each run. A worker process runs one at a time, whatever its number of threads.
+        threads: CPU threads of PyTorch in each task. A worker process runs one at a time, whatever its number of threads.
 
     Attributes:
-        slots: Runs at a time.
-        died: What a future raises when Dask gives a run up, because several workers have died with it.
+        slots: Tasks at a time.
+        died: What a future raises when Dask gives a task up, because several workers have died with it.
         shares_files: Whether workers see this machine's files: not known, so no.
 
     Raises:
@@ -53,12 +53,12 @@ class DaskCluster:
             self._client.close()
             raise
 
-    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future[dict[str, Any] | None]:
-        """Starts a run; see `nint.bench.work.work`."""
-        started: Future[dict[str, Any] | None] = self._executor.submit(work, spec, threads=self._threads, place=place, facts=facts)
+    def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
+        """Starts a task; see `nint.work.tasks.Workers`."""
+        started: Future[Any] = self._executor.submit(function, *arguments, threads=self._threads, **options)
         return started
 
     def close(self) -> None:
-        """Takes back the runs that have not begun. The cluster ends those that have; what they give is dropped."""
+        """Takes back the tasks that have not begun. The cluster ends those that have; what they give is dropped."""
         self._executor.shutdown(wait=False)
         self._client.close()

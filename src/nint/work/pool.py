@@ -1,4 +1,4 @@
-"""Worker processes on this machine, one run each at a time."""
+"""Worker processes on this machine, one task each at a time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
-
-from nint.bench.work import work
 
 
 class ProcessPool:
@@ -22,7 +21,7 @@ class ProcessPool:
         threads: CPU threads of PyTorch in each.
 
     Attributes:
-        slots: Runs at a time.
+        slots: Tasks at a time.
         died: What a future raises when its worker has died.
         shares_files: Whether workers see this machine's files.
     """
@@ -40,9 +39,9 @@ class ProcessPool:
         self._stop = context.Event()
         self._executor = ProcessPoolExecutor(self.slots, context, initializer=_begin, initargs=(self._stop,))
 
-    def submit(self, spec: dict[str, Any], *, place: str | None, facts: dict[str, Any]) -> Future[dict[str, Any] | None]:
-        """Starts a run; see `nint.bench.work.work`."""
-        job = functools.partial(_work, spec, threads=self._threads, place=place, facts=facts)
+    def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Future[Any]:
+        """Starts a task; see `nint.work.tasks.Workers`."""
+        job = functools.partial(_work, function, *arguments, threads=self._threads, **options)
         try:
             return self._executor.submit(job)
         except BrokenProcessPool:
@@ -51,17 +50,17 @@ class ProcessPool:
             return self._executor.submit(job)
 
     def close(self) -> None:
-        """Stops the runs under way after their step, and the workers."""
+        """Stops the tasks under way after their step, and the workers."""
         self._stop.set()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
 _stop: Any = None
-"""In a worker process: set when its run is to stop."""
+"""In a worker process: set when its task is to stop."""
 
 
 def _begin(stop: Any) -> None:
-    """In a worker process, before its first run."""
+    """In a worker process, before its first task."""
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to every process; the first one decides what to do
@@ -69,12 +68,12 @@ def _begin(stop: Any) -> None:
 
 
 def _follow_parent() -> None:
-    """Ends this process with its parent, which would otherwise leave it waiting for runs for ever."""
+    """Ends this process with its parent, which would otherwise leave it waiting for tasks for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _work(spec: dict[str, Any], **options: Any) -> dict[str, Any] | None:
-    return work(spec, interrupted=_stop.is_set, **options)
+def _work(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    return function(*arguments, interrupted=_stop.is_set, **options)

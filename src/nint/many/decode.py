@@ -1,0 +1,95 @@
+"""Writing every signal of a dataset of fields."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nint.errors import UsageError, sentence
+from nint.many.opened import FieldDataset
+from nint.signals.base import Layout
+
+
+def decode_all(
+    dataset: FieldDataset,
+    out: str | Path,
+    *,
+    ending: str | None = None,
+    force: bool = False,
+    device: str = "cpu",
+    interrupted: Callable[[], bool] = lambda: False,
+    **options: Any,
+) -> Iterator[tuple[str, Path | None, str]]:
+    """Decodes the fields of a dataset into files named by their ids.
+
+    Args:
+        dataset: The fields.
+        out: Folder; made if needed.
+        ending: Of the files, with or without the dot; None is the first one of each kind.
+        force: Overwrite files that are there; else they are left, and count as done.
+        device: Where to compute.
+        interrupted: Asked before each field; true stops.
+        **options: Of decoding, such as `scale`; those that a kind does not have are an error of that field.
+
+    Yields:
+        (id, file that was written or None, why not or "").
+
+    Raises:
+        UsageError: never; what cannot be written is told with its id.
+    """
+    folder, seen = Path(out), set()
+    for id in dataset.ids:
+        if interrupted():
+            return
+        try:
+            fit = dataset.fit(id, device)
+            suffix = _suffix(fit.layout, ending)
+            path = folder / file_name(id, suffix)
+            if path in seen:
+                raise UsageError(f"'{id}' would be written to {path}, which another field has; decode it alone with nint.open_dataset.")
+            seen.add(path)
+            if path.exists() and not force:
+                yield id, None, f"{path} is there already; --force overwrites it."
+                continue
+            known = inspect.signature(fit.layout.decode).parameters
+            for name in options:
+                if name not in known:
+                    raise UsageError(f"--{name} does not apply to a {fit.layout.describe()}.")
+            fit.layout.check_output(suffix, options)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fit.write(path, **options)
+        except Exception as error:  # one damaged field must not end the others
+            yield id, None, sentence(error)
+            continue
+        yield id, path, ""
+
+
+def file_name(id: str, suffix: str) -> str:
+    """A file's name below a folder for an id, never outside it; the ending is added unless it is the id's own.
+
+    >>> file_name("photos/a.png", ".png")
+    'photos/a.png'
+    >>> file_name("faces.npy/00000012", ".png")
+    'faces.npy/00000012.png'
+    >>> file_name("/../a.jpg", ".png")
+    'a.jpg.png'
+    """
+    parts = [part for part in PurePosixPath(id.replace("\\", "/")).parts if part not in ("..", "/", ".")]
+    name = "/".join(parts) or "field"
+    return name if suffix and name.lower().endswith(suffix) else f"{name}{suffix}"
+
+
+def _suffix(layout: Layout, ending: str | None) -> str:
+    """The ending to write with.
+
+    Raises:
+        UsageError: for one that the kind does not have.
+    """
+    if ending is None:
+        return layout.suffixes[0]
+    dotted = ending.lower() if ending.startswith(".") else f".{ending.lower()}"
+    if dotted not in layout.suffixes:
+        raise UsageError(f"A {layout.kind} cannot be written as {dotted}; use {', '.join(one or 'a folder' for one in layout.suffixes)}.")
+    return dotted

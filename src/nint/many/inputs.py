@@ -1,0 +1,163 @@
+"""What a person names as inputs -> signals: files, folders, patterns, lists of files, arrays of signals and Parquet files of images."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any
+
+from nint.errors import UsageError
+from nint.many.arrow import arrow
+from nint.many.items import ArrayRow, Item, Loaded, ParquetRow, opened_array, parquet_rows
+from nint.signals.kinds import KINDS, PREFIX, ending_of, kind_named
+
+_PATTERN = "*?["
+_ARRAYS = (".npy", ".zarr")
+_PARQUET = ".parquet"
+_DIGITS = 8
+
+
+def items_of(
+    inputs: Iterable[Any] | Mapping[str, Any], *, leading_axis: bool | None = None, column: str | None = None, kind: str | None = None
+) -> list[Item]:
+    """The signals of inputs, each once, in order.
+
+    Args:
+        inputs: Texts as on the command line, paths, or anything else that `nint.fit` takes; a mapping gives ids itself.
+        leading_axis: Whether .npy and .zarr arrays hold signals along their first axis; None says so of one that is the only input.
+        column: Of Parquet files, which holds the images; None finds it.
+        kind: As `nint.fit` takes it: folders are searched for files of this kind only.
+
+    Raises:
+        UsageError: where nothing is found, or an input is not there.
+    """
+    if isinstance(inputs, Mapping):
+        return [_loaded(str(id), value) for id, value in inputs.items()]
+    given = list(inputs)
+    texts = [text for one in given for text in (_expanded(os.fsdecode(one)) if isinstance(one, (str, os.PathLike)) else ())]
+    if len(texts) == 1 and not isinstance(given[0], (str, os.PathLike)):
+        raise UsageError("Give paths or signals, not both.")
+    if len(texts) == 0:
+        return [_loaded(f"{number:0{_DIGITS}d}", value) for number, value in enumerate(given)]
+    if any(not isinstance(one, (str, os.PathLike)) for one in given):
+        raise UsageError("Give paths or signals, not both.")
+    along = leading_axis if leading_axis is not None else len(texts) == 1
+    found = [item for text in texts for item in _of_text(text, along, column, kind)]
+    if not found:
+        raise UsageError(f"There is no signal that can be fitted in {', '.join(map(str, texts[:3]))}{' ...' if len(texts) > 3 else ''}.")
+    return _named_apart(found)
+
+
+def _loaded(id: str, value: Any) -> Item:
+    if isinstance(value, (str, os.PathLike)):
+        return Item(id, os.fsdecode(value))
+    return Loaded(id, type(value).__name__, value)
+
+
+def _expanded(text: str) -> Iterator[str]:
+    """The paths that a word on the command line means.
+
+    Yields:
+        Each path.
+
+    Raises:
+        UsageError: for a list that cannot be read, or a pattern that nothing fits.
+    """
+    if text.startswith("@") and not os.path.lexists(text):
+        path = Path(text[1:])
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"The list of files '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+        yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    elif any(letter in text for letter in _PATTERN) and not os.path.lexists(text) and not text.startswith(PREFIX):
+        found = sorted(glob.glob(text, recursive=True))
+        if not found:
+            raise UsageError(f"No file fits the pattern '{text}'.")
+        yield from found
+    else:
+        yield text
+
+
+def _of_text(text: str, along: bool, column: str | None, kind: str | None) -> Iterator[Item]:
+    path = Path(text)
+    if text.startswith(PREFIX):
+        yield Item(text.removeprefix(PREFIX), text)
+    elif path.suffix.lower() in _ARRAYS and along:
+        rows = opened_array(text).shape[0]
+        yield from (ArrayRow(f"{path.name}/{row:0{_DIGITS}d}", f"{text}#{row}", text, row) for row in range(rows))
+    elif path.suffix.lower() == _PARQUET:
+        where = column or _image_column(text)
+        yield from (ParquetRow(f"{path.name}/{row:0{_DIGITS}d}", f"{text}#{row}", text, where, row) for row in range(parquet_rows(text)))
+    elif path.is_dir() and path.suffix.lower() != ".zarr":
+        for file in _walked(path):
+            if _may_be(file, kind):
+                yield Item(file.relative_to(path).as_posix(), file.as_posix())
+            elif file.suffix.lower() == _PARQUET:
+                yield from _of_text(str(file), along, column, kind)
+    else:
+        yield Item(path.name, text)
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    """The files below a folder in order; zarr arrays count as files, what is hidden does not count.
+
+    Yields:
+        Each path.
+    """
+    for here, folders, files in os.walk(folder):
+        arrays = [name for name in folders if name.lower().endswith(".zarr")]
+        folders[:] = sorted(name for name in folders if name not in arrays and not name.startswith("."))
+        yield from (Path(here) / name for name in sorted([*files, *arrays]) if not name.startswith("."))
+
+
+def _may_be(path: Path, kind: str | None) -> bool:
+    """Whether a file in a folder is taken for a signal, by its ending."""
+    kinds = KINDS.values() if kind is None else [kind_named(kind)]
+    return any(ending_of(path) in one.endings for one in kinds)
+
+
+def _image_column(path: str) -> str:
+    """The column of a Parquet file that holds images: the first of bytes, or of structs with a field of them.
+
+    Raises:
+        UsageError: where there is none.
+    """
+    pa = arrow()
+    from nint.many.arrow import parquet
+
+    try:
+        schema = parquet().read_schema(path)
+    except Exception as error:
+        raise UsageError(f"'{path}' is not a Parquet file that can be read: {error}.") from error
+    for field in schema:
+        kind = field.type
+        if pa.types.is_struct(kind):
+            named = {kind.field(number).name: kind.field(number).type for number in range(kind.num_fields)}
+            kind = named.get("bytes", kind)
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            return str(field.name)
+    raise UsageError(f"'{path}' has no column of images (bytes, or a struct with a field bytes); its columns: {', '.join(schema.names)}.")
+
+
+def _named_apart(items: list[Item]) -> list[Item]:
+    """Each source once; items of one id take their sources for ids."""
+    by_source = {item.source: item for item in items}
+    many = Counter(item.id for item in by_source.values())
+    return [item if many[item.id] == 1 else replace(item, id=PurePath(item.source).as_posix()) for item in by_source.values()]
+
+
+def apart_from(item: Item, known: Mapping[str, str]) -> Item:
+    """The item with an id that no other signal of a dataset has.
+
+    Args:
+        item: A signal.
+        known: Id -> source of what the dataset holds.
+    """
+    if known.get(item.id, item.source) == item.source:
+        return item
+    return replace(item, id=PurePath(item.source).as_posix())

@@ -1,0 +1,353 @@
+"""`nint.fit_all`: a folder in, a dataset of fields out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Unpack
+
+from torch import nn
+
+from nint.errors import UsageError, sentence
+from nint.fields import FIELDS
+from nint.files import read_json, write_json
+from nint.machine.fork import refuse_after_fork
+from nint.many.arrow import arrow
+from nint.many.batch import Fitted, Order, fit_batch
+from nint.many.card import is_generated, write_card
+from nint.many.inputs import apart_from, items_of
+from nint.many.items import Item
+from nint.many.like import settings_like
+from nint.many.opened import FieldDataset, open_dataset
+from nint.many.plan import batches, full_batches
+from nint.many.shards import FORMAT
+from nint.many.writer import Writer, parse_splits
+from nint.runs.contents import CARD, DATASET, FIT_ALL, REPORT
+from nint.runs.folder import OutputFolder
+from nint.runs.options import FitKeywords, FitSettings
+from nint.runs.places import shown
+from nint.runs.threads import Threads
+from nint.samplers import SAMPLERS
+from nint.training.budgets import Budget
+from nint.version import __version__
+from nint.work.tasks import DEATHS, Task, run_tasks, workers_of
+
+Progress = Callable[[float, str], None]
+"""(signals settled so far, of those that were not there; what happens)."""
+
+_OWN = (
+    "recipe",
+    "budget",
+    "like",
+    "init",
+    "own_seeds",
+    "splits",
+    "leading_axis",
+    "column",
+    "resume",
+    "force",
+    "workers",
+    "scheduler",
+    "threads",
+)
+
+
+@dataclass
+class Report:
+    """What a call has done.
+
+    Attributes:
+        wanted: Signals that were named.
+        before: Of these, fitted by earlier calls.
+        fitted: Fitted by this one.
+        failed: (id, error) of the others that were tried.
+        mended: Sentences on what an interrupted call had left damaged.
+        interrupted: Whether it was stopped.
+    """
+
+    wanted: int = 0
+    before: int = 0
+    fitted: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
+    interrupted: bool = False
+
+
+def fit_all(
+    inputs: Iterable[Any] | Mapping[str, Any] | str | Path,
+    out: str | Path,
+    *,
+    recipe: str = "default",
+    budget: Budget | int | None = None,
+    like: str | Path | None = None,
+    init: str | Path | None = None,
+    own_seeds: bool = False,
+    splits: str | None = None,
+    leading_axis: bool | None = None,
+    column: str | None = None,
+    resume: bool = False,
+    force: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    threads: int | None = None,
+    **settings: Unpack[FitKeywords],
+) -> FieldDataset:
+    """Fits a network to each of many signals, into one dataset.
+
+    Signals of one shape train as one batched network; each has its own points, error map and end, and gets the weights that `nint.fit`
+    would give it, to rounding.
+
+    Args:
+        inputs: Files, folders, patterns, "@list.txt", .npy or zarr arrays with a leading axis of signals, Parquet files of images; or
+            anything else that `nint.fit` takes, as an iterable or by id.
+        out: Folder of the dataset.
+        recipe: As for `nint.fit`.
+        budget: When each signal stops, or a number of steps; as for `nint.fit`.
+        like: A model whose settings all signals get, where none are named here.
+        init: A model whose weights all signals start from.
+        own_seeds: Give each signal a seed of its own, made of `seed` and its id; else all start from the same weights.
+        splits: Fractions of the signals by name, such as "train=0.9,test=0.1".
+        leading_axis: Whether arrays hold signals along their first axis; None says so of one that is the only input.
+        column: Of Parquet files, the column of images; None finds it.
+        resume: Go on with the dataset in `out`: what it holds is not repeated, what is new is added.
+        force: Replace the dataset in `out`.
+        workers: Processes that share the signals; a script that asks for several needs `if __name__ == "__main__":`.
+        scheduler: Address of a Dask scheduler whose workers fit them instead.
+        threads: CPU threads of each process.
+        **settings: As for `nint.fit`.
+
+    Returns:
+        The dataset. Signals that could not be fitted are listed in its `failed.json`.
+
+    Raises:
+        UsageError: for settings that cannot be, inputs that are not there, or a folder that cannot be used.
+    """
+    order = read_order(recipe, budget, like, init, own_seeds, settings)
+    items = items_of(
+        [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, leading_axis=leading_axis, column=column, kind=settings.get("kind")
+    )
+    run_order(items, order, out, splits=splits, resume=resume, force=force, workers=workers, scheduler=scheduler, threads=threads)
+    return open_dataset(out)
+
+
+def read_order(
+    recipe: str, budget: Budget | int | None, like: str | Path | None, init: str | Path | None, own_seeds: bool, settings: FitKeywords
+) -> Order:
+    """How every signal is fitted, checked.
+
+    Raises:
+        UsageError: says what is wrong and what would be right.
+    """
+    limit = Budget(steps=budget) if isinstance(budget, int) else budget or Budget()
+    given = {name: value for name, value in settings.items() if value is not None}
+    known = {} if like is None else settings_like(like)
+    asked = FitSettings.of({**known, **given}, recipe=recipe, caller="nint.fit_all", others=_OWN)
+    if isinstance(asked.field, nn.Module):
+        raise UsageError("A module of your own cannot be built anew for each signal; give the network as a text form or spec.")
+    asked.check()
+    if init is not None and not Path(init).is_file():
+        raise UsageError(f"There is no model {init}.")
+    return Order(asked, limit, own_seeds, None if init is None else str(init))
+
+
+def run_order(
+    items: list[Item],
+    order: Order,
+    out: str | Path,
+    *,
+    splits: str | None = None,
+    resume: bool = False,
+    force: bool = False,
+    workers: int | None = 1,
+    scheduler: str | None = None,
+    threads: int | None = None,
+    inputs: Iterable[Any] = (),
+    progress: Progress = lambda done, what: None,
+    started: Callable[[int, int], None] = lambda left, workers: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Report:
+    """Fits what a dataset does not hold yet.
+
+    Args:
+        items: The signals.
+        order: How.
+        out: As for `fit_all`; so are `splits`, `resume`, `force`, `scheduler` and `threads`.
+        splits: As there.
+        resume: As there.
+        force: As there.
+        workers: As there; None takes one a core where there are several batches and the budget is not one of seconds.
+        scheduler: As there.
+        threads: As there.
+        inputs: Paths that are read, which the output must not touch.
+        progress: Told how many signals are settled.
+        started: Told how many signals are to be fitted and on how many processes, before the first.
+        interrupted: Asked after each step; true stops, and the batches under way are lost.
+
+    Raises:
+        UsageError: as `fit_all`.
+    """
+    refuse_after_fork()
+    arrow()  # before anything is trained
+    check_workers(workers, scheduler)
+    if resume and force:
+        raise UsageError("--resume goes on with a dataset and --force replaces it; give one of them.")
+    divided = parse_splits(splits)
+    names = [name for name in FIT_ALL.may if name != REPORT]
+    with OutputFolder(out, FIT_ALL, names, (*inputs, order.init)) as folder:
+        if not folder.fresh and not resume and not force:
+            raise UsageError(
+                f"{shown(folder.path)} holds a dataset; choose another --out, or add --resume to go on with it and add what is new, "
+                "or --force to replace it."
+            )
+        described = _described(order, splits)
+        if force:
+            folder.remove(*(name for name in FIT_ALL.may if name != CARD or is_generated(folder / CARD)))
+        elif not folder.fresh:
+            _check_same(folder.path, described)
+        writer = Writer(folder.path, divided)
+        report = Report(wanted=len(items), mended=list(writer.problems))
+        wanted = [apart_from(item, writer.sources) for item in items]
+        missing = [[item for item in batch if item.id not in writer.sources] for batch in batches(wanted, order.asked, order.budget)]
+        missing = [batch for batch in missing if batch]
+        left = sum(map(len, missing))
+        report.before = len(items) - left
+        if not (folder / DATASET).exists():
+            write_json(folder / DATASET, {"format": FORMAT, "nint": __version__, "order": described})
+        writer.write_index()
+        count = _count(workers, missing, order, scheduler)
+        started(left, count)
+        try:
+            _run(missing, order, writer, report, left, count, scheduler, threads, progress, interrupted)
+        finally:
+            writer.write_index()
+            write_card(folder.path, writer.rows, writer.failed, described)
+        report.interrupted = interrupted()
+    return report
+
+
+def check_workers(workers: int | None, scheduler: str | None) -> None:
+    """Refuses numbers that cannot be.
+
+    Raises:
+        UsageError: for less than one worker, or two kinds of them.
+    """
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers} must be at least 1.")
+    if scheduler is not None and workers not in (None, 1):
+        raise UsageError("--workers starts processes here and --scheduler uses those of a cluster; give one of them.")
+
+
+def _count(workers: int | None, missing: list[list[Item]], order: Order, scheduler: str | None) -> int:
+    if workers is None:
+        if order.budget.seconds is not None or scheduler is not None:
+            return 1
+        worth = math.ceil(sum(full_batches(batch, order.asked, order.budget) for batch in missing))
+        workers = min(os.cpu_count() or 1, worth)
+    return max(min(workers, len(missing)), 1)
+
+
+def _run(
+    missing: list[list[Item]],
+    order: Order,
+    writer: Writer,
+    report: Report,
+    left: int,
+    workers: int,
+    scheduler: str | None,
+    threads: int | None,
+    progress: Progress,
+    interrupted: Callable[[], bool],
+) -> None:
+    settled = 0
+
+    def add(outcomes: list[Fitted]) -> None:
+        nonlocal settled
+        writer.add(outcomes)
+        settled += len(outcomes)
+        report.fitted += sum(not one.error for one in outcomes)
+        report.failed += [(one.id, one.error) for one in outcomes if one.error]
+        progress(settled, f"{len(report.failed):,} failed" if report.failed else "")
+
+    if not missing or interrupted():
+        return
+    if workers == 1 and scheduler is None:
+        measured: dict[Any, Threads] = {}
+        for batch in missing:
+            outcomes = fit_batch(batch, order, threads=threads, stack_threads=threads or 1, interrupted=interrupted, measured=measured)
+            if outcomes is None:
+                return
+            add(outcomes)
+        return
+
+    def finished(task: Task, outcomes: list[Fitted] | None) -> None:
+        if outcomes is not None:
+            add(outcomes)
+
+    def failed(task: Task, error: Exception | None) -> Iterator[Task]:
+        batch: list[Item] = task.arguments[0]
+        if error is None and len(batch) > 1:  # one of them takes its worker with it; the others are innocent
+            yield from (_task([item], order, threads) for item in batch)
+            return
+        words = f"its worker process died {DEATHS} times, most likely because it ran out of memory" if error is None else sentence(error)
+        add([Fitted(item.id, item.source, words) for item in batch])
+
+    pool = workers_of(workers, scheduler, threads)
+    try:
+        tasks = (_task(batch, order, threads) for batch in missing)
+        run_tasks(
+            pool,
+            fit_batch,
+            tasks,
+            finished=finished,
+            failed=failed,
+            progress=lambda done, what: progress(settled, what),
+            interrupted=interrupted,
+        )
+    finally:
+        pool.close()
+
+
+def _task(batch: list[Item], order: Order, threads: int | None) -> Task:
+    return Task(f"{batch[0].id} and {len(batch) - 1} more", (batch, order), {"stack_threads": threads or 1})
+
+
+def _described(order: Order, splits: str | None) -> dict[str, Any]:
+    """What decides the fields of a dataset, as JSON."""
+    asked = order.asked
+    settings = {one.name: getattr(asked, one.name) for one in dataclasses.fields(asked)}
+    settings["field"] = (
+        None if asked.field is None else asked.field if isinstance(asked.field, str) else FIELDS.text(FIELDS.parse(asked.field))
+    )
+    sampler = asked.sampler
+    settings["sampler"] = None if sampler is None else sampler if isinstance(sampler, str) else SAMPLERS.text(SAMPLERS.parse(sampler))
+    settings["device"] = str(asked.device)
+    settings["signal"] = {name: value for name, value in asked.signal.items() if value is not None}
+    budget = {name: value for name, value in dataclasses.asdict(order.budget).items() if value is not None}
+    init = None if order.init is None else Path(order.init).name
+    given = {name: value for name, value in settings.items() if value not in (None, {}, False)}
+    return {"settings": given, "budget": budget, "own_seeds": order.own_seeds, "init": init, "splits": splits}
+
+
+def _check_same(folder: Path, described: dict[str, Any]) -> None:
+    """Refuses to go on with a dataset of other settings.
+
+    Raises:
+        UsageError: names what differs.
+    """
+    try:
+        told = read_json(folder / DATASET)
+        before = told["order"]
+    except (UsageError, KeyError, TypeError):
+        raise UsageError(f"{shown(folder / DATASET)} is missing or damaged, so it is not known how its signals were fitted.") from None
+    if told.get("format", 0) > FORMAT:
+        raise UsageError(f"{shown(folder)} was written by a newer nint ({told.get('nint')}); this is {__version__}.")
+    now: dict[str, Any] = {**described, **described["settings"]}
+    then: dict[str, Any] = {**before, **before["settings"]}
+    names = [name for name in {**then, **now} if name != "settings" and then.get(name) != now.get(name)]
+    if names:
+        differing = "; ".join(f"{name} was {then.get(name)}, now {now.get(name)}" for name in names)
+        raise UsageError(f"The dataset in {shown(folder)} was made otherwise: {differing}. Give the same settings, or another --out.")

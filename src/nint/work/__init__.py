@@ -1,0 +1,1 @@
+"""Independent tasks on worker processes of this machine or of a cluster."""

@@ -1,0 +1,71 @@
+"""The commands about datasets, as a person runs them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nint.cli.main import main
+from nint.many.card import LOADING
+from nint.many.statistics import spread, worst
+
+WORDS = ["--size", "2x8", "--sampler", "uniform", "--steps", "4"]
+
+
+@pytest.fixture
+def dataset(folder, tmp_path, capsys):
+    (folder / "bad.png").write_bytes(b"nothing")
+    out = tmp_path / "dataset"
+    assert main(["fit-all", str(folder), "--out", str(out), *WORDS]) == 0
+    said = capsys.readouterr().out
+    assert "fitted  7 in" in said and "failed: bad.png: " in said and "1 process" in said
+    return out
+
+
+def test_a_dataset_is_inspected_decoded_and_reported_on(dataset, tmp_path, capsys):
+    assert main(["inspect", str(dataset)]) == 0
+    said = capsys.readouterr().out
+    for words in ("7 fields in 1 shards", "6 12x10x3, 1 8x9x3", "7 siren:size=2x8", "PSNR", "median", "worst by PSNR", "failed: bad.png"):
+        assert words in said, words
+    assert main(["decode-all", str(dataset), "--out", str(tmp_path / "files"), "--scale", "2"]) == 0
+    assert "7 of 7 signals written" in capsys.readouterr().out
+    assert np.asarray(Image.open(tmp_path / "files" / "more" / "a.png")).shape == (24, 20, 3)
+    assert main(["decode-all", str(dataset), "--out", str(tmp_path / "files")]) == 1
+    assert "is there already; --force overwrites it." in capsys.readouterr().out
+    pytest.importorskip("plotly")
+    assert main(["report", str(dataset)]) == 0
+    page = (dataset / "report.html").read_text(encoding="utf-8")
+    assert "Place in the distribution" in page and page.count("data:image") >= 7 and "bad.png" in page
+
+
+def test_words_that_cannot_be_are_refused(dataset, folder, tmp_path, capsys):
+    for words, sentence in (
+        (["fit-all"], "fit-all needs INPUT; see nint fit-all --help."),
+        (["fit-all", str(folder)], "fit-all needs --out, the folder of the dataset."),
+        (["fit-all", str(folder), "--out", str(dataset)], "holds a dataset; choose another --out, or add --resume"),
+        (["fit-all", str(folder), "--out", str(dataset), "--resume", "--steps", "5"], "was made otherwise: "),
+        (["fit-all", str(folder), "--out", str(tmp_path / "o"), "--like", str(tmp_path / "gone")], "There is no model"),
+        (["decode-all", str(dataset)], "decode-all needs --out, the folder for the files."),
+        (["decode-all", str(tmp_path), "--out", str(tmp_path / "o")], "is not a dataset of fields: it has no index.parquet."),
+    ):
+        assert main(words) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_page_shows_how_to_read_a_dataset_without_nint():
+    page = (Path(__file__).parents[2] / "docs" / "many-signals.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert LOADING in snippets  # executed in test_dataset.py
+
+
+def test_distributions_and_the_worst():
+    rows = [{"metrics": {"psnr": float(value), "lpips": float("nan")}} for value in range(101)]
+    assert spread(rows) == {"psnr": [0.0, 5.0, 50.0, 95.0, 100.0]}
+    values = [("a", 3.0), ("b", float("nan")), ("c", 1.0), ("d", 2.0)]
+    assert worst(values, "psnr", 2) == [("c", 1.0), ("d", 2.0)]
+    assert worst(values, "chamfer", 1) == [("a", 3.0)]
