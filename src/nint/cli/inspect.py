@@ -31,9 +31,10 @@ def run(options: InspectOptions) -> int:
     path = model_path(options.model)
 
     from nint.cli.show import Show
-    from nint.files import load_tensors, reason_of
+    from nint.files import reason_of
+    from nint.runs.model import read_model
 
-    tensors, header = load_tensors(path)
+    tensors, header = read_model(path)
     try:
         rows = _rows(path, tensors, header)
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:

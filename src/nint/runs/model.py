@@ -14,11 +14,11 @@ from nint.files import load_tensors, reason_of, save_tensors
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
 from nint.ntk.products import chunk_size_for, forward_rows, row_chunks
+from nint.packing.container import is_packed
+from nint.packing.header import COORDINATES, FORMAT
 from nint.signals.base import Layout, Signal
 from nint.version import __version__
 
-FORMAT = 1
-COORDINATES = "one column an axis, slowest axis first; inclusive linspace between the layout's limits ([-1, 1] for images)"
 
 
 class Fit:
@@ -136,17 +136,17 @@ class Fit:
 
     @classmethod
     def load(cls, path: str | Path, field: nn.Module | None = None, device: str | torch.device = "cpu") -> Fit:
-        """Reads a model (or the model inside a checkpoint). No pickle is involved.
+        """Reads a model (packed or not, or the model inside a checkpoint). No pickle is involved.
 
         Args:
-            path: A file that `save` or a run wrote.
+            path: A file that `save`, `nint pack` or a run wrote.
             field: The module to fill, for a model whose network is not one of ours.
             device: Where to put it.
 
         Raises:
             UsageError: for a corrupt or foreign file, or one that needs `field`.
         """
-        tensors, header = load_tensors(Path(path))
+        tensors, header = read_model(Path(path))
         return cls.from_parts(tensors, header, str(path), field).to(device)
 
     @classmethod
@@ -189,6 +189,19 @@ class Fit:
         """Moves the field; returns itself."""
         self.field.to(device)
         return self
+
+
+def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a model file, packed (`.nint`) or not (`.safetensors`).
+
+    Raises:
+        UsageError: for a file that is missing, damaged or not nint's.
+    """
+    if not path.is_dir() and is_packed(path):
+        from nint.packing.unpack import load_packed
+
+        return load_packed(path)
+    return load_tensors(path)
 
 
 def _check_size(spec: FieldSpec, layout: Layout, tensors: dict[str, Tensor], name: str) -> None:
