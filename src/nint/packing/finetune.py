@@ -38,15 +38,17 @@ class FineTuning:
     """
 
     steps: int = 300
-    rate: float = 0.1
+    rate: float = 0.15
     batch: int = 8192
     seconds: float | None = None
     seed: int = 0
 
 
 @gradients_enabled()
-def finetuned(field: nn.Module, levels: Mapping[str, Levels], pool: Pool, settings: FineTuning, loss: str = "l2") -> dict[str, Levels]:
-    """Levels near those given, at the same step sizes, with a lower loss on the pool.
+def finetuned(
+    field: nn.Module, levels: Mapping[str, Levels], pool: Pool, settings: FineTuning, loss: str = "l2"
+) -> tuple[dict[str, Levels], int]:
+    """Levels near those given, at the same step sizes, with a lower loss on the pool; and the number of steps that were made.
 
     Args:
         field: The network; its parameters are overwritten.
@@ -64,7 +66,7 @@ def finetuned(field: nn.Module, levels: Mapping[str, Levels], pool: Pool, settin
     optimizer = OPTIMIZERS.parse("adam:beta2=0.99").build(list(units.values()), settings.rate)
     generator = torch.Generator().manual_seed(settings.seed)
     rows, point_loss, chunk, began = _observed(pool), make_loss(loss), chunk_size_for(device), time.perf_counter()
-    progress = 0.0
+    progress, done = 0.0, 0
     for step in range(settings.steps):
         if settings.seconds is not None:
             progress = max(progress, (time.perf_counter() - began) / settings.seconds)
@@ -82,15 +84,17 @@ def finetuned(field: nn.Module, levels: Mapping[str, Levels], pool: Pool, settin
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * (1 + math.cos(math.pi * share)) / 2
         optimizer.step()
+        done = step + 1
         with torch.no_grad():
             for name, unit in units.items():
                 unit.clamp_(-levels[name].top, levels[name].top)
     _write(named, units, sizes)
     field.zero_grad(set_to_none=True)
     trained = {name: unit.detach().round().cpu().to(torch.int32) for name, unit in units.items()}
-    return {
+    found = {
         name: Levels(level.shape, level.top, trained[name], level.steps) if name in trained else level for name, level in levels.items()
     }
+    return found, done
 
 
 def _observed(pool: Pool) -> Tensor | None:

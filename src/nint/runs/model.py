@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from nint.packing.container import is_packed
 from nint.packing.header import COORDINATES, FORMAT
 from nint.signals.base import Layout, Signal
 from nint.version import __version__
+
+if TYPE_CHECKING:
+    from nint.packing.finetune import FineTuning
 
 
 
@@ -133,6 +136,54 @@ class Fit:
         if half:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
         save_tensors(Path(path), state, self.header())
+
+    def pack(
+        self,
+        path: str | Path,
+        *,
+        bits: float = 6.0,
+        max_kilobytes: float | None = None,
+        signal: Any = None,
+        tuning: FineTuning | None = None,
+    ) -> Fit:
+        """Writes the model as a small `.nint` file: quantised, fine-tuned as it is stored, entropy-coded.
+
+        Args:
+            path: The file.
+            bits: Mean bits of a weight before entropy coding, fractions included.
+            max_kilobytes: Largest file, of 1000 bytes each; the number of bits is then chosen.
+            signal: What the model was fitted to (path, array, signal), for fine-tuning and to measure the result; None does neither.
+            tuning: Settings of the fine-tuning.
+
+        Returns:
+            The model that the file holds, measured; this one stays as it is.
+
+        Raises:
+            UsageError: for a signal that does not fit the model, a model that does not fit into the file, and missing packages.
+        """
+        from nint.packing.container import write_packed
+        from nint.packing.pack import checked_bytes, extent_of, pack
+        from nint.signals.open import open_signal
+
+        most = checked_bytes(bits, max_kilobytes)
+        source = str(signal) if isinstance(signal, (str, Path)) else ""
+        opened = None if signal is None else signal if isinstance(signal, Signal) else open_signal(signal)
+        if opened is not None:
+            self.layout.check_comparable(opened.layout)
+        packed = pack(
+            self.field,
+            self.header(),
+            extent_of(self.layout),
+            bits=bits,
+            max_bytes=most,
+            signal=opened,
+            predict=lambda field, rows: predict_rows(field, rows, self.device),
+            tuning=tuning,
+            source=source or str(self.record.get("source") or ""),
+        )
+        write_packed(Path(path), packed.data)
+        record = self.record | packed.told
+        return Fit(packed.field, self.spec, self.layout, packed.metrics, record)
 
     @classmethod
     def load(cls, path: str | Path, field: nn.Module | None = None, device: str | torch.device = "cpu") -> Fit:
