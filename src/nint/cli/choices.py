@@ -47,6 +47,7 @@ def job_of(options: FitOptions, budget: Budget) -> Job:
         device=options.device,
         score_precision=options.score_precision,
         compile=options.compile,
+        max_kilobytes=options.max_kilobytes,
         signal=signal_options(options),
     )
     return read_job(options.input, asked, budget)

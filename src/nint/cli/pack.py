@@ -114,7 +114,11 @@ def check_new_file(output: Path, ending: str, force: bool, inputs: Any) -> None:
 
 
 def _signal(options: PackOptions, fit: Fit) -> tuple[Signal | None, str]:
-    """What the model was fitted to, or None and a sentence that says why not."""
+    """What the model was fitted to, or None and a sentence that says why not.
+
+    Raises:
+        UsageError: for an input that cannot be read, and for options of an input that is not given.
+    """
     given = signal_options(options)
     if options.input is not None:
         from nint.signals.open import open_signal

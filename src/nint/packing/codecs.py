@@ -27,7 +27,7 @@ from nint.signals.image.signal import ImageSignal
 from nint.signals.image.super_resolution import SuperResolutionSignal
 from nint.signals.kinds import PREFIX
 
-MOST_SAMPLES = 2**22
+MOST_SAMPLES = 2**21
 """Beyond which coding a signal a dozen times takes too long."""
 
 _WEBP_EFFORT = 4
@@ -47,7 +47,7 @@ def sizes_of(signal: Signal, metrics: dict[str, float], source: str = "") -> dic
         "input": bytes of the file; "jpeg", "webp", "opus": of the smallest file that is at least as good, absent where none is; "flac",
         "nii.gz", "png": of lossless ones; "at": {metric: dB} of the comparison.
 
-    Cost: about eight times coding and decoding an image with each codec, less than a second for a megapixel; nothing beyond 2^22 samples.
+    Cost: about eight times coding and decoding an image with each codec, less than a second for a megapixel; nothing beyond 2^21 samples.
     """
     found: dict[str, Any] = {}
     if source and not source.startswith(PREFIX) and Path(source).is_file():
@@ -137,7 +137,8 @@ def _of_sound(signal: AudioSignal, quality: float | None) -> dict[str, Any]:
         import soundfile
     except ImportError:
         return {}
-    samples, rate, found = signal.samples, signal.layout.sample_rate_hz, {}
+    samples, rate = signal.samples, signal.layout.sample_rate_hz
+    found: dict[str, Any] = {}
     with contextlib.suppress(soundfile.LibsndfileError, ValueError, TypeError):
         file = io.BytesIO()
         soundfile.write(file, samples, rate, format="FLAC", subtype="PCM_16" if signal.layout.subtype in ("PCM_16", "PCM_U8") else "PCM_24")

@@ -1,7 +1,7 @@
-"""Training of weights that are whole numbers: each step rounds, takes the gradient there, and moves the unrounded weights (straight-through).
+"""Training of weights that are whole numbers: each step rounds, takes the gradient there, and moves the unrounded weights.
 
-Source: Bengio et al. 2013 (the straight-through estimator). Differs: Adam moves weights in units of their own step sizes, so that one rate fits
-all tensors at all numbers of bits.
+Source: Bengio et al. 2013 (the straight-through estimator). Differs: Adam moves weights in units of their own step sizes, so that one rate
+fits all tensors at all numbers of bits.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def decode_levels(shapes: Shapes, tables: list[list[int]], stream: bytes) -> dic
         steps = np.full(rows, middle, np.int64)
         if of_steps:
             steps += decoder.read(rows, Bell(*of_steps))
-        if steps.size and not (LEAST_INDEX <= steps.min() and steps.max() <= MOST_INDEX):
+        if steps.size and not (steps.min() >= LEAST_INDEX and steps.max() <= MOST_INDEX):
             raise ValueError(f"a step size of {name} is out of range")
         codes = decoder.read(rows * columns, Bell(top, width, tail)).reshape(rows, columns)
         found[name] = Levels(shape, top, torch.from_numpy(codes), torch.from_numpy(steps.astype(np.int32)))

@@ -36,6 +36,18 @@ def size_rows(record: dict[str, Any], own: int | None, layout: Any, name: str = 
     return rows
 
 
+def packed_rows(record: dict[str, Any], layout: Any) -> list[tuple[str, str]]:
+    """The packed model of a fit, where there is one, as (label, value)."""
+    packed = part(record, "packed")
+    size = number(packed, "bytes")
+    if size is None:
+        return []
+    quality = ", ".join(f"{metric_label(key)} {metric(key, number(packed, key))}" for key in ("psnr", "si_snr") if key in packed)
+    rows = size_rows(packed, int(size), layout, "packed model")
+    said = [(label, f"{value}, {quality}" if label.startswith("size of the packed") and quality else value) for label, value in rows]
+    return [(label, value) for label, value in said if "input file" not in label]
+
+
 def density(size: float, layout: Any) -> str:
     """Bytes, and bits a sample where the signal has a number of samples: "20,113 bytes, 0.409 bits a pixel"."""
     samples = getattr(layout, "samples", None)

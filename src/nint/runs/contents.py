@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
+PACKED = "model.nint"
 RECORD = "run.json"
 RECORDS = "runs.jsonl"
 REPORT = "report.html"
@@ -40,7 +41,10 @@ TABLE = "table.md"
 _DRAWN = ("curves-*.png", "reconstructions-*.png", "selection-*.png")
 
 FIT = Contents(
-    "fit", "a run of nint fit", (MODEL, CHECKPOINT, RECORD), (MODEL, CHECKPOINT, RECORD, REPORT, *PICTURES, SNAPSHOT_FILES, LOG_FILES)
+    "fit",
+    "a run of nint fit",
+    (MODEL, CHECKPOINT, RECORD),
+    (MODEL, PACKED, CHECKPOINT, RECORD, REPORT, *PICTURES, SNAPSHOT_FILES, LOG_FILES),
 )
 COMPARE = Contents(
     "compare",
@@ -68,7 +72,7 @@ BENCH = Contents(
 ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH)}
 
 
-def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True) -> tuple[str, ...]:
+def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True, packed: bool = False) -> tuple[str, ...]:
     """What a fit writes.
 
     Args:
@@ -76,8 +80,9 @@ def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True) -
         report: Whether there is a page about it.
         log: Whether there is a log for TensorBoard.
         snapshots: Whether selections and reconstructions are recorded.
+        packed: Whether the model is packed too.
     """
-    extras = ((SNAPSHOT_FILES, snapshots), (REPORT, report), (LOG_FILES, log))
+    extras = ((PACKED, packed), (SNAPSHOT_FILES, snapshots), (REPORT, report), (LOG_FILES, log))
     return (MODEL, CHECKPOINT, RECORD, *(PICTURES if pictures else ()), *(name for name, wanted in extras if wanted))
 
 

@@ -17,6 +17,7 @@ from nint.bandwidth.auto import said, with_choices, without_auto
 from nint.bandwidth.search import Choice
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
+from nint.packing.sizing import with_size
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
 from nint.runs.options import FitSettings
 from nint.samplers import SAMPLERS
@@ -136,7 +137,10 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None) -> Compl
     share = share_of(recipe, SAMPLERS.name_of(sampler), signal)
     sampler, sizing = sized(sampler, named, signal, share, bounded=asked.recipe != "paper")
     requested = {"omega_0": signal.defaults.omega_0, "first_bias": signal.defaults.first_bias, "weight_scale": recipe.weight_scale}
-    form, automatic = without_auto(recipe.field if asked.field is None else asked.field)
+    named_field = recipe.field if asked.field is None else asked.field
+    if asked.max_kilobytes is not None:
+        named_field = with_size(named_field, signal.layout, int(1000 * asked.max_kilobytes))
+    form, automatic = without_auto(named_field)
     field, applied = _with_defaults(form, {name: value for name, value in requested.items() if name not in automatic})
     choices: tuple[Choice, ...] = ()
     if automatic and isinstance(field, FieldSpec):
