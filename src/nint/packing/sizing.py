@@ -13,24 +13,23 @@ from nint.signals.base import Layout
 BITS = 6.0
 """Mean bits of a weight for which the network is laid out."""
 
+LAYERS = 5
+"""Hidden layers, as of the networks of the paper."""
+
 _CODED = 0.97  # of the bits, after entropy coding
 _OVERHEAD = 200  # bytes of header, models and checksum
 _PER_ROW = 0.75  # bytes of a step size
 _NARROWEST, _WIDEST = 4, 4096
 
 
-def layers_for(weights: float) -> int:
-    """Hidden layers of a network of about so many weights."""
-    return 4 if weights < 4000 else 6 if weights < 16_000 else 8
-
-
-def with_size(form: Any, layout: Layout, max_bytes: int) -> Any:
+def with_size(form: Any, layout: Layout, max_bytes: int, layers: int = LAYERS) -> Any:
     """A network in text form with the setting `size` that fills a file; one that names its size, and a ready one, stay as they are.
 
     Args:
         form: Text form, spec, class or module.
         layout: Of the signal.
         max_bytes: Bytes of the file.
+        layers: Hidden layers.
 
     Raises:
         UsageError: where not even a narrow network fits.
@@ -39,8 +38,6 @@ def with_size(form: Any, layout: Layout, max_bytes: int) -> Any:
         return form
     name, raw = split_text(form)
     spec = FIELDS.parse(name)
-    weights = 8 * max(max_bytes - _OVERHEAD, 0) / (BITS * _CODED)
-    layers = layers_for(weights)
     fitting = [width for width in range(_NARROWEST, _WIDEST + 1) if _bytes(spec, layout, layers, width) <= max_bytes]
     if not fitting:
         raise UsageError(f"No {name} network fits into {max_bytes:,} bytes; {_bytes(spec, layout, layers, _NARROWEST):,.0f} is the least.")
