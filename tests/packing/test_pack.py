@@ -77,7 +77,8 @@ def test_more_bits_are_larger_files_of_better_quality_and_eight_cost_next_to_not
         packed = fit.pack(path, bits=bits, tuning=ROUNDED)
         sizes.append(path.stat().st_size)
         quality.append(packed.evaluate(camera)["psnr"])
-    assert sizes == sorted(sizes) and quality == sorted(quality)
+    assert sizes == sorted(sizes) and quality[0] < quality[1] - 0.05
+    assert quality[1] < quality[2] + 0.05 and quality[2:] == pytest.approx([fit.metrics["psnr"]] * 2, abs=0.15)
     weights = sum(value.numel() for value in fit.state_dict().values())
     assert sizes[1] < weights * 6 / 8 + 500  # rate as of the file on disk, header included
     assert fit.metrics["psnr"] - quality[2] < 0.15

@@ -111,6 +111,11 @@ class Decoder:
         words = np.frombuffer(data, _WORD).astype(np.uint32)
         self._coder = _constriction().stream.queue.RangeDecoder(words)
 
+    @property
+    def done(self) -> bool:
+        """Whether all that was written may have been read; false proves that something is left."""
+        return bool(self._coder.maybe_exhausted())
+
     def read(self, count: int, bell: Bell) -> np.ndarray:
         """The next `count` integers, int32."""
         if not bell.top or not count:

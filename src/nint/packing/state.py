@@ -64,6 +64,8 @@ def decode_levels(shapes: Shapes, tables: list[list[int]], stream: bytes) -> dic
             raise ValueError(f"a step size of {name} is out of range")
         codes = decoder.read(rows * columns, Bell(top, width, tail)).reshape(rows, columns)
         found[name] = Levels(shape, top, torch.from_numpy(codes), torch.from_numpy(steps.astype(np.int32)))
+    if not decoder.done:
+        raise ValueError("it holds more weights than its network has")
     return found
 
 
