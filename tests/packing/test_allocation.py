@@ -35,7 +35,7 @@ def test_a_bit_is_worth_the_same_everywhere():
     bits = allocated(errors, counts, 6.0)
     assert sum(counts[name] * bits[name] for name in bits) / sum(counts.values()) == pytest.approx(6.0, abs=1e-6)
     gains = [errors[name] * 4.0 ** -bits[name] / counts[name] for name in bits]
-    assert gains == pytest.approx([gains[0]] * 3, abs=0)
+    assert gains == pytest.approx([gains[0]] * 3, rel=1e-9, abs=0)
 
 
 def test_bits_stay_within_their_range():
