@@ -161,7 +161,10 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         points = []
         for rate in rates:
             at = [row for row in images if row["rate"] == rate]
-            bits = [8 * (row if name == "packed" else row[name] or {}).get("bytes", math.nan) * row["bits_a_sample"] / (8 * row["bytes"]) for row in at]
+            bits = [
+                8 * (row if name == "packed" else row[name] or {}).get("bytes", math.nan) * row["bits_a_sample"] / (8 * row["bytes"])
+                for row in at
+            ]
             quality = mean(at, name, "psnr")
             if quality is not None:
                 points.append((float(np.mean(bits)), quality))

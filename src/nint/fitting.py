@@ -215,11 +215,16 @@ def run_job(
             result.record |= result.metrics
         if folder is not None:
             result.record["sizes"] = sizes_of(job.signal, result.metrics, job.source)
+            _write(result, folder, half)
             if job.max_kilobytes is not None and reason != "interrupted":
                 result.record["packed"] = _packed(job, result, folder / PACKED, packing_s)
-            result.save(folder / MODEL, half=half)
-            write_json(folder / RECORD, result.record)
+                _write(result, folder, half)  # again, with what the record now says
     return result
+
+
+def _write(result: Fit, folder: OutputFolder, half: bool) -> None:
+    result.save(folder / MODEL, half=half)
+    write_json(folder / RECORD, result.record)
 
 
 def _packed(job: Job, result: Fit, path: Path, seconds: float | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ for large S uniform. Two numbers tell it; a table of counts would take some hund
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def encode(parts: Iterable[tuple[np.ndarray, Bell]]) -> bytes:
     Raises:
         UsageError: where the range coder is not installed.
     """
-    stream = _constriction().stream
+    stream = constriction().stream
     coder = stream.queue.RangeEncoder()
     for values, bell in parts:
         if bell.top:
@@ -109,7 +110,7 @@ class Decoder:
         if len(data) % _WORD.itemsize:
             raise ValueError("its weights are cut off")
         words = np.frombuffer(data, _WORD).astype(np.uint32)
-        self._coder = _constriction().stream.queue.RangeDecoder(words)
+        self._coder = constriction().stream.queue.RangeDecoder(words)
 
     @property
     def done(self) -> bool:
@@ -126,7 +127,7 @@ class Decoder:
 
 def _categorical(bell: Bell) -> Any:
     probabilities = (bell.counts() / 2**_TOTAL_BITS).astype(np.float32)
-    return _constriction().stream.model.Categorical(probabilities, perfect=False)
+    return constriction().stream.model.Categorical(probabilities, perfect=False)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -147,9 +148,13 @@ def _power(fraction: int, exponent: int) -> int:
     return fraction
 
 
-def _constriction() -> Any:
+def constriction() -> Any:
+    """The range coder.
+
+    Raises:
+        UsageError: where it is not installed.
+    """
     try:
-        import constriction
+        return importlib.import_module("constriction")
     except ImportError:
         raise UsageError("Packed models need the range coder constriction; pip install 'nint[pack]'.") from None
-    return constriction

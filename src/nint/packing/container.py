@@ -80,6 +80,18 @@ def write_packed(path: Path, data: bytes) -> None:
     write_atomically(path, lambda target: _write(target, data))
 
 
+def check_packages() -> None:
+    """Refuses to start what could not be packed in the end.
+
+    Raises:
+        UsageError: where a package is not installed.
+    """
+    from nint.packing.coder import constriction
+
+    _msgpack()
+    constriction()
+
+
 def _write(target: Path, data: bytes) -> None:
     target.write_bytes(data)
 

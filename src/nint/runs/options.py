@@ -16,6 +16,7 @@ from nint.bandwidth.auto import without_auto
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.precision import check_precision
+from nint.packing.container import check_packages
 from nint.runs.batches import with_batch
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
@@ -150,6 +151,8 @@ class FitSettings:
         check_precision(self.score_precision)
         if self.max_kilobytes is not None and not (math.isfinite(self.max_kilobytes) and self.max_kilobytes > 0):
             raise UsageError(f"max_kilobytes={self.max_kilobytes} must be a finite number above 0.")
+        if self.max_kilobytes is not None:
+            check_packages()
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
