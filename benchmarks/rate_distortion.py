@@ -122,10 +122,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     if images:
         names = sorted({row["input"] for row in images})
         said += [
-            f"Means over {len(names)} images ({', '.join(names)}); PSNR in dB of the 8-bit pixels; sizes are those of files, headers included.",
+            f"Means over {len(names)} images ({', '.join(names)}); PSNR in dB of the 8-bit pixels; sizes of whole files.",
             "COIN: " + COIN["source"] + "; at other rates interpolated, linear in the logarithm of the rate.",
             "",
-            "| rate asked, bpp | ours, bpp | ours | ours before packing | JPEG, bpp | JPEG | WebP, bpp | WebP | COIN at our rate | wall s, most |",
+            "| bpp asked | ours, bpp | ours | before packing | JPEG, bpp | JPEG | WebP, bpp | WebP | COIN at our bpp | most wall s |",
             "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
         ]
         for rate in sorted({row["rate"] for row in images}):
@@ -161,10 +161,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         points = []
         for rate in rates:
             at = [row for row in images if row["rate"] == rate]
-            bits = [
-                8 * (row if name == "packed" else row[name] or {}).get("bytes", math.nan) * row["bits_a_sample"] / (8 * row["bytes"])
-                for row in at
-            ]
+            sizes = [(row if name == "packed" else row[name] or {}).get("bytes", math.nan) for row in at]
+            bits = [row["bits_a_sample"] * size / row["bytes"] for row, size in zip(at, sizes, strict=True)]
             quality = mean(at, name, "psnr")
             if quality is not None:
                 points.append((float(np.mean(bits)), quality))

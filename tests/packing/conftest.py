@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
-for _package in ("constriction", "msgpack"):
-    pytest.importorskip(_package, reason="packing needs it, from the extra nint[pack]")
-
 import nint
+
+collect_ignore_glob = [] if all(map(importlib.util.find_spec, ("constriction", "msgpack"))) else ["test_*.py"]
+"""Packing needs both, from the extra nint[pack]."""
 
 
 @pytest.fixture(scope="session")

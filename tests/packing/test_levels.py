@@ -30,7 +30,8 @@ def test_a_quantised_tensor_is_within_half_a_step_and_uses_the_range():
 
 def test_the_weights_are_single_products_in_float32():
     levels = quantise(torch.randn(3, 50, generator=torch.Generator().manual_seed(1)), 127)
-    slow = np.array([[np.float32(code) * np.float32(size) for code in row] for row, size in zip(levels.codes, step_sizes(levels.steps))])
+    rows = zip(levels.codes, step_sizes(levels.steps), strict=True)
+    slow = np.array([[np.float32(code) * np.float32(size) for code in row] for row, size in rows])
     assert np.array_equal(levels.tensor().numpy(), slow)
 
 

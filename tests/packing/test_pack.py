@@ -108,7 +108,7 @@ def test_what_cannot_be_is_said(fit: Fit, camera, tmp_path: Path):
     path = tmp_path / "a.nint"
     with pytest.raises(UsageError, match="does not fit into 500 bytes"):
         fit.pack(path, max_kilobytes=0.5)
-    with pytest.raises(UsageError, match="bits=1 is out of range; it must be from 2.5 to 12"):
+    with pytest.raises(UsageError, match=r"bits=1 is out of range; it must be from 2\.5 to 12"):
         fit.pack(path, bits=1)
     with pytest.raises(UsageError, match="max_kilobytes=nan must be"):
         fit.pack(path, max_kilobytes=float("nan"))
