@@ -21,9 +21,11 @@ from nint.monitors.checkpoint import Checkpoint
 from nint.monitors.evaluate import Evaluate
 from nint.monitors.paced import PacedEvaluation
 from nint.monitors.snapshots import Snapshots
+from nint.packing.codecs import sizes_of
+from nint.packing.finetune import FineTuning
 from nint.runs.build import build_run
 from nint.runs.checkpoint import restore, threads_of
-from nint.runs.contents import CHECKPOINT, FIT, MODEL, RECORD, SNAPSHOT_FILES, SNAPSHOTS, of_fit
+from nint.runs.contents import CHECKPOINT, FIT, MODEL, PACKED, RECORD, SNAPSHOT_FILES, SNAPSHOTS, of_fit
 from nint.runs.folder import OutputFolder
 from nint.runs.job import Job, read_job
 from nint.runs.model import Fit, round_to_half
@@ -39,6 +41,9 @@ _OWN = ("recipe", "budget", "out", "resume", "force", "init", "eval_every", "sna
 """Arguments of `fit` itself, one of which a misspelt setting may have meant."""
 SNAPSHOT_SHARE = 0.05
 """Most of the time of a run that its snapshots take."""
+
+_MOST_TUNING = 2000
+"""Fine-tuning steps of a packed model where a budget of seconds leaves time for more."""
 
 _START_SHARE = 0.2
 """Most of a budget of seconds that a slow start takes from training."""
@@ -76,8 +81,8 @@ def fit(
         half: Store the model in half precision; its metrics are then those of the rounded weights.
         monitors: Further monitors.
         **settings: Those of `nint.runs.options.FitSettings`: field, sampler, batch_share, batch_size, optimizer, lr, lr_schedule,
-            warm_up, loss, total_steps, seed, device, chunk_size, score_precision, compile, and the options of the signal's kind (images:
-            max_side).
+            warm_up, loss, total_steps, seed, device, chunk_size, score_precision, compile, max_kilobytes, and the options of the signal's
+            kind (images: max_side).
 
     Returns:
         The fitted signal; its `record` tells what was done.
@@ -143,6 +148,7 @@ def run_job(
     monitors: Sequence[Monitor] = (),
     threads: Threads | None = None,
     already_s: float = 0.0,
+    packing_s: float | None = None,
     interrupted: Callable[[], bool] = lambda: False,
     restarting: Callable[[dict[str, Any]], None] = lambda restart: None,
 ) -> Fit:
@@ -161,6 +167,7 @@ def run_job(
         monitors: As for `fit`.
         threads: CPU threads; read from the checkpoint of a resumed run, else measured, where None.
         already_s: Seconds of the budget that have passed before.
+        packing_s: Seconds of fine-tuning where the job packs its model; None goes by steps.
         interrupted: Asked after each step; true stops the run.
         restarting: Called with each try that has diverged, before the next one starts.
 
@@ -207,9 +214,25 @@ def run_job(
             result.metrics = job.signal.evaluate(result.predict)
             result.record |= result.metrics
         if folder is not None:
-            result.save(folder / MODEL, half=half)
-            write_json(folder / RECORD, result.record)
+            result.record["sizes"] = sizes_of(job.signal, result.metrics, job.source)
+            _write(result, folder, half)
+            if job.max_kilobytes is not None and reason != "interrupted":
+                result.record["packed"] = _packed(job, result, folder / PACKED, packing_s)
+                _write(result, folder, half)  # again, with what the record now says
     return result
+
+
+def _write(result: Fit, folder: OutputFolder, half: bool) -> None:
+    result.save(folder / MODEL, half=half)
+    write_json(folder / RECORD, result.record)
+
+
+def _packed(job: Job, result: Fit, path: Path, seconds: float | None) -> dict[str, Any]:
+    """Writes the packed model beside the other; what the record says of it."""
+    tuning = FineTuning() if seconds is None else FineTuning(steps=_MOST_TUNING, seconds=seconds)
+    packed = result.pack(path, max_kilobytes=job.max_kilobytes, signal=job.signal, tuning=tuning)
+    told: dict[str, Any] = packed.record["packing"]
+    return {"bytes": path.stat().st_size, "sizes": packed.record["sizes"], **told, **packed.metrics}
 
 
 def _opened(
@@ -218,7 +241,7 @@ def _opened(
     """The output folder, open until the stack unwinds where it was not open before."""
     if isinstance(out, OutputFolder):
         return out
-    names = of_fit(pictures=False, report=False, log=False, snapshots=snapshots)
+    names = of_fit(pictures=False, report=False, log=False, snapshots=snapshots, packed=job.max_kilobytes is not None)
     return stack.enter_context(OutputFolder(out, FIT, names, (job.source, init)))
 
 

@@ -168,6 +168,8 @@ def _model_case(place: Place) -> Case:
         "eval": (["eval", file, sample.name], ()),
         "init": (["fit", sample.name, *TINY, "--no-pictures", "--init", file, "--out", "out", *extras(kind)], ("out",)),
         "report": (["report", "run"], ("run",)),
+        "pack": (["pack", file, "small.nint", "--steps", "1"], ("small.nint",)),
+        "export": (["export", file, "net.json"], ("net.json", "net.bin", "net.html")),
     }
     name = rng.choice(list(choices))
     words, writable = choices[name]
@@ -190,6 +192,10 @@ def _option_case(place: Place) -> Case:
     if command == "eval":
         place.copy(f"run-{kind}", "run")
         return Case("options", label, ["eval", "run", sample.name, flag, *values])
+    if command == "pack":
+        place.copy(f"run-{kind}", "run")
+        short = [word for key in ("steps", "seconds") if key != option for word in (f"--{key}", "1")]
+        return Case("options", label, ["pack", "run", "small.nint", *short, flag, *values], ("small.nint",))
     if command == "bench":
         return Case("options", label, ["bench", "table1", "--scale", "smoke", "--list", flag, *values], ("nint-bench",))
     if command == "decode-all":

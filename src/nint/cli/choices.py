@@ -61,6 +61,7 @@ def settings_of(options: FitOptions) -> FitSettings:
         device=options.device,
         score_precision=options.score_precision,
         compile=options.compile,
+        max_kilobytes=options.max_kilobytes,
         signal=signal_options(options),
     )
 

@@ -14,7 +14,7 @@ from nint.cli.options import FitOptions
 from nint.cli.parsing import command_line
 from nint.cli.records import STDOUT, check_target, write_record
 from nint.errors import UsageError
-from nint.runs.contents import CHECKPOINT, FIT, MODEL, PICTURES, RECORD, SNAPSHOTS, TENSORBOARD, of_fit
+from nint.runs.contents import CHECKPOINT, FIT, MODEL, PACKED, PICTURES, RECORD, SNAPSHOTS, TENSORBOARD, of_fit
 
 if TYPE_CHECKING:
     from nint.cli.show import Show
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from nint.training.engine import Monitor
 
 _ABORTED = 130
+_PACKING, _TUNING = 0.25, 0.17
+"""Parts of a budget of seconds that packing takes, with measuring and files, and of it fine-tuning."""
 
 
 def run(options: FitOptions) -> int:
@@ -44,7 +46,8 @@ def run(options: FitOptions) -> int:
     from nint.runs.folder import OutputFolder
     from nint.training.budgets import Budget
 
-    budget = Budget(steps=options.steps, seconds=options.seconds, psnr=options.psnr)
+    training, packing = _shared(options)
+    budget = Budget(steps=options.steps, seconds=training, psnr=options.psnr)
     job, folder = job_of(options, budget), folder_of(options)
     init = None if options.init is None else model_path(options.init)
     inputs = (options.input, init)
@@ -62,7 +65,13 @@ def run(options: FitOptions) -> int:
     # With --json -, standard output holds the record and nothing else.
     show = Show(sys.stderr if options.json == STDOUT else None, options.quiet)
     logs = _logs(folder, options)
-    names = of_fit(pictures=not options.no_pictures, report=options.html, log=options.tensorboard, live=options.live)
+    names = of_fit(
+        pictures=not options.no_pictures,
+        report=options.html,
+        log=options.tensorboard,
+        live=options.live,
+        packed=options.max_kilobytes is not None,
+    )
     with OutputFolder(folder, FIT, names, inputs) as out, _page(options, folder, show):
         threads = _prepare(options, job, budget, out, init, show)
         with Interrupts() as interrupts, ProgressBar(quiet=options.quiet) as bar:
@@ -79,6 +88,7 @@ def run(options: FitOptions) -> int:
                     monitors=[bar, *logs],
                     threads=threads,
                     already_s=elapsed_s(),
+                    packing_s=packing,
                     interrupted=interrupts,
                     restarting=lambda restart: report_restart(restart, options.quiet),
                 )
@@ -100,6 +110,13 @@ def run(options: FitOptions) -> int:
         print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {resume_hint(options)}", file=sys.stderr)
         return interrupts.exit_code
     return 0
+
+
+def _shared(options: FitOptions) -> tuple[float | None, float | None]:
+    """Seconds of training and of fine-tuning; where the model is packed too, all of it together takes about the seconds of the budget."""
+    if options.max_kilobytes is None or options.seconds is None:
+        return options.seconds, None
+    return (1 - _PACKING) * options.seconds, _TUNING * options.seconds
 
 
 def report_restart(restart: dict[str, Any], quiet: bool) -> None:
@@ -166,11 +183,12 @@ def _draw_pictures(folder: Path, job: Job, fit: Fit) -> None:
 
 
 def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
+    from nint.report.sizes import packed_rows, size_rows
     from nint.report.words import duration, memory, metric, metric_label
 
     record = fit.record
     training, selection = record["training_seconds"], record["selection_seconds"]
-    written = (MODEL, CHECKPOINT, RECORD, SNAPSHOTS, TENSORBOARD, *PICTURES)
+    written = (MODEL, PACKED, CHECKPOINT, RECORD, SNAPSHOTS, TENSORBOARD, *PICTURES)
     files = [name for name in written if (folder / name).exists()]
     layout = job.signal.layout
     twice = ("-x2", "--scale", "2") if layout.kind == "image" else ("",)
@@ -183,6 +201,8 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             ("wall time", f"{duration(record['wall_seconds'])} with evaluation and files, on {_threads_text(record['threads'])}"),
             ("work", f"{record['forward_equivalents']:,.1f} forward equivalents (one is a forward over all points; a backward counts 2)"),
             *(("peak memory", memory(peak)) for peak in [record["peak_memory_bytes"]] if peak is not None),
+            *size_rows(record, (folder / MODEL).stat().st_size if (folder / MODEL).exists() else None, layout),
+            *packed_rows(record, layout),
             ("files", f"in {folder}: {', '.join(files)}"),
             ("next", _command("decode", folder, f"{folder.resolve().name}{twice[0]}{layout.suffixes[0]}", *twice[1:])),
             ("", _command("inspect", folder)),

@@ -38,9 +38,10 @@ def run(options: InspectOptions) -> int:
     path = model_path(options.model)
 
     from nint.cli.show import Show
-    from nint.files import load_tensors, reason_of
+    from nint.files import reason_of
+    from nint.runs.model import read_model
 
-    tensors, header = load_tensors(path)
+    tensors, header = read_model(path)
     try:
         rows = _rows(path, tensors, header)
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
@@ -51,6 +52,7 @@ def run(options: InspectOptions) -> int:
 
 def _rows(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> list[tuple[str, str]]:
     from nint.monitors.evaluate import NOT_METRICS
+    from nint.report.sizes import size_rows
     from nint.report.words import memory, metric, metric_label
     from nint.signals.open import layout_from_json
 
@@ -73,9 +75,17 @@ def _rows(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> list[t
         *((metric_label(name), metric(name, value)) for name, value in metrics.items()),
         *((f"setting {key}", str(value)) for key, value in settings.items() if value is not None),
         *_density(layout, weights, size, resume is not None),
+        *size_rows(record, None if resume is not None else size, layout),
+        *(("packing", _packing(record["packing"])) for _ in [0] if record.get("packing")),
         ("format", f"version {header['format']}"),
         ("written by", ", ".join(f"{name} {version}" for name, version in _versions(header, record).items())),
     ]
+
+
+def _packing(told: dict[str, Any]) -> str:
+    steps = told["steps"]
+    how = f"fine-tuned for {steps:,} steps" if steps else "rounded without fine-tuning"
+    return f"{told['bits']:g} bits a weight on average before entropy coding, {how}"
 
 
 def _range_text(header: dict[str, Any]) -> str:

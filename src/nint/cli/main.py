@@ -23,6 +23,8 @@ COMMANDS = {
     "tune": ("nint.cli.tune:TuneOptions", "which bandwidth the kernel chooses for a signal, before any training"),
     "decode": ("nint.cli.decode:DecodeOptions", "write a fitted signal at any size"),
     "decode-all": ("nint.cli.decode_all:DecodeAllOptions", "write every signal of a dataset of fields"),
+    "pack": ("nint.cli.pack:PackOptions", "a model as a small file: quantised, fine-tuned, entropy-coded"),
+    "export": ("nint.cli.export:ExportOptions", "a network for other programs: ONNX, torch.export, or JSON with a page for the browser"),
     "eval": ("nint.cli.evaluate:EvalOptions", "measure a model against a file"),
     "compare": ("nint.cli.compare:CompareOptions", "samplers and fields side by side on one input"),
     "bench": ("nint.cli.bench:BenchOptions", "the paper's tables and figures, ours beside the published numbers"),

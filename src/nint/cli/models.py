@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nint.errors import UsageError
 
-_IN_FOLDER = ("model.safetensors", "checkpoint.safetensors")
+_IN_FOLDER = ("model.safetensors", "checkpoint.safetensors", "model.nint")
 
 
 def model_path(given: str) -> Path:
@@ -19,7 +19,7 @@ def model_path(given: str) -> Path:
     if path.is_dir():
         found = next((path / name for name in _IN_FOLDER if (path / name).is_file()), None)
         if found is None:
-            raise UsageError(f"{path} is a folder without a model; give a .safetensors file or the folder of a run.")
+            raise UsageError(f"{path} is a folder without a model; give a .safetensors or .nint file or the folder of a run.")
         return found
     if not path.exists():
         raise UsageError(f"There is no model {path}.")

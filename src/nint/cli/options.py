@@ -82,6 +82,7 @@ class FitOptions(SignalOptions):
         init: model to take the initial weights from
         eval_every: steps between full evaluations; about fifty over the run, estimates where full ones take long, if left out
         half: store the model in half precision
+        max_kilobytes: also write OUT/model.nint of at most so many units of 1000 bytes, and choose the network for it (nint pack)
         json: also write the record to this file (- is standard output)
         tensorboard: also log to OUT/tensorboard for TensorBoard (needs nint[tensorboard])
         no_pictures: write no pictures of the result
@@ -118,6 +119,7 @@ class FitOptions(SignalOptions):
     init: Annotated[str | None, *text("MODEL")] = None
     eval_every: Annotated[int | None, *whole("N", 1, MAX_STEPS)] = None
     half: Annotated[bool, *flag()] = False
+    max_kilobytes: Annotated[float | None, *number("KB", POSITIVE)] = None
     json: Annotated[str | None, *text("FILE")] = None
     tensorboard: Annotated[bool, *flag()] = False
     no_pictures: Annotated[bool, *flag()] = False

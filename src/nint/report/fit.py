@@ -13,6 +13,7 @@ from nint.report.curves import AXES, Course, clean_rows, group, metrics_of, thin
 from nint.report.frames import step_frames
 from nint.report.original import find_original
 from nint.report.result import PANEL, Found, result
+from nint.report.sizes import packed_rows, size_rows
 from nint.report.stills import original_values, viewer_for
 from nint.report.waves import wave_frames
 from nint.runs.model import Fit
@@ -56,7 +57,7 @@ def fit_page(folder: Path, original: str | Signal | None = None) -> Page:
     ]
     page = Page(str(settings.get("input") or folder.resolve().name), "; ".join(filter(None, words)), facts.tiles(record))
     page.verdict = verdict.of_fit(record)
-    page.sections = [result(found, missing), *_steps(found), *_curve(found), _about(record)]
+    page.sections = [result(found, missing), *_steps(found), *_curve(found), *_size(folder, found), _about(record)]
     return page
 
 
@@ -124,6 +125,13 @@ def _curve(found: Found) -> list[Section]:
     cells = [[f"{row[name]:,.6g}" if name in row else "" for name in names] for row in thinned(rows, _TABLE_ROWS)]
     columns = [name.replace("_", " ") for name in names]
     return [Section("Curves", [Curves([plotted]), Table("The curve as a table", columns, cells, folded=True)])]
+
+
+def _size(folder: Path, found: Found) -> list[Section]:
+    model = folder / MODEL
+    rows = size_rows(found.record, model.stat().st_size if model.exists() else None, found.layout)
+    rows += packed_rows(found.record, found.layout)
+    return [Section("Size", [Facts("Model and other forms of the signal", rows)])] if rows else []
 
 
 def _about(record: dict[str, Any]) -> Section:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 MODEL = "model.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
+PACKED = "model.nint"
 RECORD = "run.json"
 RECORDS = "runs.jsonl"
 REPORT = "report.html"
@@ -47,7 +48,7 @@ FIT = Contents(
     "fit",
     "a run of nint fit",
     (MODEL, CHECKPOINT, RECORD),
-    (MODEL, CHECKPOINT, RECORD, REPORT, *PICTURES, SNAPSHOT_FILES, LOG_FILES, LIVE_STATE, LIVE_PICTURE),
+    (MODEL, PACKED, CHECKPOINT, RECORD, REPORT, *PICTURES, SNAPSHOT_FILES, LOG_FILES, LIVE_STATE, LIVE_PICTURE),
 )
 COMPARE = Contents(
     "compare",
@@ -81,7 +82,7 @@ FIT_ALL = Contents("fit-all", "a dataset of fields", (DATASET, INDEX, SHARDS), (
 ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH, FIT_ALL)}
 
 
-def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True, live: bool = False) -> tuple[str, ...]:
+def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True, live: bool = False, packed: bool = False) -> tuple[str, ...]:
     """What a fit writes.
 
     Args:
@@ -90,8 +91,9 @@ def of_fit(*, pictures: bool, report: bool, log: bool, snapshots: bool = True, l
         log: Whether there is a log for TensorBoard.
         snapshots: Whether selections and reconstructions are recorded.
         live: Whether its state is written for a page while it trains.
+        packed: Whether the model is packed too.
     """
-    extras = ((SNAPSHOT_FILES, snapshots), (LIVE_STATE, live), (LIVE_PICTURE, live), (REPORT, report), (LOG_FILES, log))
+    extras = ((PACKED, packed), (SNAPSHOT_FILES, snapshots), (LIVE_STATE, live), (LIVE_PICTURE, live), (REPORT, report), (LOG_FILES, log))
     return (MODEL, CHECKPOINT, RECORD, *(PICTURES if pictures else ()), *(name for name, wanted in extras if wanted))
 
 

@@ -52,6 +52,7 @@ class Job:
         chosen: What the recipe chose, by name, where the user has named nothing.
         score_precision: Of forwards that only score points: "float32" or "bf16" (`nint.machine.precision`).
         compile: Whether to compile the network (`nint.machine.compiled`).
+        max_kilobytes: Size of the packed model in 1000 bytes; None packs none.
         source: Where the signal came from, to find it again: an absolute path or "sample:NAME"; "" for what is no file.
     """
 
@@ -74,6 +75,7 @@ class Job:
     chosen: dict[str, Any] = dataclasses.field(default_factory=dict)
     score_precision: str = "float32"
     compile: bool = False
+    max_kilobytes: float | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -189,6 +191,7 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None) -> J
         chosen=chosen.chosen,
         score_precision=asked.score_precision,
         compile=asked.compile,
+        max_kilobytes=asked.max_kilobytes,
         source=whereabouts(source),
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,13 @@ from nint.files import load_tensors, reason_of, save_tensors
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
 from nint.ntk.products import chunk_size_for, forward_rows, row_chunks
+from nint.packing.container import is_packed
+from nint.packing.header import COORDINATES, FORMAT
 from nint.signals.base import Layout, Signal
 from nint.version import __version__
 
-FORMAT = 1
-COORDINATES = "one column an axis, slowest axis first; inclusive linspace between the layout's limits ([-1, 1] for images)"
+if TYPE_CHECKING:
+    from nint.packing.finetune import FineTuning
 
 
 class Fit:
@@ -134,19 +137,120 @@ class Fit:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
         save_tensors(Path(path), state, self.header())
 
-    @classmethod
-    def load(cls, path: str | Path, field: nn.Module | None = None, device: str | torch.device = "cpu") -> Fit:
-        """Reads a model (or the model inside a checkpoint). No pickle is involved.
+    def pack(
+        self,
+        path: str | Path,
+        *,
+        bits: float = 6.0,
+        max_kilobytes: float | None = None,
+        signal: Any = None,
+        tuning: FineTuning | None = None,
+    ) -> Fit:
+        """Writes the model as a small `.nint` file: quantised, fine-tuned as it is stored, entropy-coded.
 
         Args:
-            path: A file that `save` or a run wrote.
+            path: The file.
+            bits: Mean bits of a weight before entropy coding, fractions included.
+            max_kilobytes: Largest file, of 1000 bytes each; the number of bits is then chosen.
+            signal: What the model was fitted to (path, array, signal), for fine-tuning and to measure the result; None does neither.
+            tuning: Settings of the fine-tuning.
+
+        Returns:
+            The model that the file holds, measured; this one stays as it is.
+
+        Raises:
+            UsageError: for a signal that does not fit the model, a model that does not fit into the file, and missing packages.
+        """
+        from nint.packing.container import write_packed
+        from nint.packing.pack import checked_bytes, extent_of, pack
+        from nint.signals.open import open_signal
+
+        most = checked_bytes(bits, max_kilobytes)
+        source = str(signal) if isinstance(signal, (str, Path)) else ""
+        opened = None if signal is None else signal if isinstance(signal, Signal) else open_signal(signal)
+        if opened is not None:
+            self.layout.check_comparable(opened.layout)
+        packed = pack(
+            self.field,
+            self.header(),
+            extent_of(self.layout),
+            bits=bits,
+            max_bytes=most,
+            signal=opened,
+            predict=lambda field, rows: predict_rows(field, rows, self.device),
+            tuning=tuning,
+            source=source or str(self.record.get("source") or ""),
+        )
+        write_packed(Path(path), packed.data)
+        record = self.record | packed.told
+        return Fit(packed.field, self.spec, self.layout, packed.metrics, record)
+
+    def export(self, path: str | Path) -> float | None:
+        """Writes the network for other programs: .onnx, .pt2 (`torch.export`), or .json with .bin and a page that decodes it.
+
+        Args:
+            path: The file; its ending chooses the form.
+
+        Returns:
+            The largest difference of its outputs to ours on 4,096 points; None where onnxruntime, which .onnx is run with, is missing.
+
+        Raises:
+            UsageError: for another ending, a network that has no such form, and missing packages.
+        """
+        from nint.export.write import export, sample_points
+        from nint.packing.pack import extent_of
+
+        return export(copy.deepcopy(self.field), self.header(), sample_points(extent_of(self.layout)), Path(path))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes config.json, model.safetensors and README.md, the layout of the Hugging Face Hub, into a folder; nothing is uploaded.
+
+        Raises:
+            UsageError: where it cannot be written, or holds a README.md or config.json of something else.
+        """
+        from nint.export.hub import CARD, CONFIG, WEIGHTS, card, config_of, read_config
+        from nint.files import write_json, write_text
+
+        folder = Path(folder)
+        if any((folder / name).exists() for name in (CARD, CONFIG, WEIGHTS)):
+            read_config(folder)  # refuses what is not ours
+        count = sum(value.numel() for value in self.state_dict().values())
+        self.save(folder / WEIGHTS)
+        write_json(folder / CONFIG, config_of(self.header()))
+        write_text(folder / CARD, card(self.header(), self.layout.describe(), count))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, field: nn.Module | None = None, device: str | torch.device = "cpu") -> Fit:
+        """Reads a folder that `save_pretrained` wrote; nothing is downloaded.
+
+        Args:
+            folder: The folder.
+            field: As for `load`.
+            device: Where to put it.
+
+        Raises:
+            UsageError: for a folder that is not one, or whose files are damaged.
+        """
+        from nint.export.hub import WEIGHTS, read_config
+
+        header = read_config(Path(folder))
+        path = Path(folder) / WEIGHTS
+        tensors, _ = load_tensors(path)
+        return cls.from_parts(tensors, header, str(path), field).to(device)
+
+    @classmethod
+    def load(cls, path: str | Path, field: nn.Module | None = None, device: str | torch.device = "cpu") -> Fit:
+        """Reads a model (packed or not, or the model inside a checkpoint). No pickle is involved.
+
+        Args:
+            path: A file that `save`, `nint pack` or a run wrote.
             field: The module to fill, for a model whose network is not one of ours.
             device: Where to put it.
 
         Raises:
             UsageError: for a corrupt or foreign file, or one that needs `field`.
         """
-        tensors, header = load_tensors(Path(path))
+        tensors, header = read_model(Path(path))
         return cls.from_parts(tensors, header, str(path), field).to(device)
 
     @classmethod
@@ -189,6 +293,19 @@ class Fit:
         """Moves the field; returns itself."""
         self.field.to(device)
         return self
+
+
+def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a model file, packed (`.nint`) or not (`.safetensors`).
+
+    Raises:
+        UsageError: for a file that is missing, damaged or not nint's.
+    """
+    if not path.is_dir() and is_packed(path):
+        from nint.packing.unpack import load_packed
+
+        return load_packed(path)
+    return load_tensors(path)
 
 
 def _check_size(spec: FieldSpec, layout: Layout, tensors: dict[str, Tensor], name: str) -> None:

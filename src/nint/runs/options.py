@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -15,6 +16,7 @@ from nint.bandwidth.auto import without_auto
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.precision import check_precision
+from nint.packing.container import check_packages
 from nint.runs.batches import with_batch
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
@@ -61,6 +63,7 @@ class FitKeywords(SignalKeywords, total=False):
     chunk_size: int | None
     score_precision: str
     compile: bool
+    max_kilobytes: float | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class FitSettings:
         chunk_size: Points at a time; None chooses for the device.
         score_precision: Of forwards that only score points: "float32", or "bf16" for their large products.
         compile: Compile the network with `torch.compile`, excluded from the timing; needs a C++ compiler (on CUDA: triton).
+        max_kilobytes: Size of the packed model in 1000 bytes, for which the network is chosen where no size is named.
         signal: `kind`, `hold_out` and the options of the kind's loader (`SignalKeywords`).
     """
 
@@ -103,6 +107,7 @@ class FitSettings:
     chunk_size: int | None = None
     score_precision: str = "float32"
     compile: bool = False
+    max_kilobytes: float | None = None
     signal: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
@@ -144,6 +149,10 @@ class FitSettings:
         if self.sampler is not None:
             with_batch(SAMPLERS.parse(self.sampler), self.batch_share, self.batch_size)
         check_precision(self.score_precision)
+        if self.max_kilobytes is not None and not (math.isfinite(self.max_kilobytes) and self.max_kilobytes > 0):
+            raise UsageError(f"max_kilobytes={self.max_kilobytes} must be a finite number above 0.")
+        if self.max_kilobytes is not None:
+            check_packages()
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from torch import nn
 
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
+from nint.packing.sizing import with_size
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
 from nint.runs.measured import CHEAP, DEFAULT_FIELDS, MEASURED, PAPER, PAPER_FIELDS, Recipe
 from nint.runs.networks import network_for
@@ -80,16 +81,20 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None) -> Compl
     Raises:
         UsageError: for a setting that cannot be.
     """
-    choice = choose(asked.recipe, signal, asked.named_field())
+    named_network = asked.named_field()
+    if named_network is None and asked.max_kilobytes is not None:  # sizes are chosen for sine networks
+        named_network = FIELDS.parse("siren")
+    choice = choose(asked.recipe, signal, named_network)
     recipe = choice.recipe
     sampler_form = recipe.sampler if asked.sampler is None else asked.sampler
     named = named_settings(sampler_form) | {name for name in ("batch_share", "batch_size") if getattr(asked, name) is not None}
     sampler = with_batch(SAMPLERS.parse(sampler_form), asked.batch_share, asked.batch_size)
     share = share_of(recipe, SAMPLERS.name_of(sampler), signal)
     sampler, sizing = sized(sampler, named, signal, share, None if asked.recipe == "paper" else (recipe.least_batch, recipe.most_batch))
-    network = network_for(
-        choice.field if asked.field is None else asked.field, signal, asked.seed, recipe=None if asked.recipe == "paper" else recipe
-    )
+    form = choice.field if asked.field is None else asked.field
+    if asked.max_kilobytes is not None:
+        form = with_size("siren" if asked.field is None else asked.field, signal.layout, int(1000 * asked.max_kilobytes))
+    network = network_for(form, signal, asked.seed, recipe=None if asked.recipe == "paper" else recipe)
     plain: dict[str, Any] = {
         "optimizer": recipe.optimizer if asked.optimizer is None else asked.optimizer,
         "lr": recipe.lr if asked.lr is None else asked.lr,

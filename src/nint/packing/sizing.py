@@ -1,0 +1,52 @@
+"""The network for a file size: as wide as fits at the bits that were measured to be worth it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nint.errors import UsageError
+from nint.fields import FIELDS, FieldSpec
+from nint.settings import split_text
+from nint.signals.base import Layout
+
+BITS = 6.0
+"""Mean bits of a weight for which the network is laid out."""
+
+LAYERS = 5
+"""Hidden layers, as of the networks of the paper."""
+
+_CODED = 0.97  # of the bits, after entropy coding
+_OVERHEAD = 200  # bytes of header, models and checksum
+_PER_ROW = 0.75  # bytes of a step size
+_NARROWEST, _WIDEST = 4, 4096
+
+
+def with_size(form: Any, layout: Layout, max_bytes: int, layers: int = LAYERS) -> Any:
+    """A network in text form with the setting `size` that fills a file; one that names its size, and a ready one, stay as they are.
+
+    Args:
+        form: Text form, spec, class or module.
+        layout: Of the signal.
+        max_bytes: Bytes of the file.
+        layers: Hidden layers.
+
+    Raises:
+        UsageError: where not even a narrow network fits.
+    """
+    if not isinstance(form, str) or "size" in split_text(form)[1]:
+        return form
+    name, raw = split_text(form)
+    spec = FIELDS.parse(name)
+    fitting = [width for width in range(_NARROWEST, _WIDEST + 1) if _bytes(spec, layout, layers, width) <= max_bytes]
+    if not fitting:
+        raise UsageError(f"No {name} network fits into {max_bytes:,} bytes; {_bytes(spec, layout, layers, _NARROWEST):,.0f} is the least.")
+    return f"{name}:{','.join(f'{key}={value}' for key, value in (raw | {'size': f'{layers}x{fitting[-1]}'}).items())}"
+
+
+def _bytes(spec: FieldSpec, layout: Layout, layers: int, width: int) -> float:
+    sized = dataclasses.replace(spec, size=f"{layers}x{width}")
+    count = sized.parameter_count(layout.in_features, layout.out_features)
+    if count is None:
+        raise UsageError("This network does not tell its number of weights, so none can be chosen for a file size; give --size.")
+    return _OVERHEAD + layers * width * _PER_ROW + count * BITS * _CODED / 8

@@ -1,0 +1,51 @@
+"""Bits of each tensor by what its rounding does to the output."""
+
+import math
+
+import pytest
+import torch
+
+from nint.fields import FIELDS
+from nint.packing.allocation import LEAST_BITS, MOST_BITS, allocated, output_errors
+from nint.packing.levels import quantise, top_of
+
+
+@pytest.fixture
+def siren():
+    return FIELDS.parse("siren:size=2x24").build(2, 3, torch.Generator().manual_seed(0))
+
+
+def test_errors_are_those_of_one_rounded_tensor_and_the_network_is_left_as_it_was(siren):
+    coords = torch.rand(300, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    before = {name: tensor.clone() for name, tensor in siren.state_dict().items()}
+    found = output_errors(siren, coords)
+    assert all(torch.equal(before[name], tensor) for name, tensor in siren.state_dict().items())
+    other = FIELDS.parse("siren:size=2x24").build(2, 3, torch.Generator().manual_seed(0)).double()
+    coords = coords.double()
+    exact = other(coords).detach()
+    for name, tensor in other.state_dict().items():
+        kept = tensor.clone()
+        tensor.copy_(quantise(tensor, top_of(8)).tensor())
+        assert found[name] == pytest.approx(float((other(coords).detach() - exact).square().mean()), rel=1e-3)
+        tensor.copy_(kept)
+
+
+def test_a_bit_is_worth_the_same_everywhere():
+    errors, counts = {"a": 1e-2, "b": 1e-3, "c": 1e-5}, {"a": 100, "b": 10_000, "c": 5000}
+    bits = allocated(errors, counts, 6.0)
+    assert sum(counts[name] * bits[name] for name in bits) / sum(counts.values()) == pytest.approx(6.0, abs=1e-6)
+    gains = [errors[name] * 4.0 ** -bits[name] / counts[name] for name in bits]
+    assert gains == pytest.approx([gains[0]] * 3, rel=1e-9, abs=0)
+
+
+def test_bits_stay_within_their_range():
+    bits = allocated({"a": 1.0, "b": 0.0, "c": 1e-30}, {"a": 2, "b": 10, "c": 10_000}, 4.0)
+    assert all(LEAST_BITS <= value <= MOST_BITS for value in bits.values()) and bits["a"] == MOST_BITS
+    assert all(math.isfinite(value) for value in allocated({"a": 0.0}, {"a": 5}, 6.0).values())
+
+
+def test_first_weights_of_a_siren_get_more_bits_than_hidden_ones(siren):
+    coords = torch.rand(500, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    errors = output_errors(siren, coords)
+    bits = allocated(errors, {name: tensor.numel() for name, tensor in siren.state_dict().items()}, 6.0)
+    assert bits["0.linear.weight"] > bits["1.linear.weight"] + 2

@@ -1,0 +1,165 @@
+"""Models packed, written, read and decoded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import nint
+from nint.errors import UsageError
+from nint.fields import FIELDS
+from nint.packing.finetune import FineTuning
+from nint.packing.pack import extent_of
+from nint.runs.model import Fit
+
+ROUNDED = FineTuning(steps=0)
+_DIGEST = """
+import hashlib, sys, torch
+torch.set_num_threads(int(sys.argv[2]))
+from nint.runs.model import Fit
+fit = Fit.load(sys.argv[1])
+weights = b"".join(value.numpy().tobytes() for value in fit.state_dict().values())
+print(hashlib.sha256(weights).hexdigest(), hashlib.sha256(fit.decode().tobytes()).hexdigest())
+"""
+
+
+def states_equal(one: Fit, other: Fit) -> bool:
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+def test_a_packed_model_decodes_to_the_very_weights_that_were_measured(fit: Fit, camera, tmp_path: Path):
+    packed = fit.pack(tmp_path / "a.nint", bits=6, signal=camera, tuning=FineTuning(steps=30))
+    back = nint.Fit.load(tmp_path / "a.nint")
+    assert states_equal(packed, back)
+    assert back.layout == fit.layout and back.spec == fit.spec
+    assert np.array_equal(back.decode(), packed.decode())
+    assert back.evaluate(camera)["psnr"] == pytest.approx(packed.metrics["psnr"], abs=1e-9)
+    assert back.metrics["psnr"] == pytest.approx(packed.metrics["psnr"], rel=1e-4)
+    assert back.record["packing"] == {"bits": 6.0, "steps": 30} and back.record["settings"]["input"] == "sample:camera"
+
+
+def test_two_thread_counts_decode_to_the_same_bytes(fit: Fit, tmp_path: Path):
+    path = tmp_path / "a.nint"
+    fit.pack(path, bits=5, tuning=ROUNDED)
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", _DIGEST, str(path), threads], capture_output=True, text=True, check=True, env=os.environ, timeout=300
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(found) == 1 and len(found.pop().split()) == 2
+
+
+def test_packing_is_deterministic(fit: Fit, camera, tmp_path: Path):
+    for name in "ab":
+        fit.pack(tmp_path / f"{name}.nint", bits=6, signal=camera, tuning=FineTuning(steps=10))
+    assert (tmp_path / "a.nint").read_bytes() == (tmp_path / "b.nint").read_bytes()
+
+
+def test_the_model_that_was_packed_stays_as_it_is(fit: Fit, camera, tmp_path: Path):
+    before = {name: value.clone() for name, value in fit.state_dict().items()}
+    fit.pack(tmp_path / "a.nint", bits=4, signal=camera, tuning=FineTuning(steps=5))
+    assert all(torch.equal(value, before[name]) for name, value in fit.state_dict().items())
+
+
+def test_more_bits_are_larger_files_of_better_quality_and_eight_cost_next_to_nothing(fit: Fit, camera, tmp_path: Path):
+    sizes, quality = [], []
+    for bits in (4, 6, 8, 10.5):
+        path = tmp_path / f"{bits}.nint"
+        packed = fit.pack(path, bits=bits, tuning=ROUNDED)
+        sizes.append(path.stat().st_size)
+        quality.append(packed.evaluate(camera)["psnr"])
+    assert sizes == sorted(sizes) and quality[0] < quality[1] - 0.05
+    assert quality[1] < quality[2] + 0.05 and quality[2:] == pytest.approx([fit.metrics["psnr"]] * 2, abs=0.15)
+    weights = sum(value.numel() for value in fit.state_dict().values())
+    assert sizes[1] < weights * 6 / 8 + 500  # rate as of the file on disk, header included
+    assert fit.metrics["psnr"] - quality[2] < 0.15
+
+
+def test_fine_tuning_helps(fit: Fit, camera, tmp_path: Path):
+    rounded = fit.pack(tmp_path / "a.nint", bits=4, signal=camera, tuning=ROUNDED)
+    tuned = fit.pack(tmp_path / "b.nint", bits=4, signal=camera, tuning=FineTuning(steps=100))
+    assert tuned.metrics["psnr"] > rounded.metrics["psnr"] + 1
+    assert rounded.record["packing"]["steps"] == 0 and tuned.record["packing"]["steps"] == 100
+
+
+def test_fine_tuning_that_does_harm_is_thrown_away(fit: Fit, camera, tmp_path: Path):
+    rounded = fit.pack(tmp_path / "a.nint", bits=8, signal=camera, tuning=ROUNDED)
+    wild = fit.pack(tmp_path / "b.nint", bits=8, signal=camera, tuning=FineTuning(steps=3, rate=1000.0))
+    assert states_equal(rounded, wild) and wild.record["packing"]["steps"] == 0
+
+
+@pytest.mark.parametrize("kilobytes", [1.5, 2, 3])
+def test_a_file_fills_its_limit_and_never_passes_it(fit: Fit, camera, tmp_path: Path, kilobytes: float):
+    path = tmp_path / "a.nint"
+    fit.pack(path, max_kilobytes=kilobytes, signal=camera, tuning=FineTuning(steps=5))
+    assert 0.93 * 1000 * kilobytes < path.stat().st_size <= 1000 * kilobytes
+
+
+def test_what_cannot_be_is_said(fit: Fit, camera, tmp_path: Path):
+    path = tmp_path / "a.nint"
+    with pytest.raises(UsageError, match="does not fit into 500 bytes"):
+        fit.pack(path, max_kilobytes=0.5)
+    with pytest.raises(UsageError, match=r"bits=1 is out of range; it must be from 2\.5 to 12"):
+        fit.pack(path, bits=1)
+    with pytest.raises(UsageError, match="max_kilobytes=nan must be"):
+        fit.pack(path, max_kilobytes=float("nan"))
+    with pytest.raises(UsageError, match="is of kind image"):
+        fit.pack(path, signal="sample:chirp")
+    broken = Fit(FIELDS.parse("siren:size=1x16").build(2, 1, torch.Generator().manual_seed(0)), None, fit.layout)
+    next(broken.field.parameters()).data.fill_(float("nan"))
+    with pytest.raises(UsageError, match="not all finite"):
+        broken.pack(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("form", ["finer", "gauss", "wire", "pemlp", "ffn:frequencies=20", "mlp", "grid:max_vertices=256"])
+def test_every_network_is_packed_and_read(camera, tmp_path: Path, form: str):
+    spec = FIELDS.parse(f"{form}{',' if ':' in form else ':'}size=2x20")
+    fit = Fit(spec.build(2, 1, torch.Generator().manual_seed(0)), spec, camera.layout)
+    packed = fit.pack(tmp_path / "a.nint", bits=8, signal=camera, tuning=FineTuning(steps=2))
+    assert states_equal(packed, Fit.load(tmp_path / "a.nint"))
+
+
+class Own(nn.Module):
+    """A network that nint does not know, with a buffer of whole numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+        self.register_buffer("order", torch.tensor([1, 0]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x[:, self.order])
+
+
+def test_a_network_of_ones_own_is_packed_with_its_whole_numbers(camera, tmp_path: Path):
+    packed = Fit(Own(), None, camera.layout).pack(tmp_path / "a.nint", signal=camera, tuning=FineTuning(steps=2))
+    assert states_equal(packed, Fit.load(tmp_path / "a.nint", field=Own()))
+    with pytest.raises(UsageError, match="holds a Own, which is not one of nint's networks"):
+        Fit.load(tmp_path / "a.nint")
+
+
+@pytest.mark.parametrize(("name", "extent"), [("sample:camera", [1.0, 1.0]), ("sample:chirp", [5.0]), ("sample:phantom", [1.0, 1.0, 1.0])])
+def test_sensitivity_is_measured_where_the_signal_lies(name: str, extent: list[float]):
+    assert extent_of(nint.open_signal(name).layout).tolist() == extent
+
+
+def test_the_network_is_chosen_for_the_file(camera, tmp_path: Path):
+    fit = nint.fit(camera, budget=20, max_kilobytes=4, out=tmp_path / "run")
+    path = tmp_path / "run" / "model.nint"
+    told = fit.record["packed"]
+    assert 0.9 * 4000 < path.stat().st_size == told["bytes"] <= 4000 and 5 < told["bits"] < 7.5
+    assert Fit.load(path).evaluate(camera)["psnr"] == pytest.approx(told["psnr"], abs=1e-9)
+    named = nint.fit(camera, field="siren:size=1x16", budget=2, max_kilobytes=4)
+    assert named.spec.size == "1x16"
+    with pytest.raises(UsageError, match="No siren network fits into 100 bytes"):
+        nint.fit(camera, budget=2, max_kilobytes=0.1)
