@@ -19,7 +19,7 @@ from nint.export.write import sample_points
 from nint.fields import FIELDS
 from nint.runs.model import Fit
 
-FORMS = ("siren", "finer", "gauss:scale=5", "wire", "pemlp", "ffn:frequencies=16", "mlp", "grid:max_vertices=300")
+FORMS = ("siren", "finer", "gauss:scale=5", "wire", "pemlp", "ffn:frequencies=16", "mlp", "grid:max_vertices=300", "grid:max_vertices=256,hashed=true,aspect=2x1", "siren:aspect=3x1")
 ABOUT = {"nint": "0"}
 
 

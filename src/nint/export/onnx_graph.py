@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError
-from nint.export.program import Step
+from nint.export.program import Step, lattices_of
+from nint.machine.grids import FACTORS, Lattice
 
-OPSET = 17
+OPSET = 18
 IR_VERSION = 8
-"""Of ONNX 1.12 (2022), so that older runtimes read the files too."""
+"""Of ONNX 1.13 (2022), so that older runtimes read the files too."""
 
 
 def onnx_bytes(steps: Sequence[Step], in_features: int, out_features: int, about: dict[str, str]) -> bytes:
@@ -96,8 +97,10 @@ class _Graph:
             return self._joined([h, *(self.node(kind, [z]) for z in scaled for kind in ("Sin", "Cos"))])
         if step.kind == "gabor":
             return self._gabor(h, values)
-        tables = [step.tensors[f"table{level}"].numpy() for level in range(len(values))]
-        return self._joined([self._grid(h, table, int(size)) for table, size in zip(tables, values.values(), strict=True)])
+        if step.kind == "unit":
+            return self.node("Mul", [h, self.constant([list(values.values())])])
+        tables = ((step.tensors[f"table{level}"].numpy(), lattice) for level, lattice in enumerate(lattices_of(values)))
+        return self._joined([self._grid(h, table, lattice) for table, lattice in tables])
 
     def _times(self, h: str, factor: float) -> str:
         return self.node("Mul", [h, self.constant(factor)])
@@ -107,7 +110,7 @@ class _Graph:
 
     def _half(self, h: str, number: int) -> str:
         names = [f"h{len(self.nodes)}{side}" for side in "ab"]
-        self.nodes.append(self._onnx.helper.make_node("Split", [h], names, axis=1))
+        self.nodes.append(self._onnx.helper.make_node("Split", [h], names, axis=1, num_outputs=2))
         return names[number]
 
     def _gabor(self, h: str, values: dict[str, float]) -> str:
@@ -121,21 +124,34 @@ class _Graph:
         height, phase = self.node("Exp", [size]), self._times(real, omega)
         return self._joined([self.node("Mul", [height, self.node(kind, [phase])]) for kind in ("Cos", "Sin")])
 
-    def _grid(self, x: str, table: np.ndarray, resolution: int) -> str:
+    def _grid(self, x: str, table: np.ndarray, lattice: Lattice) -> str:
         bounds = [self.constant(side) for side in (-1, 1)]
-        position = self._times(self.node("Add", [self.node("Clip", [x, *bounds]), self.constant(1)]), (resolution - 1) / 2)
-        limits = [self.constant(side) for side in (0, resolution - 2)]
-        cell = self.node("Clip", [self.node("Floor", [position]), *limits])
+        last = np.array([lattice.vertices]) - 1
+        shifted = self.node("Add", [self.node("Clip", [x, *bounds]), self.constant(1)])
+        position = self.node("Mul", [shifted, self.constant(last / 2)])
+        cell = self.node("Min", [self.node("Floor", [position]), self.constant(last - 1)])
         inside = self.node("Sub", [position, cell])
         outside = self.node("Sub", [self.constant(1), inside])
-        strides = self.constant(resolution ** np.arange(self._axes - 1, -1, -1)[:, None], np.int64)
         whole = self.node("Cast", [cell], to=self._onnx.TensorProto.INT64)
-        rows = self.constant(table)
+        rows, axes = self.constant(table), self.constant([1], np.int64)
         found = []
         for corner in itertools.product((0, 1), repeat=self._axes):
-            place = self.node("MatMul", [self.node("Add", [whole, self.constant([corner], np.int64)]), strides])
-            index = self.node("Squeeze", [place, self.constant([1], np.int64)])
+            place = self.node("Add", [whole, self.constant([corner], np.int64)])
+            index = self._hashed(place, lattice.entries) if lattice.entries else self._in_order(place, lattice.vertices)
             sides = self.node("Where", [self.constant([corner], bool), inside, outside])
-            weight = self.node("ReduceProd", [sides], axes=[1], keepdims=1)
+            weight = self.node("ReduceProd", [sides, axes], keepdims=1)
             found.append(self.node("Mul", [weight, self.node("Gather", [rows, index], axis=0)]))
         return self.node("Sum", found)
+
+    def _in_order(self, place: str, vertices: tuple[int, ...]) -> str:
+        strides = [math.prod(vertices[axis + 1 :]) for axis in range(len(vertices))]
+        row = self.node("MatMul", [place, self.constant(np.array(strides)[:, None], np.int64)])
+        return self.node("Squeeze", [row, self.constant([1], np.int64)])
+
+    def _hashed(self, place: str, entries: int) -> str:
+        scattered = self.node("Mul", [place, self.constant([FACTORS[: self._axes]], np.int64)])
+        parts = [self.node("Gather", [scattered, self.constant(axis, np.int64)], axis=1) for axis in range(self._axes)]
+        row = parts[0]
+        for part in parts[1:]:
+            row = self.node("BitwiseXor", [row, part])
+        return self.node("BitwiseAnd", [row, self.constant([entries - 1], np.int64)])

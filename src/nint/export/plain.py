@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nint.export.program import Step
+from nint.export.program import Step, lattices_of
+from nint.machine.grids import FACTORS, Lattice
 
 
 class Plain(nn.Module):
@@ -53,7 +54,10 @@ class Plain(nn.Module):
             return torch.cat([h, *(part for z in scaled for part in (torch.sin(z), torch.cos(z)))], dim=1)
         if kind == "gabor":
             return _gabor(h, values)
-        return torch.cat([_grid(h, self._tensor(f"table{level}", number), int(size)) for level, size in enumerate(values.values())], dim=1)
+        if kind == "unit":
+            return h * torch.tensor(list(values.values()))
+        lattices = lattices_of(values)
+        return torch.cat([_grid(h, self._tensor(f"table{level}", number), lattice) for level, lattice in enumerate(lattices)], dim=1)
 
     def _tensor(self, name: str, number: int) -> Tensor:
         found: Tensor = getattr(self, f"{name}_{number}")
@@ -69,15 +73,17 @@ def _gabor(h: Tensor, values: dict[str, float]) -> Tensor:
     return torch.cat([torch.exp(size) * torch.cos(omega * real), torch.exp(size) * torch.sin(omega * real)], dim=1)
 
 
-def _grid(x: Tensor, table: Tensor, resolution: int) -> Tensor:
-    axes = x.shape[1]
-    position = (x.clamp(-1, 1) + 1) * ((resolution - 1) / 2)
-    cell = position.floor().clamp(0, resolution - 2)
-    inside, found = position - cell, torch.zeros(1)
-    for corner in itertools.product((0, 1), repeat=axes):
+def _grid(x: Tensor, table: Tensor, lattice: Lattice) -> Tensor:
+    last = torch.tensor(lattice.vertices) - 1
+    position = (x.clamp(-1, 1) + 1) * (last / 2)
+    cell = torch.minimum(position.floor().clamp(min=0), last - 1)
+    inside, whole, found = position - cell, cell.long(), torch.zeros(1)
+    for corner in itertools.product((0, 1), repeat=len(lattice.vertices)):
         row, weight = torch.zeros(1, dtype=torch.int64), torch.ones(1)
         for axis, side in enumerate(corner):
-            row = row * resolution + cell[:, axis].long() + side
+            place = whole[:, axis] + side
+            row = row ^ (place * FACTORS[axis]) if lattice.entries else row * lattice.vertices[axis] + place
             weight = weight * (inside[:, axis] if side else 1 - inside[:, axis])
+        row = row & (lattice.entries - 1) if lattice.entries else row
         found = found + weight.unsqueeze(1) * table[row]
     return found

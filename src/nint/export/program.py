@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.errors import UsageError
+from nint.fields.aspect import Unit
 from nint.fields.ffn import FourierFeatures
 from nint.fields.finer import VariableSine
 from nint.fields.gauss import Gaussian
@@ -18,6 +19,7 @@ from nint.fields.grid import FeatureGrid, MultiResolution
 from nint.fields.pemlp import PositionalEncoding
 from nint.fields.siren import Sine
 from nint.fields.wire import ComplexLinear, Gabor, RealPart
+from nint.machine.grids import Lattice
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,13 @@ def _step(part: nn.Module, is_complex: bool) -> Step:
         return Step("half")
     if isinstance(part, MultiResolution):
         grids = [grid for grid in part.grids if isinstance(grid, FeatureGrid)]
-        sizes: dict[str, float] = {f"resolution{number}": grid.resolution for number, grid in enumerate(grids)}
+        sizes: dict[str, float] = {"levels": len(grids)}
+        for number, grid in enumerate(grids):
+            sizes |= {f"vertices{number}_{axis}": count for axis, count in enumerate(grid.lattice.vertices)}
+            sizes[f"entries{number}"] = grid.lattice.entries
         return Step("grids", sizes, {f"table{number}": _plain(grid.table) for number, grid in enumerate(grids)})
+    if isinstance(part, Unit):
+        return Step("unit", {f"axis{axis}": factor for axis, factor in enumerate(part.factors.tolist())})
     raise UsageError(f"The layer {type(part).__name__} is not one of nint's, so only .pt2 can be written of this network.")
 
 
@@ -105,3 +112,13 @@ def _real_form(layer: ComplexLinear) -> dict[str, Tensor]:
     real, imaginary = weight[..., 0], weight[..., 1]
     rows = torch.cat([torch.cat([real, -imaginary], dim=1), torch.cat([imaginary, real], dim=1)])
     return {"weight": rows.contiguous(), "bias": torch.cat([bias[:, 0], bias[:, 1]])}
+
+
+def lattices_of(numbers: dict[str, float]) -> list[Lattice]:
+    """The lattices of a step of grids."""
+    found = []
+    for level in range(int(numbers["levels"])):
+        named = (name for name in numbers if name.startswith(f"vertices{level}_"))
+        vertices = tuple(int(numbers[name]) for name in sorted(named))
+        found.append(Lattice(vertices, int(numbers[f"entries{level}"])))
+    return found

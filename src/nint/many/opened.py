@@ -16,7 +16,8 @@ from nint.errors import UsageError
 from nint.files import reason_of
 from nint.many.index import metrics_of, read_index
 from nint.many.shards import Header, read_header
-from nint.runs.model import COORDINATES, FORMAT, Fit
+from nint.packing.header import COORDINATES, FORMAT
+from nint.runs.model import Fit
 from nint.version import __version__
 
 _OPEN = 16
