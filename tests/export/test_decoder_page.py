@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from nint.export.write import export, sample_points
-from nint.fields import FIELDS
+from nint.fields import FIELDS, build_field
 from nint.runs.model import Fit
 
 TIMEOUT_MS = 120_000
@@ -52,10 +52,22 @@ def test_the_page_draws_the_image_that_nint_decodes(page, fit: Fit, tmp_path: Pa
     assert asked == [(tmp_path / "a.html").as_uri()]
 
 
-@pytest.mark.parametrize("form", ["finer", "gauss:scale=5", "wire", "pemlp", "ffn:frequencies=16", "mlp", "grid:max_vertices=256,hashed=true,aspect=2x1", "siren:aspect=3x1"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "finer",
+        "gauss:scale=5",
+        "wire",
+        "pemlp",
+        "ffn:frequencies=16",
+        "mlp",
+        "grid:max_vertices=256,hashed=true,aspect=2x1",
+        "siren:aspect=3x1",
+    ],
+)
 def test_every_network_gives_the_same_values_in_javascript(page, fit: Fit, tmp_path: Path, form: str):
     spec = FIELDS.parse(f"{form}{',' if ':' in form else ':'}size=2x16")
-    other = Fit(spec.build(2, 3, torch.Generator().manual_seed(0)), spec, fit.layout)
+    other = Fit(build_field(spec, 2, 3, torch.Generator().manual_seed(0)), spec, fit.layout)
     points = sample_points(torch.ones(2), 40)
     export(other.field, other.header(), points, tmp_path / "a.json")
     page.goto((tmp_path / "a.html").as_uri())

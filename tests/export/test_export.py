@@ -16,15 +16,28 @@ from nint.export.onnx_graph import onnx_bytes
 from nint.export.plain import Plain
 from nint.export.program import program_of
 from nint.export.write import sample_points
-from nint.fields import FIELDS
+from nint.fields import FIELDS, build_field
 from nint.runs.model import Fit
 
-FORMS = ("siren", "finer", "gauss:scale=5", "wire", "pemlp", "ffn:frequencies=16", "mlp", "grid:max_vertices=300", "grid:max_vertices=256,hashed=true,aspect=2x1", "siren:aspect=3x1")
+FORMS = (
+    "siren",
+    "finer",
+    "gauss:scale=5",
+    "wire",
+    "pemlp",
+    "ffn:frequencies=16",
+    "mlp",
+    "grid:max_vertices=300",
+    "grid:max_vertices=256,hashed=true,aspect=2x1x3",
+    "siren:aspect=2x1x3",
+)
 ABOUT = {"nint": "0"}
 
 
 def network(form: str, axes: int) -> nn.Module:
-    built = FIELDS.parse(f"{form}{',' if ':' in form else ':'}size=2x24").build(axes, 3, torch.Generator().manual_seed(0))
+    form = form.replace("2x1x3", "x".join("213"[:axes]))
+    spec = FIELDS.parse(f"{form}{',' if ':' in form else ':'}size=2x24")
+    built = build_field(spec, axes, 3, torch.Generator().manual_seed(0))
     for parameter in built.parameters():  # features of a fresh grid are next to 0
         if parameter.abs().max() < 1e-3:
             parameter.data.mul_(1e3)

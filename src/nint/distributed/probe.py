@@ -36,7 +36,16 @@ class ShardedProbe(Probe):
 
     def __init__(self, local: Probe, shard: Shard, group: Group) -> None:
         self.local, self.shard, self.group = local, shard, group
-        super().__init__(local._field, local.pool, local.loss, local.chunk_size, local.cost, forwards=local.forwards)
+        super().__init__(
+            local._field,
+            local.pool,
+            local.loss,
+            local.chunk_size,
+            local.cost,
+            forwards=local.forwards,
+            tangents=local.tangents,
+            in_evaluation=local.in_evaluation,
+        )
 
     def __len__(self) -> int:
         return self.shard.total
@@ -45,6 +54,11 @@ class ShardedProbe(Probe):
     def coords(self) -> Any:
         """Coordinates of all processes; reading them collects them, so they are read as a whole only, by samplers that sort a pool."""
         return _All(self.local.coords, self.shard, self.group)
+
+    @property
+    def places(self) -> Any:
+        """As `coords`, which are one tensor here."""
+        return self.coords
 
     @property
     def values(self) -> Any:

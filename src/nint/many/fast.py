@@ -100,10 +100,10 @@ class StackedNintFast(StackedSampler[NintFast]):
 
 
 class _Sized:
-    """What cells ask of a probe: its coordinates."""
+    """What cells ask of a probe: its coordinates, which are also their places."""
 
     def __init__(self, coords: Tensor) -> None:
-        self.coords, self.device = coords, coords.device
+        self.coords, self.places, self.device = coords, coords, coords.device
 
     def __len__(self) -> int:
         return len(self.coords)
