@@ -20,7 +20,7 @@ from nint.runs.options import FitSettings
 from nint.sharded_fit import read_sharded_job, run_sharded_job
 from nint.training.budgets import Budget
 
-SETTINGS = {"field": "siren:size=2x16", "total_steps": 8, "seed": 3, "lr": 1e-3, "optimizer": "adam"}
+SETTINGS = {"field": "siren:size=2x16,weight_scale=1", "total_steps": 8, "seed": 3, "lr": 1e-3, "optimizer": "adam"}
 UNEVEN = [700, 0, 3, 1297]
 
 

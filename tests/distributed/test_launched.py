@@ -54,7 +54,18 @@ def test_four_processes(tmp_path: Path):
 def test_a_lost_process_ends_all_with_one_sentence_and_the_run_goes_on_alone(tmp_path: Path):
     np.save(tmp_path / "big.npy", waves(80, 80))
     out = tmp_path / "out"
-    options = ["--field", "siren:size=2x16", "--sampler", "nint", "--total-steps", "100000", "--lr", "1e-3", "--optimizer", "adam"]
+    options = [
+        "--field",
+        "siren:size=2x16,weight_scale=1",
+        "--sampler",
+        "nint",
+        "--total-steps",
+        "100000",
+        "--lr",
+        "1e-3",
+        "--optimizer",
+        "adam",
+    ]
     command = torchrun(2, "-m", "nint", "fit", str(tmp_path / "big.npy"), "--out", str(out), *options, "--quiet")
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     try:

@@ -232,8 +232,8 @@ def test_going_on_with_a_finished_run_adds_nothing(tmp_path):
 def test_a_run_that_was_not_logged_before_gets_its_whole_curve(tmp_path):
     out = tmp_path / "run"
     settings = SMALL | {"recipe": "paper"}
-    nint.fit(PIXELS, budget=4, out=out, **settings)
-    nint.fit(PIXELS, budget=6, out=out, resume=True, monitors=[TensorBoard(out / "tensorboard")], **settings)
+    nint.fit(PIXELS, budget=4, out=out, eval_every=1, **settings)
+    nint.fit(PIXELS, budget=6, out=out, eval_every=1, resume=True, monitors=[TensorBoard(out / "tensorboard")], **settings)
     log = read(out / "tensorboard")
     assert [event.step for event in log.scalars["training/loss"]] == [1, 2, 3, 4, 5, 6]
     assert [event.step for event in log.scalars["training/learning_rate"]] == [5, 6]  # of the steps before, nobody knows

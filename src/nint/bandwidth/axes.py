@@ -64,7 +64,7 @@ def aspect_of(signal: Signal, seed: int = 0) -> Axes:
     began, layout = time.perf_counter(), signal.layout
     lengths = _bounded(layout.lengths)
     factors: dict[int, float] = {}
-    if layout.unlike and layout.in_features > 1:
+    if layout.unlike and layout.in_features > 1 and not signal.outlined:
         pool = signal.pool(torch.device("cpu"))
         patches = patches_of(pool, PATCHES, torch.Generator().manual_seed(seed + SEED_OFFSET))
         low, high = pool.value_range

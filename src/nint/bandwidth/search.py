@@ -158,7 +158,7 @@ def predicted_db(field: FieldSpec, patches: Sequence[Patch], span: float, seed: 
         seed: Of the start weights.
     """
     generator = torch.Generator().manual_seed(seed)
-    network = build_field(field, patches[0].coords.shape[1], patches[0].values.shape[1], generator)
+    network = build_field(field, patches[0].coords.shape[1], patches[0].values.shape[1], generator).to(patches[0].coords.dtype)
     errors = torch.stack([leave_one_out(scaled(patch_kernel(network, patch.coords)), patch.values, NUGGETS).min() for patch in patches])
     # The mean of decibels, not of squares: else the patch of most variance decides alone, and another draw decides otherwise.
     return float(-10 * torch.log10(errors.clamp(min=1e-30) / span**2).mean())

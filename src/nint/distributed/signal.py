@@ -128,6 +128,7 @@ class _Outline(Signal):
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("psnr",)
+    outlined: ClassVar[bool] = True
 
     def __init__(self, whole: ShardedSignal) -> None:
         self._whole, self.layout, self.name = whole, whole.layout, whole.name

@@ -68,7 +68,9 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None) -> 
             field, sized = _with(field, {"size": recipe.size}, named)
             field, vertices = _with(field, vertices_for(signal, field.size), named)
             applied |= sized | vertices
-        left = offered(field) if recipe.by_kernel else ()
+        left = offered(field) if recipe.by_kernel and not signal.outlined else ()
+        if signal.outlined and recipe.by_kernel and offered(field) and not named & set(offered(field)):
+            notes.append(f"Over several processes the kernel does not choose {offered(field)[0]}; nint tune finds it in one, then name it.")
         automatic = (*asked, *(setting for setting in left if setting not in named))
     choices: tuple[Choice, ...] = ()
     if automatic:

@@ -225,6 +225,9 @@ class Signal(ABC):
     observed: Tensor | None = None
     """`[n]` bool, false where a point has no value (NaN, transparent); None where every point counts."""
 
+    outlined: ClassVar[bool] = False
+    """Whether its pool has no values to look at, only points to count."""
+
     measured_on_pool: ClassVar[bool] = True
     """Whether PSNR is measured on the points that are trained on, so that some of them can estimate it."""
 
