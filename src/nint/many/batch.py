@@ -111,7 +111,7 @@ def fit_batch(
             if interrupted():
                 return None
             try:
-                job = read_job(item.open(), order.settings_of(item), order.budget)
+                job = read_job(item.open(), order.settings_of(item), order.budget, by_kernel=False)
                 member = _Member(item, job, job.signal.pool(job.device))
                 group = group_of(job, member.pool, order.budget)
             except Exception as error:  # a damaged file is one line of the report

@@ -154,13 +154,15 @@ def make_job(source: Any, *, recipe: str = "paper", budget: Budget | int | None 
     return read_job(source, asked, Budget(steps=budget) if isinstance(budget, int) else budget)
 
 
-def read_job(source: Any, asked: FitSettings, budget: Budget | None = None) -> Job:
+def read_job(source: Any, asked: FitSettings, budget: Budget | None = None, *, by_kernel: bool = True) -> Job:
     """Reads the source and chooses what the settings leave out.
 
     Args:
         source: As for `nint.fit`.
         asked: What the user has named.
         budget: What the run will have.
+        by_kernel: Whether the default recipe lets the kernel choose the network's bandwidth for this signal; signals that are to share
+            their start do not.
 
     Raises:
         UsageError: says what is wrong and what would be right.
@@ -170,7 +172,7 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None) -> J
     asked.check()
     device = resolve_device(asked.device) if isinstance(asked.device, str) else asked.device
     signal = open_signal(source, **asked.signal)
-    chosen = recipes.complete(asked, signal, budget)
+    chosen = recipes.complete(asked, signal, budget, by_kernel=by_kernel)
     return Job(
         signal=signal,
         field=chosen.field,

@@ -70,13 +70,14 @@ class Completed:
     notes: tuple[str, ...]
 
 
-def complete(asked: FitSettings, signal: Signal, budget: Budget | None) -> Completed:
+def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_kernel: bool = True) -> Completed:
     """Chooses what the user has left out: by the recipe, and what that leaves open by the kind of signal (`Signal.defaults`).
 
     Args:
         asked: What the user has named.
         signal: What is fitted.
         budget: What the run will have; the default recipe's learning rate decays to its end.
+        by_kernel: False keeps the network's own bandwidth where none is named.
 
     Raises:
         UsageError: for a setting that cannot be.
@@ -94,7 +95,8 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None) -> Compl
     form = choice.field if asked.field is None else asked.field
     if asked.max_kilobytes is not None:
         form = with_size("siren" if asked.field is None else asked.field, signal.layout, int(1000 * asked.max_kilobytes))
-    network = network_for(form, signal, asked.seed, recipe=None if asked.recipe == "paper" else recipe)
+    chooses = None if asked.recipe == "paper" else recipe if by_kernel else dataclasses.replace(recipe, by_kernel=False)
+    network = network_for(form, signal, asked.seed, recipe=chooses)
     plain: dict[str, Any] = {
         "optimizer": recipe.optimizer if asked.optimizer is None else asked.optimizer,
         "lr": recipe.lr if asked.lr is None else asked.lr,
