@@ -37,11 +37,11 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed
-	$(BIN)/nint fit sample:astronaut --max-side 256 --size 5x128 --seconds 20 --out demo --force
+	$(BIN)/nint fit sample:astronaut --max-side 256 --seconds 20 --out demo --force
 	@echo "Look at demo/reconstruction.png, demo/error.png, demo/selection.png and demo/curve.png"
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)

@@ -8,6 +8,27 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch as it is loaded, here and
 import pytest
 
 
+_LONGEST = (
+    "test_cli_bench_smoke.py",
+    "test_fuzz.py",
+    "test_examples.py",
+    "test_launched.py",
+    "test_live.py",
+    "test_kills.py",
+    "test_site.py",
+    "test_notebooks.py",
+    "test_run.py",
+)
+"""Files of few tests that take long: they start first, so that no process works alone at the end (with --no-loadscope-reorder)."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest files first; the order is the same in every process."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hides the user's cache: with the weights of LPIPS there, images would have one metric more than elsewhere."""

@@ -85,7 +85,14 @@ def test_a_lost_process_ends_all_with_one_sentence_and_the_run_goes_on_alone(tmp
     assert "Another process of this run was lost at step" in sentences[0]
     assert "--resume" in sentences[0]
     assert sorted(path.name for path in out.iterdir() if path.name != ".nint.json") == [CHECKPOINT]
-    run = {"sampler": "nint", "field": "siren:size=2x16,weight_scale=1", "total_steps": 100000, "lr": 1e-3, "optimizer": "adam", "snapshots": False}
+    run = {
+        "sampler": "nint",
+        "field": "siren:size=2x16,weight_scale=1",
+        "total_steps": 100000,
+        "lr": 1e-3,
+        "optimizer": "adam",
+        "snapshots": False,
+    }
     resumed = nint.fit(tmp_path / "big.npy", out=out, resume=True, budget=6, **run)
     alone = nint.fit(tmp_path / "big.npy", budget=6, **run)
     assert resumed.record["steps"] == 6

@@ -243,6 +243,7 @@ def test_a_run_with_its_page_goes_on_without_it_and_ends_with_it(tmp_path, brows
           for (let at = 0; at < data.length; at += 4) red += data[at] - data[at + 1] > 80;
           return red;
         }"""
+        page.wait_for_function("() => document.querySelectorAll('article img')[1].naturalWidth > 0")
         assert picture.evaluate(reds) > 20
         assert errors == [] and all(url.startswith((address, "data:", "blob:")) for url in asked)
         page.close()

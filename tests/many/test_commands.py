@@ -29,7 +29,15 @@ def dataset(folder, tmp_path, capsys):
 def test_a_dataset_is_inspected_decoded_and_reported_on(dataset, tmp_path, capsys):
     assert main(["inspect", str(dataset)]) == 0
     said = capsys.readouterr().out
-    for words in ("7 fields in 1 shards", "6 12x10x3, 1 8x9x3", "7 siren:size=2x8", "PSNR", "median", "worst by PSNR", "failed: bad.png"):
+    for words in (
+        "7 fields in 1 shards",
+        "6 12x10x3, 1 8x9x3",
+        "6 siren:size=2x8,aspect=1.2x1",
+        "PSNR",
+        "median",
+        "worst by PSNR",
+        "failed: bad.png",
+    ):
         assert words in said, words
     assert main(["decode-all", str(dataset), "--out", str(tmp_path / "files"), "--scale", "2"]) == 0
     assert "7 of 7 signals written" in capsys.readouterr().out

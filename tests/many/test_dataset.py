@@ -22,7 +22,7 @@ from nint.many.writer import Writer, parse_splits, split_of
 from nint.runs.options import FitSettings
 from nint.training.budgets import Budget
 
-ORDER = Order(FitSettings(recipe="default", field="siren:size=2x8", sampler="uniform"), Budget(steps=4))
+ORDER = Order(FitSettings(recipe="default", field="siren:size=2x8,weight_scale=1", sampler="uniform"), Budget(steps=4))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_every_field_comes_back_as_it_was(written, outcomes):
         )
         assert all((state[name].numpy() == one.state[name]).all() for name in state)
         assert row["psnr"] == one.row["metrics"]["psnr"] and row["shape"] == [12, 10, 3] and row["kind"] == "image"
-        assert json.loads(row["settings"])["field"] == row["field"] == "siren:size=2x8"
+        assert json.loads(row["settings"])["field"] == row["field"] == "siren:size=2x8,aspect=1.2x1"
         fit = dataset.fit(row["id"])
         assert fit.evaluate(waves(number))["psnr"] == pytest.approx(row["psnr"], abs=1e-4)
         assert fit.metrics["psnr"] == row["psnr"]
