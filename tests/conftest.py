@@ -7,7 +7,6 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch as it is loaded, here and
 
 import pytest
 
-
 _LONGEST = (
     "test_cli_bench_smoke.py",
     "test_fuzz.py",
