@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from oracles.distributions import assert_uniform
-from scipy.interpolate import RegularGridInterpolator
+from scipy.interpolate import BSpline, RegularGridInterpolator
 
 from nint.errors import UsageError
 from nint.fields.base import build_field
@@ -214,3 +214,41 @@ def test_passes_apply_to_grid_networks_as_built_and_to_nothing_else():
 def test_other_dimensions_are_refused(dims):
     with pytest.raises(UsageError, match=f"{dims} coordinates"):
         Grid().build(dims, 1, torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+def test_cubic_interpolation_equals_scipys_b_splines(dims):
+    lattice = Lattice((7,) * dims, cubic=True)
+    table = torch.randn(lattice.rows, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    x = torch.rand(40, dims, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    knots = np.arange(-5.0, 13.0)  # the border is repeated: coefficients beyond it are those of the last vertex
+    along = [
+        BSpline(knots, np.eye(14)[:, np.clip(np.arange(14) - 3, 0, 6) == vertex].sum(1), 3)((x[:, axis].numpy() + 1) * 3)
+        for axis in range(dims)
+        for vertex in range(7)
+    ]
+    basis = np.array(along).reshape(dims, 7, -1)
+    weights = basis[0].T if dims == 1 else np.einsum("in,jn->nij", *basis).reshape(len(x), -1)
+    entry, weight = lattice.corners(x)
+    found = (weight[..., None] * table[entry]).sum(-2)
+    np.testing.assert_allclose(found.numpy(), weights @ table.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_cubic_interpolation_is_smooth_across_cells_and_has_second_derivatives():
+    field = build_field(
+        Grid(interpolation="cubic", levels=2, base_resolution=5, spread=1.0), 1, 1, torch.Generator().manual_seed(0)
+    ).double()
+    grid = field[0]
+    border = torch.tensor([[0.0]], dtype=torch.float64)  # a vertex of the coarse level
+
+    def second(x):
+        x = x.clone().requires_grad_()
+        (first,) = torch.autograd.grad(grid(x)[:, 0].sum(), x, create_graph=True)
+        return torch.autograd.grad(first.sum(), x)[0]
+
+    before, after = second(border - 1e-7), second(border + 1e-7)
+    torch.testing.assert_close(before, after, rtol=1e-4, atol=1e-4)
+    assert before.abs() > 0.1
+    x = torch.rand(6, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    assert torch.autograd.gradgradcheck(grid, (x,))
+    assert written_out(field.float()) is not None

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from nint.training import updates
-from nint.training.updates import AdamUpdates, MuonUpdates, orthogonalised
+from nint.training.updates import AdamUpdates, MuonUpdates, SparseAdamUpdates, orthogonalised
 
 SHAPES = [(16, 16), (48, 16), (16, 16), (5,)]
 
@@ -119,3 +119,34 @@ def test_muons_products_are_in_float32_where_bfloat16_is_not_in_hardware(monkeyp
     assert updates._fastest_type("cpu") == torch.bfloat16
     monkeypatch.undo()
     updates._fastest_type.cache_clear()
+
+
+def with_gradients(optimizer, tables, steps, rows_of):
+    """A few steps with the same random gradients, in rows that differ from step to step."""
+    rng = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        for table in tables:
+            gradient = torch.zeros_like(table)
+            rows = rows_of(step, len(table))
+            gradient[rows] = torch.randn(len(rows), table.shape[1], generator=rng, dtype=table.dtype)
+            table.grad = gradient.to_sparse(1) if isinstance(optimizer, torch.optim.SparseAdam) else gradient
+        optimizer.step()
+
+
+def test_sparse_adam_is_torchs():
+    start = torch.randn(9, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    rows = lambda step, count: torch.tensor([step % count, (2 * step + 3) % count]).unique()  # noqa: E731
+    with_gradients(SparseAdamUpdates([ours], 1e-2, betas=(0.9, 0.99), eps=1e-15), [ours], 12, rows)
+    with_gradients(torch.optim.SparseAdam([theirs], 1e-2, betas=(0.9, 0.99), eps=1e-15), [theirs], 12, rows)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_sparse_updates_equal_dense_ones_where_every_row_has_a_gradient():
+    start = torch.randn(9, 3, generator=torch.Generator().manual_seed(1))
+    found = []
+    for kind in (AdamUpdates, SparseAdamUpdates):
+        table = nn.Parameter(start.clone())
+        with_gradients(kind([table], 1e-2, betas=(0.9, 0.99), eps=1e-8), [table], 5, lambda step, count: torch.arange(count))
+        found.append(table.detach())
+    assert torch.equal(*found)

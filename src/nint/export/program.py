@@ -92,6 +92,8 @@ def _step(part: nn.Module, is_complex: bool) -> Step:
         return Step("half")
     if isinstance(part, MultiResolution):
         grids = [grid for grid in part.grids if isinstance(grid, FeatureGrid)]
+        if any(grid.lattice.cubic for grid in grids):
+            raise UsageError("Of a grid with cubic interpolation only .pt2 can be written.")
         sizes: dict[str, float] = {"levels": len(grids)}
         for number, grid in enumerate(grids):
             sizes |= {f"vertices{number}_{axis}": count for axis, count in enumerate(grid.lattice.vertices)}

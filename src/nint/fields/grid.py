@@ -68,6 +68,8 @@ class Grid(FieldSpec):
         max_vertices: Most vertices of one grid. A finer grid is coarsened to that, or hashed into so many; one that then repeats the grid
             before it is left out. Parameters of the grids are therefore at most levels x features x max_vertices.
         hashed: Vertices of a grid finer than `max_vertices` share as many entries by a hash (the next power of two below).
+        interpolation: "linear", or "cubic": uniform B-splines, whose first and second derivatives are continuous, for where derivatives
+            of the network are wanted; 4^d instead of 2^d vertices a point and level, in PyTorch only.
         spread: Features start as U(+-spread).
     """
 
@@ -78,6 +80,7 @@ class Grid(FieldSpec):
     growth: float = setting(1.5, "vertices per axis from one grid to the next", symbol="b", at_least=1, at_most=8)
     max_vertices: int = setting(2**16, "most vertices of one grid; finer ones are coarsened to it", symbol="T", at_least=16, at_most=2**24)
     hashed: bool = setting(False, "finer grids share max_vertices entries by a hash instead of being coarsened")
+    interpolation: str = setting("linear", "between vertices; cubic is smooth, and slower", choices=("linear", "cubic"))
     spread: float = setting(1e-4, "bound of the features at the start", above=0, at_most=1e3)
 
     default_lr = 1e-2
@@ -101,15 +104,15 @@ class Grid(FieldSpec):
         return found
 
     def _lattice(self, mean: int, relative: tuple[float, ...]) -> Lattice:
-        vertices = _vertices(mean, relative)
-        if math.prod(vertices) <= self.max_vertices:
-            return Lattice(vertices)
-        if self.hashed:
-            return Lattice(vertices, 2 ** int(math.log2(self.max_vertices)))
-        most = round(self.max_vertices ** (1 / len(relative)))
-        while most > 2 and math.prod(_vertices(most, relative)) > self.max_vertices:
-            most -= 1
-        return Lattice(_vertices(most, relative))
+        vertices, entries = _vertices(mean, relative), 0
+        if math.prod(vertices) > self.max_vertices and self.hashed:
+            entries = 2 ** int(math.log2(self.max_vertices))
+        elif math.prod(vertices) > self.max_vertices:
+            most = round(self.max_vertices ** (1 / len(relative)))
+            while most > 2 and math.prod(_vertices(most, relative)) > self.max_vertices:
+                most -= 1
+            vertices = _vertices(most, relative)
+        return Lattice(vertices, entries, self.interpolation == "cubic")
 
     def parameter_count(self, in_features: int, out_features: int) -> int:
         """Trainable numbers of the network that `build` makes, without making it."""

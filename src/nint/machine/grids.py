@@ -43,10 +43,13 @@ class Lattice:
     Attributes:
         vertices: Along each axis, at least 2; the first and the last lie at -1 and 1.
         entries: Of the table where vertices share entries by a hash, a power of two; 0 gives every vertex its own, row by row.
+        cubic: Uniform cubic B-splines of the four nearest vertices along each axis, smooth to the second derivative, instead of linear
+            interpolation between two; at the border the last vertex is repeated. In PyTorch only.
     """
 
     vertices: tuple[int, ...]
     entries: int = 0
+    cubic: bool = False
 
     @property
     def rows(self) -> int:
@@ -54,24 +57,30 @@ class Lattice:
         return self.entries or math.prod(self.vertices)
 
     def corners(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Entries and weights of the corners of each point's cell, both `[..., 2^d]`; the weights are differentiable in x `[..., d]`.
+        """Entries and weights of the vertices around each point, both `[..., k]`, k = 2^d or, cubic, 4^d.
 
-        Points outside are clamped to the border.
+        The weights are differentiable in x `[..., d]`. Points outside are clamped to the border.
         """
         last = torch.tensor(self.vertices, device=x.device) - 1
         position = (x.clamp(-1, 1) + 1) * (last.to(x.dtype) / 2)
         cell = torch.minimum(position.detach().floor().clamp(min=0).long(), last - 1)
         inside = position - cell
         entry, weight = torch.zeros((), dtype=torch.long, device=x.device), torch.ones((), dtype=x.dtype, device=x.device)
+        offsets = torch.arange(-1, 3, device=x.device) if self.cubic else torch.arange(2, device=x.device)
         for axis, count in enumerate(self.vertices):
-            pair = cell[..., axis, None] + torch.arange(2, device=x.device)
-            linear = torch.stack([1 - inside[..., axis], inside[..., axis]], -1)
-            combined = (
-                entry[..., None] ^ (pair * FACTORS[axis])[..., None, :] if self.entries else entry[..., None] * count + pair[..., None, :]
-            )
-            entry = combined.flatten(-2) if axis else combined.reshape(pair.shape)
-            weight = (weight[..., None] * linear[..., None, :]).flatten(-2) if axis else linear
+            near = (cell[..., axis, None] + offsets).clamp(0, count - 1)
+            along = _spline(inside[..., axis]) if self.cubic else torch.stack([1 - inside[..., axis], inside[..., axis]], -1)
+            one = (near * FACTORS[axis])[..., None, :] if self.entries else near[..., None, :]
+            combined = entry[..., None] ^ one if self.entries else entry[..., None] * count + one
+            entry = combined.flatten(-2) if axis else combined.reshape(near.shape)
+            weight = (weight[..., None] * along[..., None, :]).flatten(-2) if axis else along
         return (entry & (self.entries - 1) if self.entries else entry), weight
+
+
+def _spline(t: Tensor) -> Tensor:
+    """Weights of the vertices before, at, after and second after a point that lies t in [0, 1] behind one, `[..., 4]`; their sum is 1."""
+    square, cube = t * t, t * t * t
+    return torch.stack([(1 - t) ** 3, 3 * cube - 6 * square + 4, -3 * cube + 3 * square + 3 * t + 1, cube], -1) / 6
 
 
 class Levels:
@@ -86,7 +95,7 @@ class Levels:
         self._lattices, self._tables = lattices, tables
         self.columns = list(itertools.accumulate((table.shape[1] for table in tables), initial=0))
         self._packed = b""
-        if _compiled() is not None and fits(*tables):
+        if _compiled() is not None and fits(*tables) and not any(lattice.cubic for lattice in lattices):
             self._packed = b"".join(map(_level, lattices, tables, self.columns))
 
     def __len__(self) -> int:

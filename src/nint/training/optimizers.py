@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nint.registry import Registry
 from nint.settings import check, setting
-from nint.training.updates import AdamUpdates, MuonUpdates, Optimizer
+from nint.training.updates import AdamUpdates, MuonUpdates, Optimizer, SparseAdamUpdates
 
 _LEAST_SIDE = 16
 
@@ -36,10 +36,12 @@ class Adam(OptimizerSpec):
     beta1: float = setting(0.9, "decay of the gradient average", at_least=0, at_most=0.99999)
     beta2: float = setting(0.999, "decay of the squared-gradient average", at_least=0, at_most=0.9999999)
     eps: float = setting(1e-8, "added to the denominator", above=0, at_most=1)
+    sparse: bool = setting(False, "leave rows of a matrix whose gradient is 0 as they are, averages included")
 
     def build(self, parameters: Iterable[nn.Parameter], lr: float) -> Optimizer:
         """As for every optimizer."""
-        return AdamUpdates(parameters, lr, betas=(self.beta1, self.beta2), eps=self.eps)
+        kind = SparseAdamUpdates if self.sparse else AdamUpdates
+        return kind(parameters, lr, betas=(self.beta1, self.beta2), eps=self.eps)
 
 
 @dataclass(frozen=True)

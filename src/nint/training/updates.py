@@ -153,6 +153,33 @@ class AdamUpdates(Updates):
             p.addcdiv_(average, scale, value=-lr / (1 - beta1**done))
 
 
+class SparseAdamUpdates(AdamUpdates):
+    """Adam that leaves rows of a matrix alone in steps where their gradient is 0: the row-wise ("lazy") Adam of tables of features.
+
+    Averages of such rows do not decay. As in `torch.optim.SparseAdam` the number of steps, by which averages are corrected, is that of the
+    whole matrix. A step costs a look at the gradient and what its rows cost, which pays where a batch touches a small part of a table.
+    """
+
+    def update(self, parameters: list[Tensor], gradients: list[Tensor], states: list[dict[str, Tensor]], settings: dict[str, Any]) -> None:
+        """One step."""
+        whole = []
+        (beta1, beta2), lr, eps = settings["betas"], settings["lr"], settings["eps"]
+        for number, (p, gradient, state) in enumerate(zip(parameters, gradients, states, strict=True)):
+            rows = torch.nonzero(gradient.flatten(1).any(1))[:, 0] if p.ndim > 1 else None
+            if rows is None or len(rows) == len(p):
+                whole.append(number)
+                continue
+            state["step"] += 1
+            done, own = float(state["step"]), gradient[rows]
+            average = torch.lerp(state["exp_avg"][rows], own, 1 - beta1)
+            square = torch.lerp(state["exp_avg_sq"][rows], own * own, 1 - beta2)
+            state["exp_avg"][rows], state["exp_avg_sq"][rows] = average, square
+            scale = (square / (1 - beta2**done)).sqrt_().add_(eps)
+            p.index_add_(0, rows, average.div_(scale), alpha=-lr / (1 - beta1**done))
+        if whole:
+            super().update([parameters[n] for n in whole], [gradients[n] for n in whole], [states[n] for n in whole], settings)
+
+
 class MuonUpdates(Updates):
     """Muon (Jordan 2024) without weight decay; matrices of one shape go through Newton-Schulz as batched products, which workers share.
 
