@@ -304,3 +304,18 @@ def test_the_last_rate_of_a_run_is_near_nothing():
     nint.fit(picture(9, 11), field=FIELD, optimizer="adam", budget=50, device="cpu", monitors=[Watch()])
     assert len(Watch.rates) == 50 and Watch.rates[0] == pytest.approx(1e-4) and max(Watch.rates) == pytest.approx(2e-3)
     assert Watch.rates[-1] < 1e-5
+
+
+def test_a_network_that_was_not_measured_inherits_the_batches_of_its_kind(monkeypatch):
+    monkeypatch.undo()
+    jobs = [
+        make_job("sample:torus", recipe="default", field=field, pool_size=30_000, iou_resolution=16, device="cpu")
+        for field in ("siren:size=2x8", "finer:size=2x8,weight_scale=1")
+    ]
+    assert SAMPLERS.text(jobs[0].sampler) == SAMPLERS.text(jobs[1].sampler) and SAMPLERS.name_of(jobs[1].sampler) == "uniform"
+
+
+def test_a_size_in_kilobytes_is_that_of_a_siren_and_the_record_says_so(monkeypatch):
+    monkeypatch.undo()
+    job = make_job(picture(24, 24), recipe="default", max_kilobytes=4, device="cpu")
+    assert FIELDS.name_of(job.field) == job.chosen["field"] == "siren"

@@ -59,7 +59,7 @@ def aspect_of(signal: Signal, seed: int = 0) -> Axes:
         signal: What is to be fitted.
         seed: Of the start weights and the patches.
 
-    Cost: nothing without such axes; with one, two dozen kernels of a 3x64 network on four patches of 400 points, about a second.
+    Cost: nothing without such axes; with one, two dozen kernels of a 3x64 network on four patches of 256 points, about a second.
     """
     began, layout = time.perf_counter(), signal.layout
     lengths = _bounded(layout.lengths)

@@ -82,19 +82,19 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     Raises:
         UsageError: for a setting that cannot be.
     """
-    named_network = asked.named_field()
-    if named_network is None and asked.max_kilobytes is not None:  # sizes are chosen for sine networks
-        named_network = FIELDS.parse("siren")
-    choice = choose(asked.recipe, signal, named_network)
+    # The size for a number of bytes is chosen for sine networks, so there the recipe's own is one.
+    sized_siren = asked.field is None and asked.max_kilobytes is not None
+    choice = choose(asked.recipe, signal, FIELDS.parse("siren") if sized_siren else asked.named_field())
+    own_form = "siren" if sized_siren else choice.field
     recipe = choice.recipe
     sampler_form = recipe.sampler if asked.sampler is None else asked.sampler
     named = named_settings(sampler_form) | {name for name in ("batch_share", "batch_size") if getattr(asked, name) is not None}
     sampler = with_batch(SAMPLERS.parse(sampler_form), asked.batch_share, asked.batch_size)
     share = share_of(recipe, SAMPLERS.name_of(sampler), signal)
     sampler, sizing = sized(sampler, named, signal, share, None if asked.recipe == "paper" else (recipe.least_batch, recipe.most_batch))
-    form = choice.field if asked.field is None else asked.field
+    form = own_form if asked.field is None else asked.field
     if asked.max_kilobytes is not None:
-        form = with_size("siren" if asked.field is None else asked.field, signal.layout, int(1000 * asked.max_kilobytes))
+        form = with_size(form, signal.layout, int(1000 * asked.max_kilobytes))
     chooses = None if asked.recipe == "paper" else recipe if by_kernel else dataclasses.replace(recipe, by_kernel=False)
     network = network_for(form, signal, asked.seed, recipe=chooses)
     plain: dict[str, Any] = {
@@ -105,7 +105,7 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
         "total_steps": steps_of(asked.recipe, recipe, signal, budget) if asked.total_steps is None else asked.total_steps,
     }
     left_out = {name: value for name, value in plain.items() if getattr(asked, name) is None}
-    forms = {name: form for name, form in (("field", choice.field), ("sampler", recipe.sampler)) if getattr(asked, name) is None}
+    forms = {name: form for name, form in (("field", own_form), ("sampler", recipe.sampler)) if getattr(asked, name) is None}
     chosen = {name: value for name, value in (forms | network.applied | batch_of(sampler, named) | left_out).items() if value is not None}
     return Completed(field=network.field, sampler=sampler, chosen=chosen, notes=(*choice.notes, *sizing, *network.notes), **plain)
 
@@ -136,7 +136,7 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
     own = form if field is None else _name_of(field)
     recipe = MEASURED.get((kind, own), MEASURED.get(("image", own)))
     if recipe is None:
-        recipe = dataclasses.replace(MEASURED["image", "siren"], lr=None, optimizer="adam")
+        recipe = dataclasses.replace(MEASURED.get((kind, "siren"), MEASURED["image", "siren"]), lr=None, optimizer="adam")
         measured = _listed(tuple(dict.fromkeys(network for _, network in MEASURED)))
         said = f"The default recipe was measured with {measured}; {own} keeps its own learning rate, with adam."
         return Chosen(recipe, form, (said,))
