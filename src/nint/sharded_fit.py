@@ -201,6 +201,7 @@ def _finish(
         "points": run.teacher.points,
         "points_by_process": held,
         "peak_memory_bytes_by_process": [peak or None for peak in peaks],
+        "points_trained": summed_cost(run.cost, group.total).backward,
         "points_forwarded": cost.forward,
         "points_backwarded": cost.backward,
         "points_in_jvps": cost.jvp,

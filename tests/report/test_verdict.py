@@ -18,7 +18,8 @@ def record(**changes):
         "steps": 100,
         "training_seconds": 12.0,
         "points": 1000,
-        "points_backwarded": 20_000,
+        "points_trained": 20_000,
+        "points_backwarded": 30_000,
         "curve": [{"step": 100, "psnr": 30.25}],
         "stopped": "steps",
     }

@@ -28,9 +28,9 @@ def of_fit(record: dict[str, Any]) -> list[str]:
     effort = [f"{steps:,.0f} steps" if steps is not None else "", f"{duration(seconds)} of training" if seconds is not None else ""]
     after = " and ".join(filter(None, effort))
     said = f"{quality[0] if quality else 'No quality was measured'}{f' after {after}' if after else ''}"
-    backward, points = facts.number(record, "points_backwarded"), facts.number(record, "points")
-    if backward is not None and points and steps:
-        said += f", each step on {100 * backward / points / steps:.3g} % of the points on average"
+    trained, points = facts.number(record, "points_trained"), facts.number(record, "points")  # those of scores are no training
+    if trained is not None and points and steps:
+        said += f", each step on {100 * trained / points / steps:.3g} % of the points on average"
     found = [f"{said}."]
     asked = facts.number(facts.part(record, "budget"), "psnr")
     reached = facts.number(record, "psnr")

@@ -40,6 +40,7 @@ def record_of(job: Job, run: Run, settings: dict[str, Any], reason: str) -> dict
         "wall_seconds": run.clock.wall_s,
         "preparation_seconds": run.signal.preparation_seconds,
         "compile_seconds": run.teacher.probe.forwards.compile_seconds,
+        "points_trained": run.cost.backward,
         "points_forwarded": run.cost.forward + chosen.forward,
         "points_backwarded": run.cost.backward + chosen.backward,
         "points_in_jvps": run.cost.jvp + chosen.jvp,
