@@ -13,7 +13,7 @@ import torch
 from oracles.ticking import SELECTION, STEP
 
 import nint
-from nint.bench import execute, interleaved
+from nint.bench import execute, interleaved, unfinished
 from nint.bench.execute import missing, run_all
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
@@ -144,6 +144,47 @@ def test_an_interruption_loses_only_what_was_under_way(tmp_path):
     assert told == sorted(told)
     run_all(several(), store)
     assert len(store.records()) == len(store.path.read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("sampler", ["nint", "nint-fast"])
+def test_a_long_run_goes_on_where_it_was_stopped(tmp_path, monkeypatch, sampler, workers):
+    monkeypatch.setattr(interleaved, "BLOCK_STEPS", 4)
+    monkeypatch.setattr(unfinished, "EVERY_S", 0.0)
+    spec = spec_of(sampler=sampler, keep=True)
+    whole, store = Store(tmp_path / "whole"), Store(tmp_path / "parts")
+    run_all([spec], whole)
+    asked = []
+    run_all([spec], store, interrupted=lambda: asked.append(1) or len(asked) > 4)
+    state = store.place(spec.key) / "checkpoint.safetensors"
+    assert store.records() == {}
+    assert state.exists()
+    run_all([spec], store, workers=workers, threads=1)
+    found, expected = store.records()[spec.key], whole.records()[spec.key]
+    assert found["sittings"] == [{"step": 8, "notes": []}]
+    assert numbers(found) == numbers(expected)
+    assert found["forward_equivalents"] == expected["forward_equivalents"]
+    assert [snapshot.step for snapshot in load_snapshots(store.place(spec.key))] == [1, 7, 25]
+    assert not state.exists()
+
+
+def test_a_state_that_does_not_fit_is_not_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(unfinished, "EVERY_S", 0.0)
+    store, spec = Store(tmp_path), spec_of()
+    place = store.place(spec.key)
+    place.mkdir(parents=True)
+    (place / "checkpoint.safetensors").write_bytes(b"torn")
+    run_all([spec], store)
+    assert "sittings" not in store.records()[spec.key]
+    assert store.records()[spec.key]["error"] is None
+    assert not (place / "checkpoint.safetensors").exists()
+
+
+def test_short_runs_leave_no_state(tmp_path):
+    store, spec = Store(tmp_path), spec_of()
+    asked = []
+    run_all([spec], store, interrupted=lambda: asked.append(1) or len(asked) > 2)
+    assert list(tmp_path.rglob("*.safetensors")) == []
 
 
 def test_budgets_of_seconds_stop_by_their_own_clocks(tmp_path, ticking):

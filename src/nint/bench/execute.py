@@ -41,7 +41,7 @@ def run_all(
         command: For the records.
         experiment: For the records: "bench" or "compare".
         progress: Told how many of the missing runs are finished, and what is running.
-        interrupted: Asked every block of steps; true stops, and the runs under way are lost.
+        interrupted: Asked every block of steps; true stops; a run under way that took longer than a minute goes on at the next launch.
 
     Raises:
         UsageError: for budgets of seconds where runs would share cores, inputs that have changed, or a cluster that cannot be used.

@@ -43,6 +43,13 @@ class Quality(BaseMonitor):
         self._due = every_seconds or math.inf
         self._seconds = sorted(at_seconds)
 
+    def start(self, run: Run) -> None:
+        """Leaves out what an earlier sitting of the run has done."""
+        now = run.clock.training_s
+        self._seconds = [point for point in self._seconds if point > now]
+        if self._every_seconds is not None:
+            self._due = (now // self._every_seconds + 1) * self._every_seconds
+
     def after_step(self, run: Run) -> None:
         """Evaluates where it is due."""
         now = run.clock.training_s
@@ -81,12 +88,20 @@ class CheckpointSnapshots(Snapshots):
         self._in_seconds = in_seconds
         self._left = [0.0, *sorted(checkpoints)]
 
+    def start(self, run: Run) -> None:
+        """Leaves out what an earlier sitting of the run has written."""
+        self._drop(run)
+
     def after_step(self, run: Run) -> None:
         """Writes one where it is due."""
-        now = run.clock.training_s if self._in_seconds else run.step
-        if self._left and now >= self._left[0]:
-            self._left = [point for point in self._left if point > now]
+        if self._drop(run):
             self._write(run)
+
+    def _drop(self, run: Run) -> bool:
+        """Takes the points that have passed off the list; whether there were any."""
+        now, before = run.clock.training_s if self._in_seconds else run.step, len(self._left)
+        self._left = [point for point in self._left if point > now]
+        return len(self._left) < before
 
 
 def clear_snapshots(folder: Path) -> None:

@@ -16,6 +16,7 @@ from nint.bench.inputs import content_of
 from nint.bench.interleaved import InterleavedRun, interleave, sentence, warm_up
 from nint.bench.records import plain
 from nint.bench.runs import RunSpec
+from nint.bench.unfinished import Unfinished
 from nint.bench.watch import CheckpointSnapshots, Quality, clear_snapshots
 from nint.fields import FieldSpec
 from nint.files import write_atomically
@@ -50,12 +51,13 @@ def run_group(
         facts: What every record is to say besides: command, experiment, launch.
         logs: What the folders of TensorBoard logs are relative to; None writes none.
         progress: Told after each block; counts the runs of this group.
-        interrupted: Asked before each block; true stops, and the runs under way are lost.
+        interrupted: Asked before each block; true stops, and the runs under way go on at the next try (`nint.bench.unfinished`).
 
     Yields:
         The record of a run that has ended.
     """
     runs: dict[str, InterleavedRun] = {}
+    states: dict[str, Unfinished] = {}
     kinds = {spec.key: spec for spec in specs}
     ended = 0
     for spec in specs:
@@ -76,17 +78,26 @@ def run_group(
         if (kind := _kind(spec)) not in warm:
             warm_up(job)
             warm.add(kind)
-        runs[spec.key] = InterleavedRun(job, spec.budget, _monitors(spec, job, place(spec.key), logs))
+        run, state = _started(spec, job, place(spec.key), logs)
+        runs[spec.key] = run
+        if state is not None:
+            states[spec.key] = state
     facts = facts | {"interleaved_with": [kinds[key].title for key in runs]}
     for key, run in interleave(runs, interrupted):
         spec = kinds[key]
         if run.ended:
             ended += 1
-            record = run.record()
+            record, state = run.record(), states.pop(key, None)
             if spec.keep and run.error is None:
                 _keep(run, record, place(key) / MODEL)
+            if state is not None and state.sittings:
+                record["sittings"] = state.sittings
             yield _identified(spec, record, run.error, facts)
+            if state is not None:
+                state.remove()
         progress(ended + sum(other.used for other in runs.values()), spec.title)
+    for state in states.values():
+        state.interrupt()
 
 
 def work(
@@ -142,6 +153,22 @@ def _write_bytes(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
 
+def _started(spec: RunSpec, job: Job, place: Path, logs: Path | None) -> tuple[InterleavedRun, Unfinished | None]:
+    """A run and what keeps its state, where an earlier sitting left it or at its first step; one that cannot be built has no state."""
+    while True:
+        monitors = _monitors(spec, job, place, logs)
+        started = InterleavedRun(job, spec.budget, monitors)
+        if started.run is None:
+            return started, None
+        state = Unfinished(job, started.run, place)
+        if state.resume(monitors):
+            break
+    if spec.keep and not state.sittings:
+        clear_snapshots(place)
+    started.monitors = [*monitors, state]
+    return started, state
+
+
 def _monitors(spec: RunSpec, job: Job, place: Path, logs: Path | None) -> list[Monitor]:
     in_seconds, every = spec.seconds is not None, spec.eval_every
     metric = job.signal.metrics[0]
@@ -150,7 +177,6 @@ def _monitors(spec: RunSpec, job: Job, place: Path, logs: Path | None) -> list[M
     else:
         monitors = [Quality(metric, every=None if every is None else max(round(every), 1), at=spec.evaluate_at)]
     if spec.keep:
-        clear_snapshots(place)
         monitors.append(CheckpointSnapshots(place, spec.snapshots_at or spec.evaluate_at, in_seconds))
     if spec.log and logs is not None:
         monitors.append(TensorBoard(logs / spec.log))

@@ -21,7 +21,7 @@ LIVE_STATE, LIVE_PICTURE = "live.json", "live.npz"
 
 SNAPSHOT_FILES = f"{SNAPSHOTS}/step-*.npz"
 LOG_FILES = f"{TENSORBOARD}/**/events.out.tfevents.*"
-KEPT_RUNS = ("runs/**/model.safetensors", "runs/**/step-*.npz")
+KEPT_RUNS = ("runs/**/model.safetensors", "runs/**/checkpoint.safetensors", "runs/**/step-*.npz")
 
 
 @dataclass(frozen=True)
