@@ -7,7 +7,8 @@
 scoring: `int` chooses a fifth of the points of a memory-mapped .npy at the start weights, in one process and over ranks: the peak memory of
 each process, and whether the sets are equal, both to that of `torch.topk` in one process and to a stable sort of its scores (they differ
 where the scores at the threshold are equal to the last bit: topk takes any of them, ranks and the sort the lower rows).
-step: seconds of a step of `nint` and of `nint-fast` in one process and over ranks, one thread each, in turn; time x ranks / single.
+step: mean seconds of a step of `nint` (two of twenty score anew) and of `nint-fast` in one process and over ranks, one thread each, in turn;
+time x ranks / single, of the medians over the turns.
 constants: what docs/distributed.md computes with: latency and rate of a sum over processes, rates of selecting, reading and hashing.
 """
 
@@ -92,12 +93,13 @@ def step(path: Path, group: Any, out: Path, sampler: str, field: str, steps: int
     run = run_of(path, sampler, field, group)
     warm_up(run.field, run.teacher.probe.coords)
     times = []
-    for _ in range(steps + 3):
+    for _ in range(steps + 1):
         start = time.perf_counter()
         train_step(run)
         times.append(time.perf_counter() - start)
+    # A mean, as every tenth step of `nint` scores anew; the first step is not of it.
     if group is None or group.rank == 0:
-        (out / f"step-{'single' if group is None else 'ranks'}.json").write_text(json.dumps(statistics.median(times[3:])))
+        (out / f"step-{'single' if group is None else 'ranks'}.json").write_text(json.dumps(statistics.mean(times[1:])))
 
 
 def constants(group: Any, out: Path) -> None:
@@ -213,11 +215,11 @@ def measure_scoring(points: int, ranks: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def measure_step(side: int, ranks: int, steps: int, turns: int, field: str, folder: Path) -> list[dict[str, Any]]:
+def measure_step(side: int, ranks: int, steps: int, turns: int, field: str, samplers: list[str], folder: Path) -> list[dict[str, Any]]:
     path = folder / "signal.npy"
     write_signal(path, side, side)
     found = []
-    for sampler in ("nint", "nint-fast"):
+    for sampler in samplers:
         times: dict[str, list[float]] = {"single": [], "ranks": []}
         for _ in range(turns):
             for name, number in (("single", 1), ("ranks", ranks)):
@@ -250,6 +252,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=2**24)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--field", default="siren:size=3x128")
+    parser.add_argument("--samplers", nargs="+", default=["nint", "nint-fast"])
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--turns", type=int, default=3)
@@ -260,7 +263,7 @@ def main() -> None:
         if options.what == "scoring":
             found = [measure_scoring(options.points, options.ranks, folder)]
         elif options.what == "step":
-            found = measure_step(options.side, options.ranks, options.steps, options.turns, options.field, folder)
+            found = measure_step(options.side, options.ranks, options.steps, options.turns, options.field, options.samplers, folder)
         else:
             start(options.ranks, "constants", str(folder))
             measured = json.loads((folder / "constants.json").read_text())

@@ -5,8 +5,8 @@
     python benchmarks/many.py stacks --data ../shared/data --out benchmarks/results/many.jsonl    # speed by the size of a stack
     python benchmarks/many.py paper --out benchmarks/results/many.jsonl                           # constants of docs/scaling.md
 
-The three ways of `small` alternate (a tenth of the tiles each), so that a slow minute hits all alike; a shell loop and a warm loop are run
-on `--sample` tiles of each tenth. Seconds are wall time of the whole command; processor seconds, of all its processes, stand beside.
+The three ways of `small` alternate (half of the tiles each), so that a slow minute hits all alike; the warm loop and the shell loop are run
+on `--sample` and `--shell` tiles of each half. Seconds are wall time of the whole command; processor seconds, of all its processes, stand beside.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FIELD = "siren:size=3x32"
 def tiles(data: Path, count: int) -> list[np.ndarray]:
     """Tiles of 32x32 pixels, spread evenly over the given photos; those of one colour are left out."""
     photos = sorted([*(data / "kodak").glob("*.png"), *(data / "div2k").glob("*.png")])
-    each = -(-count // len(photos))
+    each = -(-count // len(photos)) + 4  # some may be of one colour
     found: list[np.ndarray] = []
     for photo in photos:
         pixels = np.asarray(Image.open(photo).convert("RGB"))
@@ -42,6 +42,8 @@ def tiles(data: Path, count: int) -> list[np.ndarray]:
             tile = pixels[top : top + SIDE, left : left + SIDE]
             if (tile != tile[0, 0]).any():
                 found.append(tile)
+    if len(found) < count:
+        raise SystemExit(f"There are {len(found)} tiles here; give --count {len(found)} or less.")
     return found[:count]
 
 
@@ -72,7 +74,7 @@ def small(options: argparse.Namespace) -> list[dict[str, object]]:
     import nint as library
 
     torch.set_num_threads(1)
-    parts = np.array_split(np.arange(options.count), min(10, max(options.count // 20, 1)))
+    parts = np.array_split(np.arange(options.count), options.parts)
     stack = tiles(options.data, options.count)
     totals = {name: [0, 0.0, 0.0] for name in ("fit-all", "warm loop", "shell loop")}
     qualities = []
@@ -108,7 +110,7 @@ def small(options: argparse.Namespace) -> list[dict[str, object]]:
                     library.fit(place / f"{number:04d}.png", **settings)
             _add(totals["warm loop"], len(few), used)
             with Measured() as used:
-                for number in few[:2]:
+                for number in few[: options.shell]:
                     nint(
                         "fit",
                         place / f"{number:04d}.png",
@@ -121,7 +123,8 @@ def small(options: argparse.Namespace) -> list[dict[str, object]]:
                         "--force",
                         "--quiet",
                     )
-            _add(totals["shell loop"], len(few[:2]), used)
+            _add(totals["shell loop"], len(few[: options.shell]), used)
+        print({name: round(count / wall, 3) for name, (count, wall, _) in totals.items()}, file=sys.stderr, flush=True)
     rates = {name: count / wall for name, (count, wall, _) in totals.items()}
     row = {
         "what": "small",
@@ -258,8 +261,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path)
     parser.add_argument("--count", type=int, default=1000, help="tiles")
-    parser.add_argument("--steps", type=int, default=300, help="of each tile")
-    parser.add_argument("--sample", type=int, default=4, help="tiles of each tenth for the warm loop; two of them for the shell loop")
+    parser.add_argument("--steps", type=int, default=200, help="of each tile")
+    parser.add_argument("--parts", type=int, default=2, help="in which the tiles are taken, the three ways in turn")
+    parser.add_argument("--sample", type=int, default=10, help="tiles of each part for the warm loop")
+    parser.add_argument("--shell", type=int, default=3, help="of these, those for the shell loop")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--photos", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=10.0)
