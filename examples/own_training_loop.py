@@ -1,11 +1,13 @@
 """NINT in a plain PyTorch loop with somebody else's network: nothing of nint's trainer is used.
 
-    python examples/own_training_loop.py
+    python examples/own_training_loop.py            # half a minute
+    python examples/own_training_loop.py --small    # seconds
 
 Prints the steps that NINT and uniform sampling need to the same target, from the same start weights.
 """
 
 import copy
+import sys
 
 import torch
 from skimage import data
@@ -48,7 +50,9 @@ def steps_to(target_db, model, coords, values, sampler, most=600):
 
 
 def main():
-    photo = torch.from_numpy(data.camera()[::8, ::8].copy()).float() / 255
+    small = "--small" in sys.argv[1:]
+    apart = 16 if small else 8
+    photo = torch.from_numpy(data.camera()[::apart, ::apart].copy()).float() / 255
     rows, columns = photo.shape
     grid = torch.meshgrid(torch.linspace(-1, 1, rows), torch.linspace(-1, 1, columns), indexing="ij")
     coords, values = torch.stack(grid, dim=-1).reshape(-1, 2), photo.reshape(-1, 1)
@@ -56,7 +60,7 @@ def main():
     model = ResidualMlp()
     print(f"steps to 22 dB on a {columns}x{rows} photo, batch of 20 % of the pixels:")
     for sampler in ("nint", "uniform"):
-        steps = steps_to(22.0, copy.deepcopy(model), coords, values, sampler)
+        steps = steps_to(22.0, copy.deepcopy(model), coords, values, sampler, 200 if small else 600)
         print(f"  {sampler:8s} {'not reached' if steps is None else steps}")
 
 

@@ -32,7 +32,7 @@ def test_a_sampler_of_ones_own_takes_at_most_thirty_lines():
 
 
 def test_nint_in_a_plain_loop_is_shown_beside_uniform():
-    lines = run("own_training_loop.py").splitlines()
+    lines = run("own_training_loop.py", "--small").splitlines()
     steps = {line.split()[0]: line.split()[1] for line in lines[1:]}
     assert set(steps) == {"nint", "uniform"}
     assert all(value.isdigit() for value in steps.values()), lines

@@ -10,7 +10,7 @@ import nint
 from nint.bandwidth.auto import without_auto
 from nint.bandwidth.leave_one_out import leave_one_out, scaled
 from nint.bandwidth.patches import patches_of
-from nint.bandwidth.search import SETTINGS, choose
+from nint.bandwidth.search import SETTINGS, choose, for_samples
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.ntk import ntk_matrix
@@ -146,3 +146,12 @@ def test_forms():
     assert without_auto("siren") == ("siren", ()) and without_auto(None) == (None, ())
     for name, setting in SETTINGS:
         assert setting in {field.name for field in dataclasses.fields(FIELDS.get(name))}
+
+
+def test_a_network_of_few_weights_gets_lower_frequencies():
+    few, half, enough, more = (for_samples(2.0, 40.0, 2, share) for share in (0.001, 0.05, 1.0, 9.0))
+    assert (few, half, enough, more) == (0.9, 1.0, 2.0, 2.0)
+    image = waves(6)
+    small, large = (choose(FIELDS.parse(f"siren:size={size}"), "weight_scale", open_signal(image)) for size in ("1x12", "3x64"))
+    assert small.weights_a_point == pytest.approx(49 / 48**2, rel=0.01) and large.weights_a_point > 3
+    assert small.chosen <= 0.6 * small.value and large.chosen >= large.value

@@ -37,6 +37,7 @@ _SURE_DB = 0.5
 _LITTLE_DB, _ENOUGH_DB = 23.0, 29.0
 _EASY_DB, _EASIEST_DB = 60.0, 90.0
 _MORE, _SOLID, _LESS = 1.2, 0.85, 0.65
+_HALVED_AT, _LEAST_ROOM = 0.05, 0.45
 SEED_OFFSET = 15_485_863
 
 
@@ -50,6 +51,7 @@ class Choice:
         tried: Value -> predicted PSNR of left-out points in decibels, relative to the range of the values.
         seconds: What it took.
         axes: Coordinates of a point.
+        weights_a_point: Weights of the network for each point of the signal.
     """
 
     setting: str
@@ -57,6 +59,7 @@ class Choice:
     tried: dict[float, float]
     seconds: float
     axes: int = 2
+    weights_a_point: float = 1.0
 
     @property
     def decibels(self) -> float:
@@ -66,7 +69,7 @@ class Choice:
     @property
     def chosen(self) -> float:
         """The value for a network that is to reproduce the samples themselves (`for_samples`)."""
-        return for_samples(self.value, self.decibels, self.axes)
+        return for_samples(self.value, self.decibels, self.axes, self.weights_a_point)
 
     @property
     def sure(self) -> bool:
@@ -114,26 +117,35 @@ def choose(field: FieldSpec, setting: str, signal: Signal, seed: int = 0) -> Cho
             upper = known[at] / known[-2] * known[-1] if at == len(known) - 1 else known[at + 1]
             for neighbour in (lower, upper):
                 try_(float(f"{math.sqrt(known[at] * neighbour):.3g}"))
-    return Choice(setting, max(tried, key=lambda value: tried[value]), tried, time.perf_counter() - began, pool.in_features)
+    weights = field.parameter_count(signal.layout.in_features, signal.layout.out_features)
+    best = max(tried, key=lambda value: tried[value])
+    room = 1.0 if weights is None else weights / max(len(pool), 1)
+    return Choice(setting, best, tried, time.perf_counter() - began, pool.in_features, room)
 
 
-def for_samples(value: float, decibels: float, axes: int) -> float:
+def for_samples(value: float, decibels: float, axes: int, weights_a_point: float = 1.0) -> float:
     """What reproduces the samples best, where the kernel says what predicts the points between them best.
 
     Along one or two axes: where neighbours tell little of a point, a network that must hold each sample wants frequencies a fifth
     higher, where they tell enough none; between, the factor falls linearly with the decibels. Along three axes patches are so short
     that the kernel asks for more than training can use. Beyond 60 dB, where all is smooth, lower frequencies train faster.
 
+    The kernel does not know how many weights there are. A network that has too few of them to hold every sample, as small files need it,
+    wants lower frequencies: half at a weight for 20 points, all at one a point, linear in the logarithm between.
+
     Args:
         value: Of least leave-one-out error.
         decibels: Of that error.
         axes: Coordinates of a point.
+        weights_a_point: Weights of the network for each point of the signal.
 
-    Source: measured, `benchmarks/bandwidth.py`.
+    Source: measured, `benchmarks/bandwidth.py`; few weights on kodim03 and kodim05 with 5x31, 5x69 and 5x142.
     """
     part = min(max((decibels - _LITTLE_DB) / (_ENOUGH_DB - _LITTLE_DB), 0.0), 1.0)
     easy = min(max((decibels - _EASY_DB) / (_EASIEST_DB - _EASY_DB), 0.0), 1.0)
-    factor = (_SOLID if axes >= 3 else _MORE + part * (1 - _MORE)) * (1 - easy * (1 - _LESS))
+    room = 1 - 0.5 * math.log(max(weights_a_point, 1e-9)) / math.log(_HALVED_AT)
+    factor = min(max(room, _LEAST_ROOM), 1.0)
+    factor *= (_SOLID if axes >= 3 else _MORE + part * (1 - _MORE)) * (1 - easy * (1 - _LESS))
     return float(f"{value * factor:.3g}")
 
 

@@ -11,6 +11,7 @@ class Recipe:
 
     Attributes:
         lr: Learning rate; None is the field's own.
+        small_lr: That of a network of at most `SMALL` weights, where it is another.
         optimizer: Text form.
         batch_share: Fraction of the points in a batch of samplers whose choice costs next to nothing (`CHEAP`); None is the kind's own.
         total_steps: Steps where the budget names none; None is the kind's own.
@@ -24,6 +25,7 @@ class Recipe:
     """
 
     lr: float | None = None
+    small_lr: float | None = None
     optimizer: str = "adam"
     batch_share: float | None = None
     total_steps: int | None = None
@@ -45,7 +47,9 @@ _GRID = Recipe(
 )
 
 MEASURED: dict[tuple[str, str], Recipe] = {
-    ("image", "siren"): Recipe(lr=1e-3, optimizer="muon", batch_share=0.02, total_steps=2000, sampler="nint-fast:schedule=growing"),
+    ("image", "siren"): Recipe(
+        lr=1e-3, small_lr=2e-3, optimizer="muon", batch_share=0.02, total_steps=2000, sampler="nint-fast:schedule=growing"
+    ),
     ("image", "grid"): _GRID,
     ("volume", "grid"): _GRID,
     ("video", "grid"): _GRID,
@@ -56,6 +60,9 @@ MEASURED: dict[tuple[str, str], Recipe] = {
 
 DEFAULT_FIELDS = {"image": "grid", "volume": "grid", "video": "grid"}
 """Kind -> network of the default recipe; SIREN where none stands here."""
+
+SMALL = 2**15
+"""Weights of the largest network that counts as small."""
 
 CHEAP = ("nint-fast", "uniform")
 """Samplers whose choice costs next to nothing, so that small batches pay."""

@@ -15,7 +15,7 @@ from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
 from nint.packing.sizing import with_size
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
-from nint.runs.measured import CHEAP, DEFAULT_FIELDS, MEASURED, PAPER, PAPER_FIELDS, Recipe
+from nint.runs.measured import CHEAP, DEFAULT_FIELDS, MEASURED, PAPER, PAPER_FIELDS, SMALL, Recipe
 from nint.runs.networks import network_for
 from nint.runs.options import FitSettings
 from nint.samplers import SAMPLERS
@@ -99,7 +99,7 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     network = network_for(form, signal, asked.seed, recipe=chooses)
     plain: dict[str, Any] = {
         "optimizer": recipe.optimizer if asked.optimizer is None else asked.optimizer,
-        "lr": recipe.lr if asked.lr is None else asked.lr,
+        "lr": _rate(recipe, network.field, signal) if asked.lr is None else asked.lr,
         "lr_schedule": recipe.lr_schedule if asked.lr_schedule is None else asked.lr_schedule,
         "warm_up": recipe.warm_up if asked.warm_up is None else asked.warm_up,
         "total_steps": steps_of(asked.recipe, recipe, signal, budget) if asked.total_steps is None else asked.total_steps,
@@ -108,6 +108,14 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     forms = {name: form for name, form in (("field", own_form), ("sampler", recipe.sampler)) if getattr(asked, name) is None}
     chosen = {name: value for name, value in (forms | network.applied | batch_of(sampler, named) | left_out).items() if value is not None}
     return Completed(field=network.field, sampler=sampler, chosen=chosen, notes=(*choice.notes, *sizing, *network.notes), **plain)
+
+
+def _rate(recipe: Recipe, field: FieldSpec | nn.Module, signal: Signal) -> float | None:
+    """The recipe's learning rate for a network of this size."""
+    if recipe.small_lr is None or not isinstance(field, FieldSpec):
+        return recipe.lr
+    weights = field.parameter_count(signal.layout.in_features, signal.layout.out_features)
+    return recipe.small_lr if weights is not None and weights <= SMALL else recipe.lr
 
 
 def check_recipe(name: str) -> None:
