@@ -7,8 +7,8 @@
 scoring: `int` chooses a fifth of the points of a memory-mapped .npy at the start weights, in one process and over ranks: the peak memory of
 each process, and whether the sets are equal, both to that of `torch.topk` in one process and to a stable sort of its scores (they differ
 where the scores at the threshold are equal to the last bit: topk takes any of them, ranks and the sort the lower rows).
-step: mean seconds of a step of `nint` (two of twenty score anew) and of `nint-fast` in one process and over ranks, one thread each, in turn;
-time x ranks / single, of the medians over the turns.
+step: mean seconds of a step of `nint` (two of twenty score anew) and of `nint-fast` in one process and over ranks, one thread each, in
+turn; time x ranks / single, of the medians over the turns.
 constants: what docs/distributed.md computes with: latency and rate of a sum over processes, rates of selecting, reading and hashing.
 """
 

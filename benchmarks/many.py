@@ -6,7 +6,8 @@
     python benchmarks/many.py paper --out benchmarks/results/many.jsonl                           # constants of docs/scaling.md
 
 The three ways of `small` alternate (half of the tiles each), so that a slow minute hits all alike; the warm loop and the shell loop are run
-on `--sample` and `--shell` tiles of each half. Seconds are wall time of the whole command; processor seconds, of all its processes, stand beside.
+on `--sample` and `--shell` tiles of each half. Seconds are wall time of the whole command; processor seconds, of all its processes, stand
+beside.
 """
 
 from __future__ import annotations

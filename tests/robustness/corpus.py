@@ -72,15 +72,16 @@ def write_signals(folder: Path) -> None:
         (images | sounds | shapes | grids)[sample.name](folder / sample.name)
 
 
-def write_runs(run: Callable[[list[str]], None]) -> None:
-    """Makes finished runs of nint: `run-KIND` of each kind, and a comparison `compared`. Reads every sample once.
+def write_runs(run: Callable[[list[str]], None], read_all: bool = True) -> None:
+    """Makes finished runs of nint: `run-KIND` of each kind, and a comparison `compared`.
 
     Args:
         run: Runs a command line, without the program's name, in the folder of `write_signals`.
+        read_all: Read every sample once too, so that what reads it is imported before it is tried damaged.
     """
     for kind, name in SHOWN.items():
         run(["fit", name, *TINY, "--out", f"run-{kind}", *extras(kind)])
-    for sample in SIGNALS:
+    for sample in SIGNALS if read_all else ():
         fit = ["fit", sample.name, *TINY, *extras(sample.kind), "--no-pictures", "--force", "--out", "tried"]
         run(["eval", f"run-{sample.kind}", sample.name] if sample.name in SHOWN.values() else fit)
     run(["compare", "a.png", "--samplers", "uniform", "nint", "--steps", "2", "--seeds", "1", "--size", "1x4", "--out", "compared"])

@@ -30,6 +30,7 @@ from robustness.cases import FAMILIES, Case, make_case
 from robustness.corpus import write_runs, write_signals
 
 TIMEOUT_S, INTERRUPT_S = 20.0, 3.0
+_SHORT = 20
 KINDS = ("traceback", "killed", "code", "hang", "memory", "changed", "litter", "noise", "bytes")
 """What can go wrong."""
 
@@ -134,11 +135,15 @@ class Fuzzer:
         self.peak = 0
         self.slowest = 0.0
 
-    def prepare(self) -> None:
-        """Writes the valid files; those that nint writes are made in children, so that nothing is computed in this process."""
+    def prepare(self, read_all: bool = True) -> None:
+        """Writes the valid files; those that nint writes are made in children, so that nothing is computed in this process.
+
+        Args:
+            read_all: As in `write_runs`; a long series is faster with it, a short one without.
+        """
         self.corpus.mkdir()
         write_signals(self.corpus)
-        write_runs(self._valid)
+        write_runs(self._valid, read_all)
         gc.collect()
         gc.freeze()  # what is there already is not visited, so that children share its memory
 
@@ -231,7 +236,7 @@ def main() -> int:
         os.environ["XDG_CACHE_HOME"] = os.environ["HOME"] = f"{root}/home"
         child.preload()
         fuzzer = Fuzzer(Path(root), options.seed, options.timeout, options.keep)
-        fuzzer.prepare()
+        fuzzer.prepare(options.cases is None or options.cases > _SHORT)
         number = options.only if options.only is not None else options.first
         end, done = time.monotonic() + 60 * options.minutes, 0
         while done < options.cases if options.cases is not None else time.monotonic() < end:

@@ -321,7 +321,8 @@ def test_a_size_in_kilobytes_is_that_of_a_siren_and_the_record_says_so(monkeypat
     assert FIELDS.name_of(job.field) == job.chosen["field"] == "siren"
 
 
-def test_small_sine_networks_on_images_train_at_twice_the_rate():
+def test_small_sine_networks_on_images_train_at_twice_the_rate(monkeypatch):
+    monkeypatch.undo()
     rates = {size: make_job(picture(32, 32), recipe="default", field=f"siren:size={size}", device="cpu").rate for size in ("3x32", "5x128")}
     assert rates == {"3x32": 2e-3, "5x128": 1e-3}
     assert make_job(picture(32, 32), recipe="default", field="siren:size=3x32", lr=7e-4, device="cpu").rate == 7e-4

@@ -144,7 +144,7 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
     own = form if field is None else _name_of(field)
     recipe = MEASURED.get((kind, own), MEASURED.get(("image", own)))
     if recipe is None:
-        recipe = dataclasses.replace(MEASURED.get((kind, "siren"), MEASURED["image", "siren"]), lr=None, optimizer="adam")
+        recipe = dataclasses.replace(MEASURED.get((kind, "siren"), MEASURED["image", "siren"]), lr=None, small_lr=None, optimizer="adam")
         measured = _listed(tuple(dict.fromkeys(network for _, network in MEASURED)))
         said = f"The default recipe was measured with {measured}; {own} keeps its own learning rate, with adam."
         return Chosen(recipe, form, (said,))
