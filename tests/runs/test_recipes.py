@@ -315,10 +315,19 @@ def test_a_network_that_was_not_measured_inherits_the_batches_of_its_kind(monkey
     assert SAMPLERS.text(jobs[0].sampler) == SAMPLERS.text(jobs[1].sampler) and SAMPLERS.name_of(jobs[1].sampler) == "uniform"
 
 
-def test_a_size_in_kilobytes_is_that_of_a_siren_and_the_record_says_so(monkeypatch):
+def test_a_small_file_holds_a_siren_and_a_larger_one_a_grid_and_the_record_says_so(monkeypatch):
     monkeypatch.undo()
-    job = make_job(picture(24, 24), recipe="default", max_kilobytes=4, device="cpu")
-    assert FIELDS.name_of(job.field) == job.chosen["field"] == "siren"
+    image = picture(200, 300)
+    for kilobytes, name in ((2.5, "siren"), (6, "grid"), (20, "grid")):
+        job = make_job(image, recipe="default", max_kilobytes=kilobytes, device="cpu")
+        assert FIELDS.name_of(job.field) == job.chosen["field"] == name
+        room = 8 * (1000 * kilobytes - 200) / 6
+        assert 0.7 * room < job.field.parameter_count(2, 3) <= 1.04 * room
+    assert FIELDS.name_of(make_job(image, recipe="paper", max_kilobytes=20, device="cpu").field) == "siren"
+    named = make_job(image, recipe="default", field="grid:levels=3", max_kilobytes=20, device="cpu")
+    assert named.field.levels == 3
+    with pytest.raises(UsageError, match="No grid network has"):
+        make_job(image, recipe="default", field="grid", max_kilobytes=0.5, device="cpu")
 
 
 def test_small_sine_networks_on_images_train_at_twice_the_rate(monkeypatch):

@@ -22,6 +22,11 @@ _PER_ROW = 0.75  # bytes of a step size
 _NARROWEST, _WIDEST = 4, 4096
 
 
+def weights_for(max_bytes: int) -> int:
+    """Weights that a file of so many bytes has room for at `BITS`, where steps of single rows take next to nothing."""
+    return max(int((max_bytes - _OVERHEAD) * 8 / (BITS * _CODED)), 0)
+
+
 def with_size(form: Any, layout: Layout, max_bytes: int, layers: int = LAYERS) -> Any:
     """A network in text form with the setting `size` that fills a file; one that names its size, and a ready one, stay as they are.
 

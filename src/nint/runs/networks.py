@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,7 @@ class Network:
     notes: tuple[str, ...] = ()
 
 
-def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None) -> Network:
+def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None, most_weights: int | None = None) -> Network:
     """A network with the settings that were left out.
 
     Args:
@@ -45,9 +46,10 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None) -> 
         signal: What is to be fitted.
         seed: Of the run, by which the kernel is asked.
         recipe: The default recipe; None chooses nothing but what the kind of signal requires, and what says "auto".
+        most_weights: Of a grid network whose size is not named; None is as many as the paper's SIREN has.
 
     Raises:
-        UsageError: for a setting that cannot be, or that the kernel cannot choose.
+        UsageError: for a setting that cannot be, or that the kernel cannot choose, and where no grid network is so small.
     """
     plain, automatic = without_auto(form)
     field = FIELDS.parse(plain)
@@ -65,8 +67,9 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None) -> 
             applied |= stretched
             notes += [axes.said] if axes.said else []
         if isinstance(field, Grid):
-            field, sized = _with(field, {"size": recipe.size}, named)
-            field, vertices = _with(field, vertices_for(signal, field.size), named)
+            field, sized = _with(field, {"size": recipe.size if most_weights is None else SMALL_SIZE}, named)
+            wanted = vertices_for(signal, field.size) if most_weights is None else vertices_within(signal, field.size, most_weights)
+            field, vertices = _with(field, wanted, named)
             applied |= sized | vertices
         left = offered(field) if recipe.by_kernel and not signal.outlined else ()
         if signal.outlined and recipe.by_kernel and offered(field) and not named & set(offered(field)):
@@ -101,6 +104,31 @@ def vertices_for(signal: Signal, size: str) -> dict[str, Any]:
     return chosen
 
 
+def vertices_within(signal: Signal, size: str, most_weights: int) -> dict[str, Any]:
+    """Settings of a grid network of a size with as many weights as fit below a number.
+
+    Raises:
+        UsageError: where none is so small.
+    """
+    layout = signal.layout
+    axes, points = layout.in_features, len(signal.pool(torch.device("cpu")))
+    best, largest = {}, 0
+    for levels, power in itertools.product(_FEW_LEVELS, range(6, 17)):
+        finest = min(points, 2**power * _SHARING) ** (1 / axes)
+        growth = max((finest / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
+        tried = {"levels": levels, "growth": round(growth, 3), "hashed": True, "max_vertices": 2**power}
+        count = Grid(size, **tried).parameter_count(axes, layout.out_features)
+        if largest < count <= most_weights:
+            best, largest = tried, count
+    if not best:
+        raise UsageError(f"No grid network has {most_weights:,} weights or less here; name --field siren, or ask for a larger file.")
+    return best
+
+
+SMALL_SIZE = "1x32"
+"""Layers x width behind the grids of a network for a small file."""
+
+_FEW_LEVELS = (5, 6, 7)
 _LEAST_GROWTH = 1.05
 _SHARING = 25
 """Vertices that share an entry of a hashed table, at most; more of them lose by what they disturb."""

@@ -13,13 +13,14 @@ from torch import nn
 
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
-from nint.packing.sizing import with_size
+from nint.packing.sizing import weights_for, with_size
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
-from nint.runs.measured import CHEAP, DEFAULT_FIELDS, MEASURED, PAPER, PAPER_FIELDS, SMALL, Recipe
+from nint.runs.measured import CHEAP, DEFAULT_FIELDS, GRID_FROM, MEASURED, PAPER, PAPER_FIELDS, SMALL, Recipe
 from nint.runs.networks import network_for
 from nint.runs.options import FitSettings
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
+from nint.settings import split_text
 from nint.signals.base import Signal
 from nint.training.budgets import Budget
 
@@ -82,10 +83,9 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     Raises:
         UsageError: for a setting that cannot be.
     """
-    # The size for a number of bytes is chosen for sine networks, so there the recipe's own is one.
-    sized_siren = asked.field is None and asked.max_kilobytes is not None
-    choice = choose(asked.recipe, signal, FIELDS.parse("siren") if sized_siren else asked.named_field())
-    own_form = "siren" if sized_siren else choice.field
+    small_form = None if asked.max_kilobytes is None or asked.field is not None else _for_a_file(asked, signal)
+    choice = choose(asked.recipe, signal, asked.named_field() if small_form is None else FIELDS.parse(small_form))
+    own_form = choice.field if small_form is None else small_form
     recipe = choice.recipe
     sampler_form = recipe.sampler if asked.sampler is None else asked.sampler
     named = named_settings(sampler_form) | {name for name in ("batch_share", "batch_size") if getattr(asked, name) is not None}
@@ -93,10 +93,13 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     share = share_of(recipe, SAMPLERS.name_of(sampler), signal)
     sampler, sizing = sized(sampler, named, signal, share, None if asked.recipe == "paper" else (recipe.least_batch, recipe.most_batch))
     form = own_form if asked.field is None else asked.field
-    if asked.max_kilobytes is not None:
+    most_weights = None
+    if asked.max_kilobytes is not None and asked.recipe != "paper" and _is_grid(form):
+        most_weights = None if _has_vertices(form) else weights_for(int(1000 * asked.max_kilobytes))
+    elif asked.max_kilobytes is not None:
         form = with_size(form, signal.layout, int(1000 * asked.max_kilobytes))
     chooses = None if asked.recipe == "paper" else recipe if by_kernel else dataclasses.replace(recipe, by_kernel=False)
-    network = network_for(form, signal, asked.seed, recipe=chooses)
+    network = network_for(form, signal, asked.seed, recipe=chooses, most_weights=most_weights)
     plain: dict[str, Any] = {
         "optimizer": recipe.optimizer if asked.optimizer is None else asked.optimizer,
         "lr": _rate(recipe, network.field, signal) if asked.lr is None else asked.lr,
@@ -108,6 +111,21 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     forms = {name: form for name, form in (("field", own_form), ("sampler", recipe.sampler)) if getattr(asked, name) is None}
     chosen = {name: value for name, value in (forms | network.applied | batch_of(sampler, named) | left_out).items() if value is not None}
     return Completed(field=network.field, sampler=sampler, chosen=chosen, notes=(*choice.notes, *sizing, *network.notes), **plain)
+
+
+def _for_a_file(asked: FitSettings, signal: Signal) -> str:
+    """The network that was better in a file of so many bytes: a grid of images from `GRID_FROM` bits a point on, else SIREN."""
+    bits = 8000 * (asked.max_kilobytes or 0.0) / max(signal.layout.samples or 1, 1)
+    return "grid" if asked.recipe != "paper" and signal.layout.kind == "image" and bits >= GRID_FROM else "siren"
+
+
+def _is_grid(form: Any) -> bool:
+    return isinstance(form, str) and split_text(form)[0] == "grid"
+
+
+def _has_vertices(form: str) -> bool:
+    """Whether a grid network is named with its size, which then stays as it is."""
+    return bool({"levels", "growth", "max_vertices"} & set(split_text(form)[1]))
 
 
 def _rate(recipe: Recipe, field: FieldSpec | nn.Module, signal: Signal) -> float | None:
