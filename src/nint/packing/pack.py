@@ -32,6 +32,9 @@ _PROBES = 4096
 _JUDGED = 2**16
 _FINEST = 1 / 32
 _TRIES = 4
+_AIM, _FIRST = 0.995, 0.8
+"""Part of the most bytes that is aimed at before fine-tuning, which changes the size a little; part of its seconds in the first attempt."""
+
 _LIKELY: dict[str, Any] = {
     "packing": {"bits": 6.125, "steps": 300},
     "sizes": {"input": 2**20, "at": {"psnr": 30.123}, "jpeg": 2**17, "webp": 2**17},
@@ -108,12 +111,16 @@ def pack(
 
     if max_bytes is not None:
         expected = header | {"record": (header.get("record") or {}) | (_LIKELY if signal is not None else {"packing": _LIKELY["packing"]})}
-        bits = _most_bits(lambda mean: len(coded(rounded(mean), expected)), max_bytes)
+
+        def size(mean: float) -> int:
+            return len(coded(rounded(mean), expected))
+
+        bits = _most_bits(size, max(int(_AIM * max_bytes), min(size(LEAST_BITS), max_bytes)))
     tuning, pool = tuning or FineTuning(), None if signal is None else signal.pool(next(field.parameters()).device)
     for attempt in range(_TRIES):
         levels, steps = rounded(bits), 0
         if pool is not None and tuning.steps and attempt < _TRIES - 1:
-            levels, steps = _tuned(field, levels, pool, tuning)
+            levels, steps = _tuned(field, levels, pool, _part_of(tuning, attempt) if max_bytes is not None else tuning)
         _load(field, levels)
         metrics = {} if signal is None or predict is None else signal.evaluate(lambda rows: predict(field, rows))
         told = {"packing": {"bits": round(bits, 3), "steps": steps}}
@@ -124,6 +131,13 @@ def pack(
             return Packed(data, bits, field, metrics, told)
         bits = max(bits - max(2 * _FINEST, bits * 1.5 * (len(data) / max_bytes - 1)), LEAST_BITS)
     raise UsageError(f"The model does not fit into {max_bytes:,} bytes; its smallest packed form has {len(data):,}.")
+
+
+def _part_of(tuning: FineTuning, attempt: int) -> FineTuning:
+    """The fine-tuning of an attempt: where it has seconds, most of them go to the first, so that another one hardly takes longer."""
+    if tuning.seconds is None:
+        return tuning
+    return dataclasses.replace(tuning, seconds=tuning.seconds * (_FIRST if attempt == 0 else 1 - _FIRST))
 
 
 def _tuned(field: nn.Module, levels: dict[str, Levels], pool: Pool, tuning: FineTuning) -> tuple[dict[str, Levels], int]:
