@@ -101,16 +101,6 @@ ENTRIES = (
         "`evos` to whole regions, `expansive` to edges.",
         (("samplers-curves", "curves-psnr.png"),),
     ),
-    Entry(
-        "networks",
-        "Networks beside each other",
-        "compare sample:chelsea --max-side 128 --samplers uniform --fields siren:size=3x64 finer:size=3x64 wire:size=3x64 gauss:size=3x64"
-        " ffn:size=3x64 pemlp:size=3x64 mlp:size=3x64 grid --seeds 1 --steps 500",
-        "reconstructions-*.png",
-        "Eight networks on one photo, each with its own default settings, at the paper's learning rate and with uniform sampling. The "
-        "default recipe would choose other rates and bandwidths, so this shows what each draws when it is left alone, not which is best.",
-        (("networks-curves", "curves-psnr.png"),),
-    ),
 )
 
 
