@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import nn
 
@@ -119,7 +119,8 @@ def _for_a_file(asked: FitSettings, signal: Signal) -> str:
     return "grid" if asked.recipe != "paper" and signal.layout.kind == "image" and bits >= GRID_FROM else "siren"
 
 
-def _is_grid(form: Any) -> bool:
+def _is_grid(form: Any) -> TypeGuard[str]:
+    """Whether a form is the text of a grid network."""
     return isinstance(form, str) and split_text(form)[0] == "grid"
 
 
