@@ -324,9 +324,11 @@ def test_a_small_file_holds_a_siren_and_a_larger_one_a_grid_and_the_record_says_
         room = 8 * (1000 * kilobytes - 200) / 6
         assert 0.7 * room < job.field.parameter_count(2, 3) <= 1.04 * room
     assert FIELDS.name_of(make_job(image, recipe="paper", max_kilobytes=20, device="cpu").field) == "siren"
+    papers = make_job(image, recipe="paper", field="grid", max_kilobytes=20, device="cpu")
+    assert 0.7 * room < papers.field.parameter_count(2, 3) <= 1.04 * room
     named = make_job(image, recipe="default", field="grid:levels=3", max_kilobytes=20, device="cpu")
     assert named.field.levels == 3
-    with pytest.raises(UsageError, match="No grid network has"):
+    with pytest.raises(UsageError, match="No grid network of"):
         make_job(image, recipe="default", field="grid", max_kilobytes=0.5, device="cpu")
 
 

@@ -64,6 +64,9 @@ DEFAULT_FIELDS = {"image": "grid", "volume": "grid", "video": "grid"}
 GRID_FROM = 0.45
 """Bits a pixel of a file from which a grid network holds an image better than SIREN after a minute."""
 
+SMALL_GRID = "1x32"
+"""Layers x width of the network behind the grids in such a file."""
+
 SMALL = 2**15
 """Weights of the largest network that counts as small."""
 

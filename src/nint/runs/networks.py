@@ -18,9 +18,9 @@ from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.fields.grid import Grid
 from nint.fields.siren import Siren
-from nint.runs.measured import Recipe
+from nint.runs.measured import SMALL_GRID, Recipe
 from nint.settings import split_text
-from nint.signals.base import Signal
+from nint.signals.base import Layout, Signal
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,19 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None, mos
     defaults, notes = signal.defaults, []
     field, applied = _with(field, {"omega_0": defaults.omega_0, "first_bias": defaults.first_bias}, named)
     asked = tuple(automatic)
+    if recipe is not None and "aspect" not in named:
+        axes = aspect_of(signal, seed)
+        signal.preparation_seconds += axes.seconds
+        field, stretched = _with(field, {"aspect": axes.aspect}, named)
+        applied |= stretched
+        notes += [axes.said] if axes.said else []
+    if isinstance(field, Grid) and (recipe is not None or most_weights is not None):
+        size = recipe.size if recipe is not None and most_weights is None else SMALL_GRID
+        field, sized = _with(field, {"size": size}, named)
+        wanted = vertices_for(signal, field.size) if most_weights is None else vertices_within(signal, field.size, most_weights)
+        field, vertices = _with(field, wanted, named)
+        applied |= sized | vertices
     if recipe is not None:
-        if "aspect" not in named:
-            axes = aspect_of(signal, seed)
-            signal.preparation_seconds += axes.seconds
-            field, stretched = _with(field, {"aspect": axes.aspect}, named)
-            applied |= stretched
-            notes += [axes.said] if axes.said else []
-        if isinstance(field, Grid):
-            field, sized = _with(field, {"size": recipe.size if most_weights is None else SMALL_SIZE}, named)
-            wanted = vertices_for(signal, field.size) if most_weights is None else vertices_within(signal, field.size, most_weights)
-            field, vertices = _with(field, wanted, named)
-            applied |= sized | vertices
         left = offered(field) if recipe.by_kernel and not signal.outlined else ()
         if signal.outlined and recipe.by_kernel and offered(field) and not named & set(offered(field)):
             notes.append(f"Over several processes the kernel does not choose {offered(field)[0]}; nint tune finds it in one, then name it.")
@@ -93,13 +94,9 @@ def vertices_for(signal: Signal, size: str) -> dict[str, Any]:
     Its finest level has about as many vertices along an axis as the signal has points; where these are many, they share entries by a hash.
     """
     layout = signal.layout
-    axes, points = layout.in_features, len(signal.pool(torch.device("cpu")))
-    for levels, most in _SIZES[min(axes, 3)]:
-        finest = min(points, most * _SHARING) ** (1 / axes)
-        growth = max((finest / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
-        chosen = {"levels": levels, "growth": round(growth, 3), "hashed": True, "max_vertices": most}
-        count = Grid(size, **chosen).parameter_count(axes, layout.out_features)
-        if count <= Siren().parameter_count(axes, layout.out_features):
+    for levels, most in _SIZES[min(layout.in_features, 3)]:
+        chosen = _vertices(signal, levels, most)
+        if _weights(size, chosen, layout) <= Siren().parameter_count(layout.in_features, layout.out_features):
             break
     return chosen
 
@@ -110,25 +107,29 @@ def vertices_within(signal: Signal, size: str, most_weights: int) -> dict[str, A
     Raises:
         UsageError: where none is so small.
     """
-    layout = signal.layout
-    axes, points = layout.in_features, len(signal.pool(torch.device("cpu")))
-    best, largest = {}, 0
-    for levels, power in itertools.product(_FEW_LEVELS, range(6, 17)):
-        finest = min(points, 2**power * _SHARING) ** (1 / axes)
-        growth = max((finest / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
-        tried = {"levels": levels, "growth": round(growth, 3), "hashed": True, "max_vertices": 2**power}
-        count = Grid(size, **tried).parameter_count(axes, layout.out_features)
-        if largest < count <= most_weights:
-            best, largest = tried, count
-    if not best:
-        raise UsageError(f"No grid network has {most_weights:,} weights or less here; name --field siren, or ask for a larger file.")
-    return best
+    tried = [_vertices(signal, levels, 2**power) for levels, power in itertools.product(_FEW_LEVELS, _POWERS)]
+    weights = [_weights(size, chosen, signal.layout) for chosen in tried]
+    fitting = [(count, number) for number, count in enumerate(weights) if count <= most_weights]
+    if not fitting:
+        raise UsageError(
+            f"No grid network of {most_weights:,} weights or less is known here, the smallest has {min(weights):,}; "
+            "name --field siren, or ask for a larger file."
+        )
+    return tried[max(fitting)[1]]
 
 
-SMALL_SIZE = "1x32"
-"""Layers x width behind the grids of a network for a small file."""
+def _vertices(signal: Signal, levels: int, most: int) -> dict[str, Any]:
+    """Settings for a number of grids of at most so many vertices each."""
+    axes, points = signal.layout.in_features, len(signal.pool(torch.device("cpu")))
+    finest = min(points, most * _SHARING) ** (1 / axes)
+    growth = max((finest / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
+    return {"levels": levels, "growth": round(growth, 3), "hashed": True, "max_vertices": most}
 
-_FEW_LEVELS = (5, 6, 7)
+
+def _weights(size: str, chosen: Mapping[str, Any], layout: Layout) -> int:
+    return Grid(size, **chosen).parameter_count(layout.in_features, layout.out_features)
+
+
 _LEAST_GROWTH = 1.05
 _SHARING = 25
 """Vertices that share an entry of a hashed table, at most; more of them lose by what they disturb."""
@@ -139,6 +140,9 @@ _SIZES = {
     3: ((8, 2**14), (8, 2**13)),
 }
 """Axes -> levels, and most vertices of one: the first with which the network has at most as many parameters as the paper's 5x256 SIREN."""
+
+_FEW_LEVELS, _POWERS = (5, 6, 7), range(6, 17)
+"""Levels, and powers of two of most vertices, that are tried for a small file."""
 
 
 def _with(field: FieldSpec, wanted: Mapping[str, Any], named: set[str]) -> tuple[FieldSpec, dict[str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from torch import nn
 
@@ -94,10 +94,13 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     sampler, sizing = sized(sampler, named, signal, share, None if asked.recipe == "paper" else (recipe.least_batch, recipe.most_batch))
     form = own_form if asked.field is None else asked.field
     most_weights = None
-    if asked.max_kilobytes is not None and asked.recipe != "paper" and _is_grid(form):
-        most_weights = None if _has_vertices(form) else weights_for(int(1000 * asked.max_kilobytes))
-    elif asked.max_kilobytes is not None:
-        form = with_size(form, signal.layout, int(1000 * asked.max_kilobytes))
+    if asked.max_kilobytes is not None:
+        most_bytes = int(1000 * asked.max_kilobytes)
+        if isinstance(form, str) and split_text(form)[0] == "grid":
+            sized_by_name = {"levels", "growth", "max_vertices"} & set(split_text(form)[1])
+            most_weights = None if sized_by_name else weights_for(most_bytes)
+        else:
+            form = with_size(form, signal.layout, most_bytes)
     chooses = None if asked.recipe == "paper" else recipe if by_kernel else dataclasses.replace(recipe, by_kernel=False)
     network = network_for(form, signal, asked.seed, recipe=chooses, most_weights=most_weights)
     plain: dict[str, Any] = {
@@ -117,16 +120,6 @@ def _for_a_file(asked: FitSettings, signal: Signal) -> str:
     """The network that was better in a file of so many bytes: a grid of images from `GRID_FROM` bits a point on, else SIREN."""
     bits = 8000 * (asked.max_kilobytes or 0.0) / max(signal.layout.samples or 1, 1)
     return "grid" if asked.recipe != "paper" and signal.layout.kind == "image" and bits >= GRID_FROM else "siren"
-
-
-def _is_grid(form: Any) -> TypeGuard[str]:
-    """Whether a form is the text of a grid network."""
-    return isinstance(form, str) and split_text(form)[0] == "grid"
-
-
-def _has_vertices(form: str) -> bool:
-    """Whether a grid network is named with its size, which then stays as it is."""
-    return bool({"levels", "growth", "max_vertices"} & set(split_text(form)[1]))
 
 
 def _rate(recipe: Recipe, field: FieldSpec | nn.Module, signal: Signal) -> float | None:
