@@ -2,7 +2,8 @@
 
     python tests/robustness/kills_many.py --kills 20 --seed 0 [--signals 600] [--steps 400]
 
-prints as JSON how often each was killed, and what was lost, repeated or differs from a run that was left alone. About twenty seconds a kill.
+prints as JSON how often each was killed and how many datasets became whole, and what of them was lost, repeated or differs from a run that
+was left alone. About half a minute a kill.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ def cluster(folder: Path) -> list[subprocess.Popen[bytes]]:
         return [subprocess.Popen(head, **options), subprocess.Popen(body, **options)]
 
 
-def children(process: int) -> list[int]:
-    """Processes that a process has started, and theirs."""
-    found = [int(word) for word in subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True).stdout.split()]
+def children(process: int, like: str = "") -> list[int]:
+    """Processes that a process has started, and theirs; of those started by itself only the ones whose command holds a word."""
+    pattern = ["-f", like] if like else []
+    found = [int(word) for word in subprocess.run(["pgrep", "-P", str(process), *pattern], capture_output=True, text=True).stdout.split()]
     return found + [one for child in found for one in children(child)]
 
 
@@ -61,16 +63,18 @@ def end(*started: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def attempt(folder: Path, words: list[object], target: str, rng: random.Random) -> bool:
+def attempt(folder: Path, words: list[object], out: str, target: str, rng: random.Random) -> bool:
     """One run with one kill; whether something was killed before the run had ended."""
     helpers = cluster(folder) if target == "scheduler" else []
     where = ["--scheduler", f"tcp://127.0.0.1:{PORT}"] if helpers else ["--workers", 2]
-    run = nint(folder, *words, *where, *(["--resume"] if (folder / "out" / "dataset.json").exists() else []))
+    run = nint(folder, *words, "--out", out, *where, *(["--resume"] if (folder / out / "dataset.json").exists() else []))
     time.sleep(rng.uniform(6, 20))
     if run.poll() is not None:
         end(*helpers)
         return False
-    victims = {"parent": [run.pid], "worker": children(run.pid), "scheduler": [process.pid for process in helpers[:1]]}[target]
+    victims = {"parent": [run.pid], "worker": children(run.pid, "spawn_main"), "scheduler": [process.pid for process in helpers[:1]]}[
+        target
+    ]
     if victims:
         os.kill(rng.choice(victims), signal.SIGKILL)
         time.sleep(rng.uniform(0.5, 4))
@@ -106,18 +110,24 @@ def main() -> None:
         np.save(folder / "in.npy", (0.5 + 0.4 * np.sin(turns / 7 * rows * 9) * np.cos(columns * turns / 11)).astype(np.float32)[..., None])
         words: list[object] = ["--kind", "image", "--field", "siren:size=2x16", "--steps", options.steps]
         assert nint(folder, *words, "--out", "alone", "--workers", 2).wait() == 0, (folder / "said").read_text()
-        number = 0
-        while killed.total() < options.kills:
+        alone, whole, lost, differing = values(folder / "alone"), 0, [], []
+        out, number = "out-0", 0
+        while killed.total() < options.kills or out:
             target = TARGETS[number % len(TARGETS)]
-            killed[target] += attempt(folder, [*words, "--out", "out"], target, rng)
             number += 1
-            if number > 4 * options.kills:
-                raise SystemExit("The runs end before they are killed; give more --signals or --steps.")
-        assert nint(folder, *words, "--out", "out", "--workers", 2, "--resume").wait() == 0, (folder / "said").read_text()
-        alone, found = values(folder / "alone"), values(folder / "out")
-        differing = [key for key in alone if key in found and any(bool((alone[key][n] != found[key][n]).any()) for n in alone[key])]
-    print(json.dumps({"killed": killed, "lost": sorted(alone.keys() - found.keys()), "differing": differing, "signals": len(found)}))
-    raise SystemExit(bool(alone.keys() ^ found.keys()))
+            if killed.total() < options.kills and attempt(folder, [*words], out, target, rng):
+                killed[target] += 1
+                continue
+            last = ["--resume"] if (folder / out / "dataset.json").exists() else []
+            assert nint(folder, *words, "--out", out, "--workers", 2, *last).wait() == 0, (folder / "said").read_text()
+            found, whole = values(folder / out), whole + 1
+            lost += sorted(alone.keys() ^ found.keys())
+            differing += [
+                key for key in alone.keys() & found.keys() if any(bool((alone[key][n] != found[key][n]).any()) for n in alone[key])
+            ]
+            out = f"out-{whole}" if killed.total() < options.kills else ""
+    print(json.dumps({"killed": killed, "whole": whole, "lost": lost, "differing": differing, "signals": len(alone)}))
+    raise SystemExit(bool(lost or differing))
 
 
 if __name__ == "__main__":
