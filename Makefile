@@ -12,21 +12,24 @@ CODE := src tests examples benchmarks tools
 
 .PHONY: demo test lint fuzz docs gallery dist rooms clean
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nint needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 2; }
 	@test -n "$$PIP_EXTRA_INDEX_URL$$PIP_INDEX_URL" || echo "No extra package index is named: on Linux pip takes PyTorch with CUDA, some gigabytes. Without a GPU stop here (Ctrl-C), set PIP_EXTRA_INDEX_URL to PyTorch's index of CPU wheels (its installation page: Linux, Pip, CPU), whose torch is about 200 MB, and call make again."
 	@echo "Installing nint and what it needs into $(VENV); pip shows each package as it comes."
 	$(PYTHON) -m venv $(VENV)
+
+# Each in one call of pip; a larger set brings the smaller ones with it.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	$(PIP) -e .
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	$(PIP) -e '.[test]'
-	touch $@
+	touch $(VENV)/.installed $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed-test
-	$(PIP) -e '.[dev]'
-	touch $@
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	$(PIP) -e '.[test,dev]'
+	touch $(VENV)/.installed $(VENV)/.installed-test $@
 
 $(VENV)/.installed-dist: $(VENV)/.installed
 	$(PIP) -e '.[dist]'

@@ -167,7 +167,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", dest="size", action="store_const", const="small", default="usual", help="100 steps")
     parser.add_argument("--full", dest="size", action="store_const", const="full", help="viscosity 0.01 / pi, 15,000 steps, three seeds")
-    settings = Settings(parser.parse_args().size)
+    parser.add_argument("--seeds", type=int, help="starts of each method (default: 1; with --full 3)")
+    options = parser.parse_args()
+    settings = Settings(options.size)
+    settings.seeds = options.seeds or settings.seeds
     residual = burgers(settings.viscosity)
     torch.manual_seed(0)
     models = [Ansatz(settings.width, settings.layers) for _ in range(settings.seeds)]
