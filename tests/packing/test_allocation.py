@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nint.fields import FIELDS
-from nint.packing.allocation import LEAST_BITS, MOST_BITS, allocated, output_errors
+from nint.packing.allocation import LEAST_BITS, MOST_BITS, PROBE_BITS, allocated, output_errors
 from nint.packing.levels import quantise, top_of
 
 
@@ -25,8 +25,8 @@ def test_errors_are_those_of_one_rounded_tensor_and_the_network_is_left_as_it_wa
     exact = other(coords).detach()
     for name, tensor in other.state_dict().items():
         kept = tensor.clone()
-        tensor.copy_(quantise(tensor, top_of(8)).tensor())
-        assert found[name] == pytest.approx(float((other(coords).detach() - exact).square().mean()), rel=1e-3)
+        tensor.copy_(quantise(tensor, top_of(PROBE_BITS)).tensor())
+        assert found[name] == pytest.approx(float((other(coords).detach() - exact).square().mean()), rel=1e-2)
         tensor.copy_(kept)
 
 
@@ -49,3 +49,15 @@ def test_first_weights_of_a_siren_get_more_bits_than_hidden_ones(siren):
     errors = output_errors(siren, coords)
     bits = allocated(errors, {name: tensor.numel() for name, tensor in siren.state_dict().items()}, 6.0)
     assert bits["0.linear.weight"] > bits["1.linear.weight"] + 2
+
+
+def test_a_network_of_fast_sines_is_given_bits_enough_for_its_first_matrix():
+    """At 8 bits its phases are off by more than a turn; errors measured there say too little of what more bits gain."""
+    field = FIELDS.parse("siren:size=2x24,omega_0=3000").build(1, 1, torch.Generator().manual_seed(0))
+    coords = torch.rand(2000, 1, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    counts = {name: tensor.numel() for name, tensor in field.state_dict().items()}
+    bits = allocated(output_errors(field, coords), counts, 8.0)
+    exact = field(coords).detach()
+    for name, tensor in field.state_dict().items():
+        tensor.copy_(quantise(tensor, top_of(bits[name])).tensor())
+    assert (field(coords).detach() - exact).square().mean() < 1e-3 * exact.square().mean()

@@ -50,6 +50,28 @@ def test_counts_are_whole_positive_and_sum_to_a_power_of_two(top: int, width: in
     assert np.array_equal(counts, counts[::-1])
 
 
+def test_counts_are_those_of_integers_without_a_limit():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        top, width, tail = int(rng.integers(0, 3000)), int(rng.integers(len(WIDTHS))), int(rng.integers(len(TAILS)))
+        side = []
+        for q in range(top + 1):
+            fraction = (WIDTHS[width] << 32) // (WIDTHS[width] + q * q)
+            for _ in range(TAILS[tail].bit_length() - 1):
+                fraction = fraction * fraction >> 32
+            side.append(fraction)
+        whole, room = 2 * sum(side) - side[0], 2**20 - (2 * top + 1)
+        outer = [1 + value * room // whole for value in side[1:]]
+        assert Bell(top, width, tail).counts().tolist() == [*outer[::-1], 2**20 - 2 * sum(outer), *outer]
+
+
+@pytest.mark.parametrize("top", [2**15, 2**17 - 1])
+def test_many_levels_come_back(top: int):
+    values = np.random.default_rng(1).integers(-top, top + 1, 500).astype(np.int32)
+    bell = fitted(values, top)
+    assert np.array_equal(Decoder(encode([(values, bell)])).read(500, bell), values)
+
+
 def test_counts_follow_the_formula_in_exact_fractions():
     top, width, tail = 20, 30, 2
     size, exponent = WIDTHS[width], TAILS[tail]

@@ -163,3 +163,18 @@ def test_the_network_is_chosen_for_the_file(camera, tmp_path: Path):
     assert named.spec.size == "1x16"
     with pytest.raises(UsageError, match="No siren network fits into 100 bytes"):
         nint.fit(camera, budget=2, max_kilobytes=0.1)
+
+
+def test_a_sound_is_given_more_bits_than_a_photo(camera, tmp_path: Path):
+    chirp = nint.open_signal("sample:chirp")
+    for signal, bits in ((camera, 6.0), (chirp, 8.0)):
+        fit = nint.fit(signal, field="siren:size=2x16,weight_scale=1", budget=2)
+        packed = fit.pack(tmp_path / "a.nint", signal=signal, tuning=FineTuning(steps=0))
+        assert packed.record["packing"]["bits"] == bits
+    chosen = nint.fit(chirp, recipe="paper", budget=2, max_kilobytes=3, out=tmp_path / "run")
+    assert 7.5 < chosen.record["packed"]["bits"] < 9.5
+
+
+def test_a_grid_of_a_sound_fits_the_file(tmp_path: Path):
+    fit = nint.fit("sample:chirp", field="grid", budget=2, max_kilobytes=8, out=tmp_path / "run")
+    assert fit.spec.growth <= 8 and (tmp_path / "run" / "model.nint").stat().st_size <= 8000

@@ -52,7 +52,7 @@ def test_short_rows_share_one_step_size():
 
 
 def test_bits_may_be_fractional():
-    assert [top_of(bits) for bits in (1, 2, 6, 6.5, 8, 40)] == [1, 1, 31, 44, 127, 2**15 - 1]
+    assert [top_of(bits) for bits in (1, 2, 6, 6.5, 8, 40)] == [1, 1, 31, 44, 127, 2**17 - 1]
 
 
 def test_levels_keep_shapes_of_any_rank():

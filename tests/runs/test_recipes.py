@@ -179,11 +179,18 @@ def test_what_the_recipe_leaves_open_is_the_kinds():
 
 
 def test_a_kind_that_was_not_measured_says_that_it_inherits():
-    volume = np.random.default_rng(0).random((5, 6, 7))
-    job = make_job(volume, kind="volume", recipe="default", field="siren", device="cpu")
+    values = np.random.default_rng(0).random((5, 6, 7))
+    job = make_job(values, kind="array", recipe="default", field="siren", device="cpu")
     assert (job.rate, job.optimizer) == (2e-3, "muon")
-    assert job.notes == ("The default recipe was not measured with siren on volume signals, which inherit that of images.",)
-    assert make_job(volume, kind="volume", device="cpu").notes == ()
+    assert job.notes == ("The default recipe was not measured with siren on array signals, which inherit that of images.",)
+    assert make_job(values, kind="volume", recipe="default", field="siren:weight_scale=1", device="cpu").notes == ()
+
+
+def test_batches_of_a_volume_are_small_for_either_network():
+    values = np.random.default_rng(0).random((100, 100, 100), np.float32)
+    for field in ("siren", "grid"):
+        job = make_job(values, kind="volume", recipe="default", field=field, device="cpu")
+        assert job.sampler.batch_size == 2**13
 
 
 def test_a_field_that_was_not_measured_says_that_it_keeps_its_rate():

@@ -25,7 +25,7 @@ class PackOptions(SignalOptions):
     Attributes:
         model: model file, or the folder of a run
         output: file to write; ends in .nint
-        bits: mean bits of a weight before entropy coding, fractions included
+        bits: mean bits of a weight before entropy coding, fractions included (default: 6; of a sound 8)
         max_kilobytes: largest file in units of 1000 bytes, for which the number of bits is chosen
         input: file, or sample:NAME, that the model was fitted to, for fine-tuning; the one of its record if left out
         steps: steps of fine-tuning, 0 for none
@@ -45,9 +45,6 @@ class PackOptions(SignalOptions):
     device: Annotated[str, *text("DEVICE")] = "auto"
     threads: Annotated[int | None, *whole("N", 1, MAX_THREADS)] = None
     force: Annotated[bool, *flag()] = False
-
-
-BITS = 6.0
 
 
 def run(options: PackOptions) -> int:
@@ -77,7 +74,7 @@ def run(options: PackOptions) -> int:
     tuning = dataclasses.replace(FineTuning(), steps=options.steps, seconds=options.seconds)
     packed = fit.pack(
         output,
-        bits=BITS if options.bits is None else options.bits,
+        bits=options.bits,
         max_kilobytes=options.max_kilobytes,
         signal=signal,
         tuning=tuning,

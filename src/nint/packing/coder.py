@@ -130,22 +130,26 @@ def _categorical(bell: Bell) -> Any:
     return constriction().stream.model.Categorical(probabilities, perfect=False)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def _counts(top: int, width: int, tail: int) -> np.ndarray:
     size, exponent = WIDTHS[width], TAILS[tail]
-    # 32 bits of S / (S + q^2), raised by squaring with the products cut to 32 bits: plain integers throughout
-    side = [_power((size << 32) // (size + q * q), exponent) for q in range(top + 1)]
-    whole, room = 2 * sum(side) - side[0], 2**_TOTAL_BITS - (2 * top + 1)
-    counts = [1 + value * room // whole for value in side]
-    counts[0] += 2**_TOTAL_BITS - (2 * sum(counts) - counts[0])
-    return np.array([*counts[:0:-1], *counts], dtype=np.float64)
-
-
-def _power(fraction: int, exponent: int) -> int:
-    """A fraction of 2^32, raised to a power of two."""
+    # 32 bits of S / (S + q^2), raised by squaring with the products cut to 32 bits: whole numbers below 2^64 throughout
+    away = np.arange(1, top + 1, dtype=np.uint64)
+    side = _fractions(size, size + away * away)
     while exponent > 1:
-        fraction, exponent = (fraction * fraction) >> 32, exponent // 2
-    return fraction
+        side, exponent = (side * side) >> np.uint64(32), exponent // 2
+    middle, room = 2**32, 2**_TOTAL_BITS - (2 * top + 1)
+    whole = 2 * int(side.sum()) + middle
+    counts = 1 + side * np.uint64(room) // np.uint64(whole)
+    return np.concatenate([counts[::-1], [2**_TOTAL_BITS - 2 * int(counts.sum())], counts]).astype(np.float64)
+
+
+def _fractions(size: int, wholes: np.ndarray) -> np.ndarray:
+    """floor(2^32 size / whole) for wholes above `size` and below 2^48: long division by 16 bits at a time."""
+    first, rest = np.divmod(np.uint64(size << 16), wholes)
+    second = (rest << np.uint64(16)) // wholes
+    found: np.ndarray = (first << np.uint64(16)) | second
+    return found
 
 
 def constriction() -> Any:

@@ -16,8 +16,8 @@ _ROW_AT_LEAST = 16
 LEAST_INDEX, MOST_INDEX = -100 * STEPS_PER_OCTAVE, 100 * STEPS_PER_OCTAVE
 """Range of k, well inside float32's."""
 
-MOST_LEVEL = 2**15 - 1
-"""Largest integer of a weight: 16 bits with the sign."""
+MOST_LEVEL = 2**17 - 1
+"""Largest integer of a weight: 18 bits with the sign."""
 
 
 @dataclass(frozen=True)

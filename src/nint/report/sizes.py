@@ -52,7 +52,7 @@ def density(size: float, layout: Any) -> str:
     """Bytes, and bits a sample where the signal has a number of samples: "20,113 bytes, 0.409 bits a pixel"."""
     samples = getattr(layout, "samples", None)
     unit = _UNITS.get(getattr(layout, "kind", ""), "sample")
-    return f"{size:,.0f} bytes" + (f", {8 * size / samples:.3g} bits a {unit}" if samples else "")
+    return f"{size:,.0f} bytes" + (f", {8 * size / samples:.3g} bits {'an' if unit[0] in 'aeiou' else 'a'} {unit}" if samples else "")
 
 
 def _times(size: float, own: int | None) -> str:

@@ -141,7 +141,7 @@ class Fit:
         self,
         path: str | Path,
         *,
-        bits: float = 6.0,
+        bits: float | None = None,
         max_kilobytes: float | None = None,
         signal: Any = None,
         tuning: FineTuning | None = None,
@@ -150,7 +150,7 @@ class Fit:
 
         Args:
             path: The file.
-            bits: Mean bits of a weight before entropy coding, fractions included.
+            bits: Mean bits of a weight before entropy coding, fractions included; None is 8 for a sound, 6 for anything else.
             max_kilobytes: Largest file, of 1000 bytes each; the number of bits is then chosen.
             signal: What the model was fitted to (path, array, signal), for fine-tuning and to measure the result; None does neither.
             tuning: Settings of the fine-tuning.
@@ -163,8 +163,10 @@ class Fit:
         """
         from nint.packing.container import write_packed
         from nint.packing.pack import checked_bytes, extent_of, pack
+        from nint.packing.sizing import bits_for
         from nint.signals.open import open_signal
 
+        bits = bits_for(self.layout.kind) if bits is None else bits
         most = checked_bytes(bits, max_kilobytes)
         source = str(signal) if isinstance(signal, (str, Path)) else ""
         opened = None if signal is None else signal if isinstance(signal, Signal) else open_signal(signal)

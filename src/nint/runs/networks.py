@@ -122,7 +122,7 @@ def _vertices(signal: Signal, levels: int, most: int) -> dict[str, Any]:
     """Settings for a number of grids of at most so many vertices each."""
     axes, points = signal.layout.in_features, len(signal.pool(torch.device("cpu")))
     finest = min(points, most * _SHARING) ** (1 / axes)
-    growth = max((finest / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH)
+    growth = min(max((finest / Grid().base_resolution) ** (1 / (levels - 1)), _LEAST_GROWTH), _MOST_GROWTH)
     return {"levels": levels, "growth": round(growth, 3), "hashed": True, "max_vertices": most}
 
 
@@ -130,7 +130,7 @@ def _weights(size: str, chosen: Mapping[str, Any], layout: Layout) -> int:
     return Grid(size, **chosen).parameter_count(layout.in_features, layout.out_features)
 
 
-_LEAST_GROWTH = 1.05
+_LEAST_GROWTH, _MOST_GROWTH = 1.05, 8.0
 _SHARING = 25
 """Vertices that share an entry of a hashed table, at most; more of them lose by what they disturb."""
 

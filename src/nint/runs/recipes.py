@@ -6,6 +6,7 @@ What the user names always wins, one setting at a time.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +99,7 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
         most_bytes = int(1000 * asked.max_kilobytes)
         if isinstance(form, str) and split_text(form)[0] == "grid":
             sized_by_name = {"levels", "growth", "max_vertices"} & set(split_text(form)[1])
-            most_weights = None if sized_by_name else weights_for(most_bytes)
+            most_weights = None if sized_by_name else weights_for(most_bytes, signal.layout.kind)
         else:
             form = with_size(form, signal.layout, most_bytes)
     chooses = None if asked.recipe == "paper" else recipe if by_kernel else dataclasses.replace(recipe, by_kernel=False)
@@ -117,9 +118,9 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
 
 
 def _for_a_file(asked: FitSettings, signal: Signal) -> str:
-    """The network that was better in a file of so many bytes: a grid of images from `GRID_FROM` bits a point on, else SIREN."""
+    """The network that was better in a file of so many bytes: a grid from `GRID_FROM` bits a point on, else SIREN."""
     bits = 8000 * (asked.max_kilobytes or 0.0) / max(signal.layout.samples or 1, 1)
-    return "grid" if asked.recipe != "paper" and signal.layout.kind == "image" and bits >= GRID_FROM else "siren"
+    return "grid" if asked.recipe != "paper" and bits >= GRID_FROM.get(signal.layout.kind, math.inf) else "siren"
 
 
 def _rate(recipe: Recipe, field: FieldSpec | nn.Module, signal: Signal) -> float | None:
