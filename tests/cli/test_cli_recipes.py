@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 TINY = ("sample:camera", "--max-side", "32", "--size", "2x16", "--no-pictures", "--device", "cpu")
@@ -62,12 +63,13 @@ def test_the_rate_of_a_budget_of_seconds_is_laid_out_for_them(cli):
     assert line(out, "budget") == "0.05 s; schedules are laid out for 9 steps; seed 0"
 
 
-def test_what_was_not_measured_is_told(cli):
+def test_what_was_not_measured_is_told(cli, tmp_path: Path):
     out = cli("fit", *TINY, "--steps", 1, "--field", "finer").out
     assert "The default recipe was measured with siren and grid; finer keeps its own learning rate, with adam." in out
     assert "the network's own default (Liu et al. 2024" in line(out, "learning rate")
-    out = cli("fit", "sample:phantom", "--size", "1x8", "--steps", 1, "--device", "cpu").out
-    assert "volume signals, which inherit that of images." in out
+    np.save(tmp_path / "values.npy", np.random.default_rng(0).random((5, 6, 7)))
+    out = cli("fit", tmp_path / "values.npy", "--kind", "array", "--size", "1x8", "--steps", 1, "--device", "cpu").out
+    assert "array signals, which inherit that of images." in out
 
 
 def test_a_run_is_resumed_with_the_same_command(cli, tmp_path: Path):

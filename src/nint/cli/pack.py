@@ -28,7 +28,7 @@ class PackOptions(SignalOptions):
         bits: mean bits of a weight before entropy coding, fractions included (default: 6; of a sound 8)
         max_kilobytes: largest file in units of 1000 bytes, for which the number of bits is chosen
         input: file, or sample:NAME, that the model was fitted to, for fine-tuning; the one of its record if left out
-        steps: steps of fine-tuning, 0 for none
+        steps: steps of fine-tuning, 0 for none (default: 300; of a grid network 1000)
         seconds: stop the fine-tuning after this long
         device: auto, cpu, cuda or mps
         threads: CPU threads
@@ -40,7 +40,7 @@ class PackOptions(SignalOptions):
     bits: Annotated[float | None, *number("BITS", Bounds(2.5, 12.0))] = None
     max_kilobytes: Annotated[float | None, *number("KB", POSITIVE)] = None
     input: Annotated[str | None, *text("FILE")] = None
-    steps: Annotated[int, *whole("N", 0, MAX_STEPS)] = 300
+    steps: Annotated[int | None, *whole("N", 0, MAX_STEPS)] = None
     seconds: Annotated[float | None, *number("S", POSITIVE)] = None
     device: Annotated[str, *text("DEVICE")] = "auto"
     threads: Annotated[int | None, *whole("N", 1, MAX_THREADS)] = None

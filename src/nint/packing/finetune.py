@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nint.fields.grid import FeatureGrid
 from nint.machine.grad_mode import gradients_enabled
 from nint.ntk.products import chunk_size_for
 from nint.packing.levels import Levels, step_sizes
@@ -30,18 +31,28 @@ class FineTuning:
     """How weights are trained once they are quantised.
 
     Attributes:
-        steps: Steps; 0 leaves the weights rounded to the nearest.
+        steps: Steps; 0 leaves the weights rounded to the nearest; None is `steps_of` the network.
         rate: Of Adam at the start, in step sizes of a weight; it falls to 0 along a cosine.
         batch: Points of a step, drawn at random.
         seconds: Stop after this long; None goes by steps alone.
         seed: Of the batches.
     """
 
-    steps: int = 300
+    steps: int | None = None
     rate: float = 0.15
     batch: int = 8192
     seconds: float | None = None
     seed: int = 0
+
+
+STEPS, GRID_STEPS = 300, 1000
+"""Of networks whose weights all learn from every point, and of feature grids, whose entries meet few points of a batch each; a step costs a
+grid a fifth as much."""
+
+
+def steps_of(field: nn.Module) -> int:
+    """Steps of fine-tuning where none are named."""
+    return GRID_STEPS if any(isinstance(module, FeatureGrid) for module in field.modules()) else STEPS
 
 
 @gradients_enabled()
@@ -67,7 +78,8 @@ def finetuned(
     generator = torch.Generator().manual_seed(settings.seed)
     rows, point_loss, chunk, began = _observed(pool), make_loss(loss), chunk_size_for(device), time.perf_counter()
     progress, done = 0.0, 0
-    for step in range(settings.steps):
+    most = steps_of(field) if settings.steps is None else settings.steps
+    for step in range(most):
         if settings.seconds is not None:
             progress = max(progress, (time.perf_counter() - began) / settings.seconds)
             if progress >= 1:
@@ -80,7 +92,7 @@ def finetuned(
         for name, parameter in named.items():
             if parameter.grad is not None:
                 units[name].grad = parameter.grad.reshape(units[name].shape) * sizes[name]
-        share = max(step / settings.steps, progress)
+        share = max(step / most, progress)
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * (1 + math.cos(math.pi * share)) / 2
         optimizer.step()

@@ -119,7 +119,7 @@ def pack(
     tuning, pool = tuning or FineTuning(), None if signal is None else signal.pool(next(field.parameters()).device)
     for attempt in range(_TRIES):
         levels, steps = rounded(bits), 0
-        if pool is not None and tuning.steps and attempt < _TRIES - 1:
+        if pool is not None and tuning.steps != 0 and attempt < _TRIES - 1:
             levels, steps = _tuned(field, levels, pool, _part_of(tuning, attempt) if max_bytes is not None else tuning)
         _load(field, levels)
         metrics = {} if signal is None or predict is None else signal.evaluate(lambda rows: predict(field, rows))
