@@ -18,7 +18,9 @@ $(VENV)/pyvenv.cfg:
 	@echo "Installing nint and what it needs into $(VENV); pip shows each package as it comes."
 	$(PYTHON) -m venv $(VENV)
 
-# Each in one call of pip; a larger set brings the smaller ones with it.
+# Each in one call of pip, one after the other under make -j too; a larger set brings the smaller ones with it.
+.NOTPARALLEL:
+
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	$(PIP) -e .
 	touch $@

@@ -52,8 +52,8 @@ def test_counts_are_whole_positive_and_sum_to_a_power_of_two(top: int, width: in
 
 def test_counts_are_those_of_integers_without_a_limit():
     rng = np.random.default_rng(0)
-    for _ in range(60):
-        top, width, tail = int(rng.integers(0, 3000)), int(rng.integers(len(WIDTHS))), int(rng.integers(len(TAILS)))
+    for top in (*rng.integers(0, 3000, 60).tolist(), 2**17 - 1):
+        width, tail = int(rng.integers(len(WIDTHS))), int(rng.integers(len(TAILS)))
         side = []
         for q in range(top + 1):
             fraction = (WIDTHS[width] << 32) // (WIDTHS[width] + q * q)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from nint.errors import UsageError
+from nint.errors import LostProcessError, UsageError
 
 if TYPE_CHECKING:
     from nint.distributed.group import Group
@@ -40,6 +40,7 @@ def joined(device: str) -> Iterator[Group]:
 
     Raises:
         UsageError: where the processes do not find each other, or the device is not there.
+        LostProcessError: that of the body, passed on.
     """
     import torch
     import torch.distributed as dist
@@ -66,5 +67,9 @@ def joined(device: str) -> Iterator[Group]:
         raise UsageError(f"The processes of this run cannot reach each other at {where}: {str(error).splitlines()[0]}.") from error
     try:
         yield Group(device=place, store=store)
-    finally:
+    except LostProcessError:  # taking the group down may wait for the one that is lost, before anybody has been told
+        raise
+    except BaseException:
         dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()
