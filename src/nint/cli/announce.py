@@ -123,9 +123,10 @@ def _few_steps(trial: Run, budget: Budget, speed: Speed) -> tuple[str, ...]:
     steps = steps_in(trial, speed, (1 - SHARE) * max(budget.seconds - trial.clock.wall_s, 0.0)) + trial.step
     if steps >= FEW_STEPS or (budget.steps is not None and budget.steps <= steps):
         return ()
+    fewer_points = "a smaller --max-side " if trial.signal.layout.kind in ("image", "video") else ""
     return (
-        f"Only about {steps:,} steps fit into {budget.seconds:g} s here, and a good fit takes some hundreds; more --seconds, a smaller "
-        "--max-side or a smaller --size help.",
+        f"Only about {steps:,} steps fit into {budget.seconds:g} s here, and a good fit takes some hundreds; more --seconds, "
+        f"{fewer_points}or a smaller --size help.",
     )
 
 

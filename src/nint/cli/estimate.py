@@ -35,11 +35,13 @@ class Speed:
         forward: A forward, per point.
         training: A forward and a backward, per point.
         update: The optimizer's update, per step.
+        drawing: New points, per step.
     """
 
     forward: float
     training: float
     update: float
+    drawing: float = 0.0
 
 
 def measure(trial: Run) -> Speed:
@@ -66,7 +68,7 @@ def measure(trial: Run) -> Speed:
     update = _seconds(trial.optimizer.step, device)
     forward = _seconds(lambda: forward_rows(field, chunk, probe.chunk_size), device)
     trial.optimizer.zero_grad(set_to_none=True)
-    return Speed(forward / points, training / points, update)
+    return Speed(forward / points, training / points, update, trial.signal.drawing_seconds)
 
 
 def steps_to_go(budget: Budget, step: int, total_steps: int) -> int | None:
@@ -77,7 +79,7 @@ def steps_to_go(budget: Budget, step: int, total_steps: int) -> int | None:
 
 
 def seconds_for(trial: Run, speed: Speed, steps: int) -> float:
-    """Estimated training seconds of the next `steps` steps."""
+    """Estimated seconds of the next `steps` steps, with their points drawn."""
     first = trial.step
     chosen: range | list[int] = range(first, first + steps)
     if steps > _MAX_STEPS:  # a random sample, because a regular one could coincide with a scoring schedule
@@ -87,7 +89,7 @@ def seconds_for(trial: Run, speed: Speed, steps: int) -> float:
 
 
 def steps_in(trial: Run, speed: Speed, seconds: float) -> int:
-    """Estimated number of steps that fit into a number of training seconds."""
+    """Estimated number of steps, with their points drawn, that fit into a number of seconds."""
     left = seconds
     for number, step in enumerate(_from(trial.step)):
         left -= _step_seconds(trial, speed, step)
@@ -140,7 +142,7 @@ def _step_seconds(trial: Run, speed: Speed, step: int) -> float:
         scored = min(max(sampler.size, points_of(trial, step)), scored)
         sampler = sampler.inner
     scoring = sampler.scoring_forwards(step, teacher.total_steps) * scored
-    return scoring * speed.forward + points_of(trial, step) * speed.training + speed.update
+    return scoring * speed.forward + points_of(trial, step) * speed.training + speed.update + speed.drawing
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:

@@ -172,6 +172,10 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None, *, b
     asked.check()
     device = resolve_device(asked.device) if isinstance(asked.device, str) else asked.device
     signal = open_signal(source, **asked.signal)
+    read = {key: value for key, value in current_options(asked.signal).items() if value is not None}
+    every = None if isinstance(source, Signal) else recipes.redraws(asked, signal)
+    if every is not None:
+        signal, read["redraw_every"] = signal.redrawn_every(every), every
     chosen = recipes.complete(asked, signal, budget, by_kernel=by_kernel)
     return Job(
         signal=signal,
@@ -185,7 +189,7 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None, *, b
         seed=asked.seed,
         device=device,
         chunk_size=asked.chunk_size,
-        signal_options={key: value for key, value in current_options(asked.signal).items() if value is not None},
+        signal_options=read,
         notes=chosen.notes,
         recipe=asked.recipe,
         warm_up=chosen.warm_up,

@@ -71,6 +71,9 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None, mos
         wanted = vertices_for(signal, field.size) if most_weights is None else vertices_within(signal, field.size, most_weights)
         field, vertices = _with(field, wanted, named)
         applied |= sized | vertices
+    elif recipe is not None:
+        field, sized = _with(field, {"size": recipe.size}, named)
+        applied |= sized
     if recipe is not None:
         left = offered(field) if recipe.by_kernel and not signal.outlined else ()
         if signal.outlined and recipe.by_kernel and offered(field) and not named & set(offered(field)):

@@ -183,6 +183,13 @@ def _paper(field: FieldSpec | nn.Module | None) -> Chosen:
     return Chosen(PAPER, notes=(f"The paper trains every network at {PAPER.lr:g}; for {name} others use {own:g}: lr={own:g}.",))
 
 
+def redraws(asked: FitSettings, signal: Signal) -> int | None:
+    """Steps that drawn points are kept for by the recipe; None where the user has said so, or the recipe leaves it to the kind."""
+    if asked.signal.get("redraw_every") is not None:
+        return None
+    return choose(asked.recipe, signal, asked.named_field()).recipe.redraw_every
+
+
 def steps_of(name: str, recipe: Recipe, signal: Signal, budget: Budget | None) -> int:
     """Length that schedules are laid out for, where the user has not named it: under the default recipe that of the budget."""
     if name != "paper" and budget is not None and budget.steps is not None:

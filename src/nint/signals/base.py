@@ -235,6 +235,13 @@ class Signal(ABC):
     def pool(self, device: torch.device) -> Pool:
         """The pool of step 0, on a device."""
 
+    drawing_seconds: float = 0.0
+    """Seconds a step that redrawing points takes, by the last draw; 0 where none are redrawn."""
+
+    def redrawn_every(self, steps: int) -> Signal:
+        """The same signal with points that are kept for so many steps; itself where its points are never redrawn."""
+        return self
+
     def redraw(self, pool: Pool, step: int, seed: int) -> Pool:
         """The pool of a step; the same object unless points are redrawn. A pure function of (step, seed), so resume is exact."""
         return pool

@@ -65,6 +65,15 @@ def test_overlapping_parts_count_as_inside():
     assert twice.inside(np.array([[0.1, 0.1, 0.1], [-0.4, -0.4, -0.4], [2, 2, 2]])).tolist() == [True, True, False]
 
 
+def test_the_tree_that_is_kept_gives_what_libigl_computes_anew():
+    igl = pytest.importorskip("igl")
+    mesh, where = shape_samples.torus(), points(500)
+    truth = TriangleDistance(mesh.vertices, mesh.faces)
+    anew = igl.fast_winding_number(mesh.vertices, mesh.faces.astype(np.int64), where)
+    for _ in range(2):
+        assert np.array_equal(truth.winding_number(where), anew)
+
+
 def test_blocks_and_order_do_not_matter(monkeypatch):
     mesh, where = shape_samples.torus(), points(1000)
     truth = TriangleDistance(mesh.vertices, mesh.faces)

@@ -5,9 +5,12 @@ import pytest
 import torch
 from oracles.dense_ntk import ntk
 
+import nint
+from nint.cli.estimate import Speed, seconds_for, steps_in
 from nint.runs.build import build_run
 from nint.runs.job import make_job
-from nint.signals.samples.shapes import sphere, torus
+from nint.runs.measured import MEASURED
+from nint.signals.samples.shapes import box, sphere, torus
 from nint.signals.shape.signal import ShapeSignal
 from nint.training.budgets import Budget
 from nint.training.engine import train_step
@@ -41,6 +44,34 @@ def test_redraw_every_0_keeps_the_points_and_the_global_generators_are_untouched
     assert signal.redraw(kept, 5000, 0) is kept
     assert np.array_equal(before[0], np.random.get_state()[1]) and torch.equal(before[1], torch.get_rng_state())
     assert signal.preparation_seconds > 0
+
+
+def test_the_default_recipe_keeps_points_and_says_so_in_what_it_records(tmp_path):
+    job = make_job("sample:box", pool_size=500, device="cpu", budget=Budget(steps=4), recipe="default")
+    assert job.signal.redraw_every == job.signal_options["redraw_every"] == MEASURED["shape", "siren"].redraw_every
+    named = make_job("sample:box", redraw_every=3, recipe="default", device="cpu")
+    paper = make_job("sample:box", recipe="paper", device="cpu")
+    own = make_job(ShapeSignal(box(), "x"), recipe="default", device="cpu")
+    assert [made.signal.redraw_every for made in (named, paper, own)] == [3, 1, 1]
+    assert "redraw_every" not in paper.signal_options and "redraw_every" not in own.signal_options
+    settings = {"field": "siren:size=1x8", "pool_size": 500, "iou_resolution": 8, "device": "cpu", "lr": 1e-3, "total_steps": 6}
+    whole = nint.fit("sample:box", budget=6, **settings)
+    nint.fit("sample:box", budget=3, out=tmp_path, **settings)
+    again = nint.fit("sample:box", budget=6, out=tmp_path, resume=True, **settings)
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in whole.state_dict().items())
+
+
+def test_what_drawing_takes_is_shared_among_its_steps():
+    signal = ShapeSignal(sphere(1.0, 2), "x", pool_size=200, redraw_every=4)
+    kept = signal.redrawn_every(0)
+    for drawn in (signal, kept):
+        drawn.redraw(drawn.pool("cpu"), 0, 0)
+    assert 0 < signal.drawing_seconds < signal.preparation_seconds / 4 and kept.drawing_seconds == 0
+    assert signal.redraw_every == 4 and kept.redraw(kept.pool("cpu"), 99, 0).epoch == 1
+    job = make_job(signal, field="siren:size=1x8", sampler="uniform", device="cpu")
+    trial = build_run(job, Budget(seconds=5))
+    speed = Speed(1e-9, 1e-9, 1e-3, drawing=9e-3)
+    assert steps_in(trial, speed, 1.0) == 99 and abs(seconds_for(trial, speed, 100) - 1) < 0.01
 
 
 def watch(sampler, steps=6, redraw_every=2, pool_size=80):

@@ -32,7 +32,7 @@ class TriangleDistance:
         vertices: `[v, 3]` float64.
         faces: `[f, 3]` int64, counter-clockwise seen from outside.
 
-    Cost: a tree over the triangles, built at the first query.
+    Cost: two trees over the triangles, each built at the first query that needs it.
 
     Source: Barill et al., Fast Winding Numbers for Soups and Clouds, 2018, as computed by libigl.
     """
@@ -41,6 +41,7 @@ class TriangleDistance:
         self._vertices = np.ascontiguousarray(vertices, np.float64)
         self._faces = np.ascontiguousarray(faces, np.int64)
         self._tree: Any = None
+        self._solid: Any = None
 
     def signed_distance(self, points: np.ndarray) -> np.ndarray:
         """`[n]` float64, negative inside."""
@@ -51,8 +52,7 @@ class TriangleDistance:
         signed = np.empty(len(points))
         for rows in _neighbours_together(points):
             squared, _, _ = self._tree.squared_distance(self._vertices, self._faces, points[rows])
-            winding = igl.fast_winding_number(self._vertices, self._faces, points[rows])
-            signed[rows] = np.where(winding > 0.5, -1, 1) * np.sqrt(squared)
+            signed[rows] = np.where(self._winding(points[rows]) > 0.5, -1, 1) * np.sqrt(squared)
         return signed
 
     def inside(self, points: np.ndarray) -> np.ndarray:
@@ -61,10 +61,16 @@ class TriangleDistance:
 
     def winding_number(self, points: np.ndarray) -> np.ndarray:
         """How often the surface winds round each point, `[n]`: 1 inside, 0 outside, between the two near a hole."""
-        igl = _libigl()
         winding = np.empty(len(points))
         for rows in _neighbours_together(points):
-            winding[rows] = igl.fast_winding_number(self._vertices, self._faces, points[rows])
+            winding[rows] = self._winding(points[rows])
+        return winding
+
+    def _winding(self, points: np.ndarray) -> np.ndarray:
+        if self._solid is None:  # igl.fast_winding_number would build it at every call
+            self._solid = _libigl().FastWindingNumberBVH()
+            self._solid.init(self._vertices, self._faces)
+        winding: np.ndarray = self._solid.winding_number(points)
         return winding
 
 

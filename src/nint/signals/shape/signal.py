@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import time
@@ -132,6 +133,12 @@ class ShapeSignal(Signal):
             self._drawn = key, self._draw(number, seed, pool.device)
         return self._drawn[1]
 
+    def redrawn_every(self, steps: int) -> ShapeSignal:
+        """The same shape with points that are kept for so many steps."""
+        other = copy.copy(self)
+        other.redraw_every, other._drawn = steps, None
+        return other
+
     def remarks(self) -> tuple[str, ...]:
         """What was repaired, how sound the shape is, and which ground truth it is fitted to."""
         if self.ground_truth_name == "triangles":
@@ -206,7 +213,9 @@ class ShapeSignal(Signal):
         exact = coords.astype(np.float64)  # the points as the network will see them
         target = self.ground_truth.signed_distance if self.layout.target == "sdf" else self.ground_truth.inside
         values = target(exact).astype(np.float32)[:, None]
-        self.preparation_seconds += time.perf_counter() - start
+        taken = time.perf_counter() - start
+        self.preparation_seconds += taken
+        self.drawing_seconds = taken / self.redraw_every if self.redraw_every else 0.0
         return Pool(torch.from_numpy(coords).to(device), torch.from_numpy(values).to(device), None, self.layout.value_range, number)
 
     def _target_inside(self) -> np.ndarray:
