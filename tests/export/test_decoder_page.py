@@ -61,7 +61,7 @@ def test_the_page_draws_the_image_that_nint_decodes(page, fit: Fit, tmp_path: Pa
         "pemlp",
         "ffn:frequencies=16",
         "mlp",
-        "grid:max_vertices=256,hashed=true,aspect=2x1",
+        "grid:max_vertices=256,hashed=true,aspect=2x1,half_side=0.5",
         "siren:aspect=3x1",
     ],
 )

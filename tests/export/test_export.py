@@ -27,7 +27,7 @@ FORMS = (
     "pemlp",
     "ffn:frequencies=16",
     "mlp",
-    "grid:max_vertices=300",
+    "grid:max_vertices=300,half_side=0.7",
     "grid:max_vertices=256,hashed=true,aspect=2x1x3",
     "siren:aspect=2x1x3",
 )

@@ -158,7 +158,11 @@ def test_native_gather_and_scatter_equal_pytorch_in_float64(vertices, entries, f
         torch.testing.assert_close(sums[level].double(), wide_sums[level], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize(("spec", "dims"), [(Grid(spread=0.5), 2), (Grid(spread=0.5, aspect="3x1", size="1x8"), 2), (HASHED, 3)], ids=str)
+@pytest.mark.parametrize(
+    ("spec", "dims"),
+    [(Grid(spread=0.5), 2), (Grid(spread=0.5, aspect="3x1", size="1x8"), 2), (HASHED, 3), (Grid(spread=0.5, half_side=0.8), 2)],
+    ids=str,
+)
 @pytest.mark.parametrize("n", [1, 300, 5000])
 def test_written_out_passes_equal_autograd_in_float64(spec, dims, n):
     field = build_field(spec, dims, 3, torch.Generator().manual_seed(0))
@@ -208,6 +212,12 @@ def test_passes_apply_to_grid_networks_as_built_and_to_nothing_else():
     hooked[0].grids[0].register_forward_hook(lambda *_: None)
     other[2] = torch.nn.Sigmoid()
     assert all(written_out(field) is None for field in (frozen, hooked, other))
+
+
+def test_half_side_is_a_scale_of_the_coordinates():
+    wide, plain = (build_field(Grid(spread=0.5, half_side=side), 2, 1, torch.Generator().manual_seed(0)) for side in (4.0, 1.0))
+    x = torch.rand(50, 2, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    assert torch.equal(wide(4 * x), plain(x)) and [*wide.state_dict()] == [*plain.state_dict()]
 
 
 @pytest.mark.parametrize("dims", [0, 5])

@@ -19,7 +19,7 @@ from nint.monitors import BaseMonitor
 from nint.runs import batches, networks
 from nint.runs.build import build_run
 from nint.runs.job import make_job
-from nint.runs.measured import DEFAULT_FIELDS, MEASURED, Recipe
+from nint.runs.measured import DEFAULT_FIELDS, GRID_POINTS, MEASURED, Recipe
 from nint.runs.recipes import RECIPES
 from nint.samplers import SAMPLERS
 from nint.signals.base import KindDefaults
@@ -250,6 +250,38 @@ def test_every_measured_recipe_makes_a_job(kind, monkeypatch):
         job = make_job(source, recipe=recipe, device="cpu", **options)
         assert FIELDS.name_of(job.field) == (DEFAULT_FIELDS.get(kind, "siren") if recipe == "default" else "siren")
         assert dataclasses.replace(job, lr=None).rate == job.field.default_lr
+
+
+def test_the_grids_cover_the_coordinates_of_every_kind(monkeypatch):
+    monkeypatch.undo()
+    for source, options in SOURCES.values():
+        for recipe in RECIPES:
+            job = make_job(source, recipe=recipe, field="grid", device="cpu", **options)
+            coords = job.signal.pool(torch.device("cpu")).coords
+            assert 0.7 * job.field.half_side <= coords.abs().max() <= 1.001 * job.field.half_side, job.field
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "form"),
+    [
+        (np.random.default_rng(0).random(300), "array", "grid"),
+        (np.random.default_rng(0).random((3, 3, 3, 3)), "array", "grid"),
+        (np.random.default_rng(0).random((2, 2, 2, 2, 2)), "array", "siren"),
+    ],
+)
+def test_arrays_take_a_grid_where_it_has_so_many_axes(source, kind, form, monkeypatch):
+    monkeypatch.undo()
+    job = make_job(source, kind=kind, in_dims=source.ndim, recipe="default", device="cpu")
+    assert FIELDS.name_of(job.field) == form
+
+
+def test_scattered_points_take_a_grid_where_they_are_many(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setitem(GRID_POINTS, "points", 30)
+    for count, form in ((29, "siren"), (30, "grid")):
+        rows = np.random.default_rng(0).random((count, 3))
+        np.savetxt(tmp_path / "p.csv", rows, delimiter=",", header="x,y,value", comments="")
+        assert FIELDS.name_of(make_job(tmp_path / "p.csv", recipe="default", device="cpu").field) == form
 
 
 def test_the_default_network_is_no_larger_than_the_papers(monkeypatch):

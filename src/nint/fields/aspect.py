@@ -74,14 +74,21 @@ class Unit(nn.Module):
 def in_one_unit(field: nn.Module, text: str | None, axes: int) -> nn.Module:
     """A network that takes coordinates on [-1, 1]^d and sees them in one unit; the network itself where no lengths are given.
 
-    Names of parameters stay as they were.
-
     Args:
         field: An `nn.Sequential` as a spec builds it.
         text: As of `lengths_of`.
         axes: d.
     """
-    by_axis = factors(text, axes)
+    return in_units(field, factors(text, axes))
+
+
+def in_units(field: nn.Module, by_axis: tuple[float, ...]) -> nn.Module:
+    """A network behind a factor on each coordinate; the network itself where all are 1. Names of parameters stay as they were.
+
+    Args:
+        field: An `nn.Sequential` as a spec builds it.
+        by_axis: The factors.
+    """
     if all(factor == 1 for factor in by_axis):
         return field
     sequence = nn.Sequential()

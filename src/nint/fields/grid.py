@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.errors import UsageError
-from nint.fields.aspect import factors
+from nint.fields.aspect import factors, in_units
 from nint.fields.base import FieldSpec
 from nint.fields.layers import dense_parameters, hidden_stack, uniform_
 from nint.machine.grids import MAX_AXES, Lattice
@@ -71,6 +71,7 @@ class Grid(FieldSpec):
         interpolation: "linear", or "cubic": uniform B-splines, whose first and second derivatives are continuous, for where derivatives
             of the network are wanted; 4^d instead of 2^d vertices a point and level, in PyTorch only.
         spread: Features start as U(+-spread).
+        half_side: Of the cube about the origin that the grids cover; coordinates beyond it are clamped.
     """
 
     size: str = setting("2x64", "hidden layers x width of the network behind the grids, then a linear output layer")
@@ -82,6 +83,7 @@ class Grid(FieldSpec):
     hashed: bool = setting(False, "finer grids share max_vertices entries by a hash instead of being coarsened")
     interpolation: str = setting("linear", "between vertices; cubic is smooth, and slower", choices=("linear", "cubic"))
     spread: float = setting(1e-4, "bound of the features at the start", above=0, at_most=1e3)
+    half_side: float = setting(1.0, "of the cube that the grids cover (sounds: 5, shapes: 0.5)", above=0, at_most=1e6)
 
     default_lr = 1e-2
     builds_aspect = True
@@ -124,7 +126,7 @@ class Grid(FieldSpec):
         """The grids, then the ReLU layers."""
         grids = [FeatureGrid(lattice, self.features, generator, self.spread) for lattice in self.lattices(in_features)]
         layers = hidden_stack(len(grids) * self.features, out_features, self.hidden_layers, self.hidden_features, nn.ReLU, generator)
-        return nn.Sequential(MultiResolution(grids), *layers)
+        return in_units(nn.Sequential(MultiResolution(grids), *layers), (1 / self.half_side,) * in_features)
 
 
 def _vertices(mean: int, relative: tuple[float, ...]) -> tuple[int, ...]:

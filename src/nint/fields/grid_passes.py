@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.fields.aspect import Unit
 from nint.fields.grid import FeatureGrid, MultiResolution
 from nint.fields.passes import GROUPS, LEAST, chunks_of, plain
 from nint.machine.grids import Levels
@@ -26,12 +27,15 @@ _LEAST = 2**11
 def grid_passes(field: Any) -> GridPasses | None:
     """The written-out passes of a grid network, or None where they do not apply.
 
-    They apply to `MultiResolution`, then linear layers with a ReLU between them, in an `nn.Sequential`, in float32 on the CPU, as they were
-    built: no hooks, no parametrisation, and all parameters trained.
+    They apply to `MultiResolution`, behind factors on the coordinates or not, then linear layers with a ReLU between them, in an
+    `nn.Sequential`, in float32 on the CPU, as they were built: no hooks, no parametrisation, and all parameters trained.
     """
     if type(field) is not nn.Sequential or len(field) < 2:
         return None
-    (encoding_name, encoding), *rest = field.named_children()
+    children = list(field.named_children())
+    first = children[0][1]
+    by_axis = first.factors if isinstance(first, Unit) else None
+    (encoding_name, encoding), *rest = children[1:] if isinstance(first, Unit) else children
     if type(encoding) is not MultiResolution or len(rest) % 2 == 0:
         return None
     grids = [grid for grid in encoding.grids if type(grid) is FeatureGrid]
@@ -44,7 +48,7 @@ def grid_passes(field: Any) -> GridPasses | None:
     if not all(plain(p) for p in field.parameters()):
         return None
     names = [f"{encoding_name}.grids.{number}.table" for number in range(len(grids))]
-    return GridPasses(list(zip(names, grids, strict=True)), linears)
+    return GridPasses(list(zip(names, grids, strict=True)), linears, by_axis)
 
 
 class GridPasses:
@@ -53,9 +57,11 @@ class GridPasses:
     Args:
         grids: (name of the table, grid) of each level.
         layers: (name, layer), output layer last.
+        by_axis: Factors on the coordinates `[d]`, if any.
     """
 
-    def __init__(self, grids: list[tuple[str, FeatureGrid]], layers: list[tuple[str, nn.Linear]]) -> None:
+    def __init__(self, grids: list[tuple[str, FeatureGrid]], layers: list[tuple[str, nn.Linear]], by_axis: Tensor | None = None) -> None:
+        self._by_axis = by_axis
         self._names, self._lattices = [name for name, _ in grids], [grid.lattice for _, grid in grids]
         self._tables = [grid.table.detach() for _, grid in grids]
         self._levels = Levels(self._lattices, self._tables)
@@ -79,7 +85,7 @@ class GridPasses:
         def task(rows: slice) -> Callable[[], None]:
             def run() -> None:
                 with torch.no_grad():
-                    h = self._features(coords[rows].contiguous())
+                    h = self._features(self._points(coords, rows))
                     for number in range(len(self._layers) - 1):
                         h = self._hidden(h, number)
                     torch.addmm(self._layers[-1][2], h, self._turned[-1], out=out[rows])
@@ -113,7 +119,7 @@ class GridPasses:
                 with torch.no_grad():
                     for index in groups[number]:
                         rows = chunks[index]
-                        points[index] = coords[rows].contiguous()
+                        points[index] = self._points(coords, rows)
                         self._chunk(points[index], rows, cotangent, sums[number], to_features[rows])
                         if want_slope:
                             slopes[index] = self._slope(points[index], to_features[rows])
@@ -142,7 +148,7 @@ class GridPasses:
         def task(rows: slice) -> Callable[[], None]:
             def run() -> None:
                 with torch.no_grad():
-                    x = coords[rows].contiguous()
+                    x = self._points(coords, rows)
                     h, change = self._features(x), self._features(x, moved_tables, "change")
                     for number, (weight, bias) in enumerate(moves):
                         moved = torch.addmm(bias, h, weight).addmm_(change, self._turned[number])  # d(W h + b) = dW h + db + W dh
@@ -194,7 +200,12 @@ class GridPasses:
                 entry, weight = lattice.corners(leaf)
                 total = total + ((weight[..., None] * table[entry]).sum(-2) * to_features[:, column : column + table.shape[1]]).sum()
             (slope,) = torch.autograd.grad(total, leaf)
-        return slope
+        return slope if self._by_axis is None else slope * self._by_axis
+
+    def _points(self, coords: Any, rows: slice) -> Tensor:
+        """Coordinates as the grids take them."""
+        x: Tensor = coords[rows]
+        return x.contiguous() if self._by_axis is None else (x * self._by_axis).contiguous()
 
     def _features(self, x: Tensor, levels: Levels | None = None, use: str = "features") -> Tensor:
         out = self._memory(use, 0, len(x), self._levels.width)

@@ -57,7 +57,7 @@ def network_for(form: Any, signal: Signal, seed: int, recipe: Recipe | None, mos
         return Network(field, {})
     named = set(split_text(form)[1]) if isinstance(form, str) else set()
     defaults, notes = signal.defaults, []
-    field, applied = _with(field, {"omega_0": defaults.omega_0, "first_bias": defaults.first_bias}, named)
+    field, applied = _with(field, {name: getattr(defaults, name) for name in ("omega_0", "first_bias", "half_side")}, named)
     asked = tuple(automatic)
     if recipe is not None and "aspect" not in named:
         axes = aspect_of(signal, seed)

@@ -10,13 +10,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
+from nint.machine.grids import MAX_AXES
 from nint.packing.sizing import weights_for, with_size
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
-from nint.runs.measured import CHEAP, DEFAULT_FIELDS, GRID_FROM, MEASURED, PAPER, PAPER_FIELDS, SMALL, Recipe
+from nint.runs.measured import CHEAP, DEFAULT_FIELDS, GRID_FROM, GRID_POINTS, MEASURED, PAPER, PAPER_FIELDS, SMALL, Recipe
 from nint.runs.networks import network_for
 from nint.runs.options import FitSettings
 from nint.samplers import SAMPLERS
@@ -26,6 +28,7 @@ from nint.signals.base import Signal
 from nint.training.budgets import Budget
 
 RECIPES = ("default", "paper")
+_CPU = torch.device("cpu")
 RESTARTS = 3
 """How often the default recipe starts again, at half the rate each time, when training has diverged."""
 
@@ -153,7 +156,7 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
     if name == "paper":
         return _paper(field)
     kind = signal.layout.kind
-    form = DEFAULT_FIELDS.get(kind, "siren")
+    form = _network(signal)
     own = form if field is None else _name_of(field)
     recipe = MEASURED.get((kind, own), MEASURED.get(("image", own)))
     if recipe is None:
@@ -169,6 +172,14 @@ def choose(name: str, signal: Signal, field: FieldSpec | nn.Module | None = None
         )
         return Chosen(recipe, form, (why,) if why else ())
     return Chosen(recipe, form, (f"The default recipe was not measured with {own} on {kind} signals, which inherit that of images.",))
+
+
+def _network(signal: Signal) -> str:
+    """Text form of the default recipe's network for a signal."""
+    layout = signal.layout
+    form = DEFAULT_FIELDS.get(layout.kind, "siren")
+    fits = layout.in_features <= MAX_AXES and (layout.kind not in GRID_POINTS or len(signal.pool(_CPU)) >= GRID_POINTS[layout.kind])
+    return form if form != "grid" or fits else "siren"
 
 
 def _paper(field: FieldSpec | nn.Module | None) -> Chosen:

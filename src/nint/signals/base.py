@@ -188,6 +188,7 @@ class KindDefaults:
         batch_share: Fraction of the pool in a batch, for samplers that have one.
         omega_0: For fields that have it; None is the field's own.
         first_bias: Likewise (FINER).
+        half_side: Likewise (grid): how far coordinates reach from 0.
         total_steps: What schedules read.
         source: Where these come from, as a clause.
     """
@@ -195,6 +196,7 @@ class KindDefaults:
     batch_share: float = 0.2
     omega_0: float | None = None
     first_bias: float | None = None
+    half_side: float | None = None
     total_steps: int = 5000
     source: str = "the settings of Sec. 4.1 of the paper"
 

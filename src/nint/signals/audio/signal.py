@@ -47,7 +47,7 @@ class AudioSignal(Signal):
 
     metrics: ClassVar[tuple[str, ...]] = ("si_snr", "stoi", "pesq", "psnr")
     defaults: ClassVar[KindDefaults] = KindDefaults(
-        batch_share=0.2, omega_0=30.0, source="the settings of Table 6 of the paper, on the coordinates of COIN++"
+        batch_share=0.2, omega_0=30.0, half_side=HIGH, source="the settings of Table 6 of the paper, on the coordinates of COIN++"
     )
     layout: AudioLayout
 

@@ -62,6 +62,7 @@ class ShapeSignal(Signal):
         batch_share=0.4,
         omega_0=30.0,
         first_bias=1.0,
+        half_side=ShapeLayout.half_side / 0.9,
         total_steps=10_000,
         source="the settings of Table 7 of the paper, on the points of BACON",
     )
