@@ -60,8 +60,8 @@ _SHAPE = Recipe(
 """The distances of 50,000 points take as long as several steps. IoU of the armadillo after 20 s: .75 with new points at each step (5x256,
 1e-3), .947 with new ones at every 50th, .959 with 5x128 too, .966 at 2e-3 too; `nint-fast` .967 (single runs, two cores).
 
-A grid (8 levels, growth 1.35) had .976 and after 60 s .990 against .979, on the smoother bunny .989 against .993; SIREN stays, for its smooth
-surface and a third of the weights."""
+A grid (8 levels, growth 1.35) had .976 and after 60 s .990 against .979, on the smoother bunny .989 against .993; SIREN stays, for its
+smooth surface and a third of the weights."""
 
 MEASURED: dict[tuple[str, str], Recipe] = {
     ("image", "siren"): _SIREN,
