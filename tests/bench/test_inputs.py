@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nint.bench.inputs import Inputs, content_of
@@ -163,6 +164,21 @@ def test_squares_are_cut_from_the_middle_and_resized(tmp_path):
     larger = RunSpec(input=str(path), steps=1, square=24, options=(("super_resolution", 2),)).signal()
     assert larger.layout.height == 24
     assert len(larger.pool("cpu")) == 12 * 12
+
+
+def test_a_volume_becomes_a_cube_of_averages(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    voxels = np.random.default_rng(0).random((6, 9, 8)).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), tmp_path / "Scan.nii.gz")
+    inputs = Inputs.search(tmp_path)
+    (path,) = inputs.named(["volume:scan"], 1)
+    signal = RunSpec(input=path, steps=1, square=3).signal()
+    middle = (voxels - voxels.min()) / np.ptp(voxels)
+    means = middle[:, 1:7, 1:7].reshape(3, 2, 3, 2, 3, 2).mean((1, 3, 5))
+    found = signal.pool(torch.device("cpu")).values.numpy().reshape(3, 3, 3)
+    assert np.allclose(found, (means - means.min()) / np.ptp(means), atol=1e-6) and not inputs.remarks
+    assert inputs.volume("other") == path and "stands in for the volume other" in inputs.remarks[0]
+    assert Inputs.search().named(["volume:ch2"], 1) == ["sample:phantom"]
 
 
 def test_what_is_no_image_has_no_square(tmp_path):

@@ -16,11 +16,13 @@ TITLES = {
     "ffhq": "FFHQ images (in a folder ffhq*)",
     "speech": "speech (*.flac, as in LibriSpeech)",
     "meshes": "meshes (.off, .ply, .obj or .stl, as of the Stanford repository)",
+    "volumes": "volumes (.nii or .nii.gz)",
 }
 """Data set -> what is looked for."""
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _MESHES = (".off", ".ply", ".obj", ".stl")
+_VOLUMES = (".nii", ".nii.gz")
 _LARGE_SIDE = 1024
 
 
@@ -52,6 +54,7 @@ def search(data: Path) -> dict[str, tuple[str, ...]]:
         "large": _texts(_first_large(path for path in pictures if path not in taken)),
         "speech": _texts(path for path in files if path.suffix.lower() == ".flac"),
         "meshes": _texts(path for path in files if path.suffix.lower() in _MESHES),
+        "volumes": _texts(path for path in files if path.name.lower().endswith(_VOLUMES)),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 import re
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nint.signals.base import Signal
+    from nint.signals.grid.volume import VolumeSignal
 
 _PHOTOS = ("astronaut", "coffee", "chelsea", "rocket", "motorcycle", "retina", "ihc", "hubble")
 _SAMPLES = {
@@ -26,6 +28,7 @@ _SAMPLES = {
     "ffhq": ("sample:retina", "sample:hubble", "sample:astronaut"),
     "speech": ("sample:chirp",),
     "meshes": ("sample:torus", "sample:sphere", "sample:box"),
+    "volumes": ("sample:phantom",),
 }
 _IMAGES = ("kodak", "div2k", "ffhq")
 _OWN_NAMES = {"bunny": ("bun_zipper",), "dragon": ("dragon_vrip",), "buddha": ("happy_vrip",)}
@@ -38,7 +41,7 @@ class Inputs:
 
     Attributes:
         data: The folder that was searched; None where there is none.
-        found: Data set ("kodak", "div2k", "ffhq", "large", "speech", "meshes") -> paths in order.
+        found: Data set ("kodak", "div2k", "ffhq", "large", "speech", "meshes", "volumes") -> paths in order.
         remarks: Sentences about what stands in for what; grows as inputs are asked for.
     """
 
@@ -107,7 +110,7 @@ class Inputs:
         """Paths or "sample:NAME", each once.
 
         Args:
-            wanted: Data sets ("kodak", "speech"), "image:NAME", "mesh:NAME" or "sample:NAME".
+            wanted: Data sets ("kodak", "speech"), "image:NAME", "mesh:NAME", "volume:NAME" or "sample:NAME".
             count: How many of each data set, at most.
 
         Raises:
@@ -122,19 +125,19 @@ class Inputs:
                 found.append(self.image(name))
             elif kind == "mesh":
                 found.append(self.mesh(name))
+            elif kind == "volume":
+                found.append(self.volume(name))
             else:
                 found += self.speech(count) if kind == "speech" else self.images(kind, count)
         return list(dict.fromkeys(found))
 
     def mesh(self, name: str = "armadillo") -> str:
         """One mesh; where it is missing, another stands in for it, and a remark says so."""
-        paths = self._paths("meshes")
-        for wanted in (name.lower(), *_OWN_NAMES.get(name.lower(), ())):
-            close = [path for path in self.found.get("meshes", ()) if wanted in Path(path).stem.lower()]
-            if close:
-                return min(close, key=lambda path: (len(Path(path).stem), path))
-        self._remark(f"{_short(paths[0])} stands in for the mesh {name}.")
-        return paths[0]
+        return self._one("meshes", name, f"the mesh {name}")
+
+    def volume(self, name: str = "ch2") -> str:
+        """One volume; where it is missing, another stands in for it, and a remark says so."""
+        return self._one("volumes", name, f"the volume {name}")
 
     def to_json(self) -> dict[str, Any]:
         """As `from_json` takes it; remarks are left out, since they come again."""
@@ -152,6 +155,15 @@ class Inputs:
             return cls(values["data"], found) if any(found.values()) else cls.search()
         except (KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"This does not name inputs: {error}.") from error
+
+    def _one(self, dataset: str, name: str, what: str) -> str:
+        paths = self._paths(dataset)
+        for wanted in (name.lower(), *_OWN_NAMES.get(name.lower(), ())):
+            close = [path for path in self.found.get(dataset, ()) if wanted in Path(path).stem.lower()]
+            if close:
+                return min(close, key=lambda path: (len(Path(path).stem), path))
+        self._remark(f"{_short(paths[0])} stands in for {what}.")
+        return paths[0]
 
     def _some(self, dataset: str, count: int) -> list[str]:
         paths = self._paths(dataset)
@@ -194,7 +206,7 @@ def read_signal(source: str, square: int | None, options: tuple[tuple[str, Any],
 
     Args:
         source: A path or "sample:NAME".
-        square: Images: side of the square that is cut from its middle.
+        square: Images: side of the square that is cut from its middle and resized. Volumes: side of the cube, of averages over voxels.
         options: Options of the input's kind, as (name, value) pairs.
 
     Raises:
@@ -219,6 +231,7 @@ def pixels_of(signal: Signal) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...], stamp: tuple[int, ...]) -> Signal:
+    from nint.signals.grid.volume import VolumeSignal
     from nint.signals.image.loader import from_array
     from nint.signals.image.signal import ImageSignal
     from nint.signals.open import open_signal
@@ -226,8 +239,10 @@ def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...],
     if square is None:
         return open_signal(source, **dict(options))
     whole = open_signal(source)
+    if isinstance(whole, VolumeSignal):
+        return VolumeSignal(_cube(whole, square), name=whole.name)
     if not isinstance(whole, ImageSignal):
-        raise UsageError(f"square={square} is for images; {source} is of kind {whole.layout.kind}.")
+        raise UsageError(f"square={square} is for images and volumes; {source} is of kind {whole.layout.kind}.")
     return from_array(_square(whole.array, square, whole.name), whole.name, **dict(options))
 
 
@@ -249,6 +264,18 @@ def _square(pixels: Any, side: int, name: str) -> Any:
     top, left = (height - edge) // 2, (width - edge) // 2
     image = Image.fromarray(pixels[top : top + edge, left : left + edge])
     return np.asarray(image if edge == side else image.resize((side, side), Image.Resampling.LANCZOS))
+
+
+def _cube(volume: VolumeSignal, side: int) -> np.ndarray:
+    """The largest centred cube of a volume, averaged to a side: `[side, side, side, c]` float32."""
+    import torch
+
+    grid = volume.layout.grid
+    edge = min(grid)
+    middle = tuple(slice((length - edge) // 2, (length - edge) // 2 + edge) for length in grid)
+    values = volume.pool(torch.device("cpu")).values[: math.prod(grid)].reshape(*grid, -1)[middle]
+    averaged: np.ndarray = torch.nn.functional.adaptive_avg_pool3d(values.movedim(-1, 0), side).movedim(0, -1).numpy()
+    return averaged
 
 
 def content_of(source: str) -> str | None:

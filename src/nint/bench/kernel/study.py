@@ -114,6 +114,11 @@ def _checkpoints(case: Case, sizes: Sizes) -> tuple[int, ...]:
     return sizes.checkpoints[-1:] if case.name.startswith("kernel-shape") else sizes.checkpoints
 
 
+def _side(case: Case, sizes: Sizes) -> int:
+    """Of a square, and of a cube of about as many points."""
+    return round(sizes.side ** (2 / 3)) if case.name.startswith("kernel-volume") else sizes.side
+
+
 def _spec(case: Case, sizes: Sizes, variant: Row, field: str, source: str, seed: int, group: str) -> RunSpec:
     named = f"{variant.text}{',' if split_text(variant.text)[1] else ':'}batch_share={BATCH_SHARE}"
     settings: dict[str, Any] = {"lr": 1e-4, "total_steps": sizes.steps} if case.recipe == "paper" else {}
@@ -125,7 +130,7 @@ def _spec(case: Case, sizes: Sizes, variant: Row, field: str, source: str, seed:
         seed=seed,
         steps=sizes.steps,
         evaluate_at=tuple(float(point) for point in _checkpoints(case, sizes)),
-        square=sizes.side if case.square else None,
+        square=_side(case, sizes) if case.square else None,
         options=case.options,
         settings=tuple(sorted(settings.items())),
         group=group,

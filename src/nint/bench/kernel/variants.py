@@ -71,7 +71,7 @@ class Case:
         fields: Networks.
         recipe: "paper" (Adam at 1e-4) or "default".
         options: Options of the input's kind.
-        square: Whether images are cut to the scale's side.
+        square: Whether images are cut to the scale's side, and volumes to a cube of as many points.
     """
 
     name: str
@@ -87,6 +87,7 @@ _SIGNALS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[tuple[st
     ("photo", "Photos", ("image:kodim04", "image:div2k/02"), ("siren", "finer", "ffn", "grid"), (), True),
     ("sound", "Speech, a quarter of a second", ("speech",), ("siren",), (("duration", 0.25),), False),
     ("shape", "A signed distance", ("mesh:armadillo",), ("siren",), (("pool_size", 3200), ("iou_resolution", 32)), False),
+    ("volume", "A scan", ("volume:ch2",), ("siren",), (), True),
     ("space-time", "A video of 20x20 pixels and 24 frames", ("sample:bouncing",), ("siren",), (("max_side", 20),), False),
 )
 _RECIPES = (("paper", "Adam at 1e-4"), ("default", "default recipe"))
