@@ -163,6 +163,9 @@ def test_a_large_pool_needs_no_candidates_where_choosing_is_free(monkeypatch):
     monkeypatch.setattr(batches, "LARGE_POOL", 50)
     assert job_of().sampler.candidates is None and job_of().notes == ()
     assert job_of(sampler="nint").sampler.candidates == batches.LARGE_CANDIDATES
+    assert job_of(sampler="uniform").sampler.candidates is None and job_of(sampler="uniform:candidates=60").sampler.candidates == 60
+    paper = job_of("paper", sampler="uniform")
+    assert (paper.sampler.candidates, paper.sampler.batch_size) == (None, batches.LARGE_BATCH) and "are many" in paper.notes[0]
 
 
 class Other(ImageSignal):

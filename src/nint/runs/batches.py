@@ -59,7 +59,12 @@ def sized(
         return sampler, ()
     chosen = bool(named & {"batch_share", "batch_size"})
     points = len(signal.pool(torch.device("cpu")))
-    if points > LARGE_POOL and sampler.works_on_subpools and "candidates" not in named:
+    many = points > LARGE_POOL and "candidates" not in named
+    if many and not (sampler.looks_at_points or chosen or bounds):
+        return dataclasses.replace(sampler, batch_size=LARGE_BATCH), (
+            f"{points:,} points are many: each batch is {LARGE_BATCH:,} of them.",
+        )
+    if many and sampler.looks_at_points and sampler.works_on_subpools:
         batch = sampler.count(0, 1, points) if chosen else LARGE_BATCH
         candidates = max(LARGE_CANDIDATES, 2 * batch)
         note = f"{points:,} points are many: each batch of {batch:,} is chosen among {candidates:,} random ones (candidates)."

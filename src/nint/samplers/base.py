@@ -73,12 +73,14 @@ class Sampler(ABC, Generic[S]):
             "coord_gradient" (the loop reports d objective / d coords), "prediction" (the network, called by the probe, returns one
             tensor), "kernel" (J^T u and J v; forward mode must go through the network).
         works_on_subpools: Whether it chooses anew at each step, so that the pool may be a fresh random part (`Candidates`).
+        looks_at_points: Whether it asks for predictions of points that it does not train on; where not, a random part gains nothing.
         compared: Whether a comparison without named samplers takes it.
     """
 
     State: ClassVar[type[Any]] = NoState
     needs: ClassVar[frozenset[str]] = frozenset()
     works_on_subpools: ClassVar[bool] = True
+    looks_at_points: ClassVar[bool] = True
     compared: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -27,8 +27,8 @@ def _first_occurrences(rows: Tensor) -> Tensor:
     order = torch.argsort(rows, stable=True)
     ordered = rows[order]
     first = torch.ones_like(ordered, dtype=torch.bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    return rows[torch.sort(order[first]).values]
+    first[order[1:]] = ordered[1:] != ordered[:-1]
+    return rows[first]
 
 
 class Picker:

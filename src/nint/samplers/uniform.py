@@ -15,6 +15,8 @@ from nint.samplers.picker import random_rows
 class Uniform(BatchSampler[BatchState]):
     """int(batch_share * N) points without replacement, fresh at every step ("Unif." in the paper). Cost: no forwards."""
 
+    looks_at_points = False
+
     def select(self, state: BatchState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, BatchState]:
         """A fresh uniform draw without replacement."""
         count = self.count(step, state.total_steps, len(probe))
