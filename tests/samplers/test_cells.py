@@ -189,6 +189,14 @@ def test_a_point_without_a_place_still_has_a_box():
     assert int(found.min()) >= 0 and int(found.max()) < whole.count
 
 
+def test_large_pools_get_larger_cells_unless_their_size_is_named(monkeypatch):
+    monkeypatch.setattr(module, "MOST_CELLS", 25)
+    coords = torch.rand(1000, 2, generator=rng())
+    assert [cut(probe_of(coords), named).count for named in (None, 40, 10)] == [25, 25, 100]
+    monkeypatch.setattr(module, "MOST_CELLS", 2**14)
+    assert cut(probe_of(coords), None).count == cut(probe_of(coords), 16).count
+
+
 @pytest.mark.parametrize("constant", [0, 1, 2])
 def test_an_axis_along_which_nothing_changes_is_not_cut(constant):
     coords = torch.rand(1024, 3, generator=rng())

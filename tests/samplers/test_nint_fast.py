@@ -173,7 +173,7 @@ def test_a_cell_gives_each_point_once_before_any_again_while_the_map_changes():
 @pytest.mark.parametrize("sort", [True, False])
 def test_the_map_is_a_moving_average_over_the_points_of_a_cell(monkeypatch, sort, ema_decay, dtype):
     monkeypatch.setattr(cells_module, "MOST_SORTED", 10**6 if sort else 20)
-    monkeypatch.setattr(cells_module, "_RANGES", 30)
+    monkeypatch.setattr(cells_module, "MOST_CELLS", 30)
     probe, generator = probe_on(GridCoords((14, 15))), rng()
     sampler = NintFast(batch_share=0.15, points_per_cell=7, ema_decay=ema_decay)
     state = sampler.init(probe, 100, generator)

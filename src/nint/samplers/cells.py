@@ -18,7 +18,12 @@ from nint.samplers.curve import curve_rank
 MOST_SORTED = 2**22
 """Above this many points the boxes are ranges of rows, so that no list as long as the pool is kept."""
 
-_RANGES = 2**16
+MOST_CELLS = 2**14
+"""Cells of a pool where the user has not named their size: a few passes over them take a step, and more gained nothing."""
+
+LEAST_POINTS = 16
+"""Points of the smallest cell there."""
+
 UNIT_BITS = 30
 UNIT = 2**UNIT_BITS  # fixed-point unit of one point: integer sums are exact in whatever order a device adds
 
@@ -92,10 +97,17 @@ class Cells:
         return rows, cells, replace(self, turn=self.turn + counts)
 
 
-def cut(probe: Probe, points_per_cell: int) -> Boxes | None:
-    """Boxes that hold about `points_per_cell` points each where points fill space evenly; None for pools too large to sort."""
+def cut(probe: Probe, points_per_cell: int | None) -> Boxes | None:
+    """Boxes that hold about `points_per_cell` points each where points fill space evenly; None for pools too large to sort.
+
+    Args:
+        probe: Of the pool.
+        points_per_cell: None is `LEAST_POINTS`, or more where there would be more than `MOST_CELLS` boxes.
+    """
     if len(probe) > MOST_SORTED:
         return None
+    if points_per_cell is None:
+        points_per_cell = max(LEAST_POINTS, len(probe) // MOST_CELLS)
     coords = probe.places[:]
     low, high = coords.min(0).values, coords.max(0).values
     spread = [bool(extent > 0) for extent in high - low]
@@ -111,8 +123,8 @@ def sort_into(boxes: Boxes | None, probe: Probe, rng: torch.Generator) -> Cells:
     """The points of a pool by cells. Cost: one sort of n numbers."""
     n, device = len(probe), probe.device
     if boxes is None:
-        edges = torch.arange(_RANGES + 1, device=device) * n // _RANGES
-        return Cells(torch.diff(edges), edges[:-1], None, torch.zeros(_RANGES, dtype=torch.long, device=device))
+        edges = torch.arange(MOST_CELLS + 1, device=device) * n // MOST_CELLS
+        return Cells(torch.diff(edges), edges[:-1], None, torch.zeros(MOST_CELLS, dtype=torch.long, device=device))
     shuffled = torch.randperm(n, generator=rng, device=device)
     cell = boxes.of(probe.places[:])
     order = shuffled[torch.argsort(cell[shuffled], stable=True)]

@@ -45,12 +45,15 @@ class NintFastState:
 class NintFast(BatchSampler[NintFastState]):
     """Points in proportion to xi + (1 - xi) (e / mean e)^p, e the root mean square error of the point's cell as last seen.
 
-    Cost: no forwards; a few passes over the cells (n / points_per_cell numbers) a step, and one sort when the pool changes.
+    Cost: no forwards; a few passes over the cells a step (at most about 16,384 unless points_per_cell is given), and one sort when the pool
+    changes.
     """
 
     random_share: float = setting(0.3, "fraction of the batch drawn regardless of the error", symbol="xi", at_least=0, at_most=1)
     power: float = setting(2.0, "exponent of a cell's error in the density of the rest", symbol="p", at_least=0, at_most=1e6)
-    points_per_cell: int = setting(16, "points that share one entry of the error map", at_least=1, at_most=2**53)
+    points_per_cell: int | None = setting(
+        None, "points that share one entry of the error map; none: 16, more where that makes over 16384 cells", at_least=1, at_most=2**53
+    )
     ema_decay: float = setting(0.8, "decay of a cell's moving average for each new point", at_least=0, at_most=0.999, aliases=("memory",))
 
     State = NintFastState
