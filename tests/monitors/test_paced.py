@@ -91,6 +91,24 @@ def test_signals_without_an_estimate_are_measured_more_rarely(monkeypatch):
     assert len(run.curve) == wall.full
 
 
+def test_the_first_of_them_waits_until_its_guess_is_affordable(monkeypatch):
+    wall = Wall(monkeypatch, step_s=0.1, full_s=1.5)
+    monkeypatch.setattr(paced, "can_estimate", lambda run: False)
+    monkeypatch.setattr(PacedEvaluation, "_guess", lambda self, run: 1.0)
+    run = wall.run(200)
+    assert run.curve[0]["step"] >= 100 and wall.full == len(run.curve) == 2  # a tenth of 20 s, and the last
+    monkeypatch.setattr(PacedEvaluation, "_guess", lambda self, run: 3.0)
+    assert [row["step"] for row in wall.run(200).curve] == [200]
+
+
+def test_the_guess_counts_the_points_that_are_measured():
+    pytest.importorskip("igl", reason="needs libigl")
+    job = make_job("sample:box", pool_size=100, iou_resolution=16, sampler="uniform", field="siren:size=1x8", device="cpu")
+    run = build_run(job, Budget(steps=1))
+    run.clock.training_s, run.cost.forward = 3.0, 1000
+    assert PacedEvaluation()._guess(run) == pytest.approx(2 * 16**3 / 1000)
+
+
 def test_where_an_estimate_is_none():
     run = build_run(make_job(PIXELS, **SETTINGS), Budget(steps=1))
     assert can_estimate(run)

@@ -125,7 +125,7 @@ def memory_for(trial: Run) -> int:
 
 def evaluated_points(trial: Run) -> int:
     """Number of points that an evaluation predicts: all of an image or of up to 2^22 points, else a sample of 2^20."""
-    points = len(trial.teacher.probe)
+    points = trial.signal.measured_points or len(trial.teacher.probe)
     return points if points <= _SAMPLED_ABOVE or trial.signal.layout.kind == "image" else 2**20
 
 

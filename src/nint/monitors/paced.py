@@ -51,14 +51,11 @@ class PacedEvaluation(BaseMonitor):
         whole_run_s = run.clock.wall_s / part
         pace_s = self._share * whole_run_s / _EVALUATIONS
         estimable = can_estimate(run)
-        if math.isnan(self._full_s) and not estimable:
-            full = True
-        else:
-            # an untried full evaluation is guessed from the forwards that training has made
-            full_s = self._guess(run) if math.isnan(self._full_s) else self._full_s
-            full = full_s <= pace_s and full_s <= max(allowed, pace_s)
+        # an untried full evaluation is guessed from the forwards that training has made
+        full_s = self._guess(run) if math.isnan(self._full_s) else self._full_s
+        full = full_s <= pace_s and full_s <= max(allowed, pace_s)
         awaited = run.budget.psnr is not None  # the run ends by it
-        if not full and not estimable and self._full_s > allowed and not awaited:
+        if not full and not estimable and full_s > allowed and not awaited:
             return  # later
         began = time.perf_counter()
         if full or not estimable:
@@ -79,7 +76,8 @@ class PacedEvaluation(BaseMonitor):
     def _guess(self, run: Run) -> float:
         """Seconds of a full evaluation: forwards at a third of a training step's price a point, and as much again for the metrics."""
         points = max(run.cost.forward, 1)
-        return 2 * len(run.teacher.probe) * run.clock.training_s / points / 3
+        measured = run.signal.measured_points or len(run.teacher.probe)
+        return 2 * measured * run.clock.training_s / points / 3
 
     def _estimate(self, run: Run) -> None:
         check_weights(run)

@@ -240,6 +240,9 @@ class Signal(ABC):
     drawing_seconds: float = 0.0
     """Seconds a step that redrawing points takes, by the last draw; 0 where none are redrawn."""
 
+    measured_points: int | None = None
+    """Points that `evaluate` predicts; None where they are those of the pool."""
+
     def redrawn_every(self, steps: int) -> Signal:
         """The same signal with points that are kept for so many steps; itself where its points are never redrawn."""
         return self

@@ -115,6 +115,7 @@ class ShapeSignal(Signal):
         self._first: tuple[torch.device, Pool] | None = None
         self._drawn: tuple[tuple[int, int, torch.device], Pool] | None = None
         self._inside: np.ndarray | None = None
+        self.measured_points = self.iou_resolution**3
 
     def pool(self, device: torch.device | str) -> Pool:
         """A draw of its own, of epoch 0, by which a run is set up; `redraw` gives the points of step 0."""
