@@ -161,7 +161,7 @@ class RunSpec:
         )
         # Where the signal came from, for a report that looks for it later.
         source = self.input if self.input.startswith(_SAMPLE) else os.path.abspath(self.input)
-        return dataclasses.replace(job, source=source, signal_options=dict(self.options))
+        return dataclasses.replace(job, source=source, signal_options=job.signal_options | dict(self.options))
 
     def to_json(self) -> dict[str, Any]:
         """Every field as JSON gives it back."""

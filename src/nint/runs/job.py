@@ -173,7 +173,7 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None, *, b
     device = resolve_device(asked.device) if isinstance(asked.device, str) else asked.device
     signal = open_signal(source, **asked.signal)
     read = {key: value for key, value in current_options(asked.signal).items() if value is not None}
-    every = None if isinstance(source, Signal) else recipes.redraws(asked, signal)
+    every = recipes.redraws(asked, signal)
     if every is not None:
         signal, read["redraw_every"] = signal.redrawn_every(every), every
     chosen = recipes.complete(asked, signal, budget, by_kernel=by_kernel)

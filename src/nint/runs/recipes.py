@@ -196,9 +196,7 @@ def _paper(field: FieldSpec | nn.Module | None) -> Chosen:
 
 def redraws(asked: FitSettings, signal: Signal) -> int | None:
     """Steps that drawn points are kept for by the recipe; None where the user has said so, or the recipe leaves it to the kind."""
-    if asked.signal.get("redraw_every") is not None:
-        return None
-    return choose(asked.recipe, signal, asked.named_field()).recipe.redraw_every
+    return None if signal.redraws_named else choose(asked.recipe, signal, asked.named_field()).recipe.redraw_every
 
 
 def steps_of(name: str, recipe: Recipe, signal: Signal, budget: Budget | None) -> int:

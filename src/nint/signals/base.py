@@ -243,6 +243,9 @@ class Signal(ABC):
     measured_points: int | None = None
     """Points that `evaluate` predicts; None where they are those of the pool."""
 
+    redraws_named: bool = True
+    """Whether it was said how long drawn points are kept, or none are drawn; where not, a recipe may choose."""
+
     def redrawn_every(self, steps: int) -> Signal:
         """The same signal with points that are kept for so many steps; itself where its points are never redrawn."""
         return self

@@ -6,6 +6,7 @@ import torch
 from oracles.dense_ntk import ntk
 
 import nint
+from nint.bench.runs import RunSpec
 from nint.cli.estimate import Speed, seconds_for, steps_in
 from nint.runs.build import build_run
 from nint.runs.job import make_job
@@ -51,9 +52,12 @@ def test_the_default_recipe_keeps_points_and_says_so_in_what_it_records(tmp_path
     assert job.signal.redraw_every == job.signal_options["redraw_every"] == MEASURED["shape", "siren"].redraw_every
     named = make_job("sample:box", redraw_every=3, recipe="default", device="cpu")
     paper = make_job("sample:box", recipe="paper", device="cpu")
-    own = make_job(ShapeSignal(box(), "x"), recipe="default", device="cpu")
-    assert [made.signal.redraw_every for made in (named, paper, own)] == [3, 1, 1]
-    assert "redraw_every" not in paper.signal_options and "redraw_every" not in own.signal_options
+    ready = ShapeSignal(box(), "x")
+    given, kept = (make_job(signal, recipe="default", device="cpu") for signal in (ready, ShapeSignal(box(), "x", redraw_every=2)))
+    assert [made.signal.redraw_every for made in (named, paper, given, kept)] == [3, 1, 100, 2]
+    assert ready.redraw_every == 1 and "redraw_every" not in paper.signal_options
+    compared = RunSpec(input="sample:box", recipe="default", steps=2).job()
+    assert compared.signal.redraw_every == compared.signal_options["redraw_every"] == 100
     settings = {"field": "siren:size=1x8", "pool_size": 500, "iou_resolution": 8, "device": "cpu", "lr": 1e-3, "total_steps": 6}
     whole = nint.fit("sample:box", budget=6, **settings)
     nint.fit("sample:box", budget=3, out=tmp_path, **settings)

@@ -116,6 +116,7 @@ class ShapeSignal(Signal):
         self._drawn: tuple[tuple[int, int, torch.device], Pool] | None = None
         self._inside: np.ndarray | None = None
         self.measured_points = self.iou_resolution**3
+        self.redraws_named = redraw_every is not None
 
     def pool(self, device: torch.device | str) -> Pool:
         """A draw of its own, of epoch 0, by which a run is set up; `redraw` gives the points of step 0."""
