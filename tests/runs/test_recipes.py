@@ -242,6 +242,7 @@ SOURCES = {
     "audio": ("sample:chirp", {"duration": 0.05}),
     "shape": ("sample:torus", {"pool_size": 3000}),
     "volume": (np.random.default_rng(0).random((9, 12, 10)), {"kind": "volume"}),
+    "array": (np.random.default_rng(0).random((9, 12)), {"kind": "array", "in_dims": 2}),
 }
 
 
