@@ -107,8 +107,9 @@ def run_sharded_job(
     Raises:
         UsageError: for a folder that cannot be used, before anything is written.
         DivergedError: as `nint.fit`.
-        LostProcessError: where another process has ended; says which checkpoint is kept.
+        LostProcessError: where another process has ended, or does not answer while this one was told to end; says which checkpoint is kept.
     """
+    group.told_to_end = interrupted
     with contextlib.ExitStack() as stack:
         path = None if out is None else out.path if isinstance(out, OutputFolder) else Path(out)
         folder = group.agreed(lambda: _opened(out, stack, job, init) if group.rank == 0 else None)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,53 +52,77 @@ def test_four_processes(tmp_path: Path):
     assert done.stdout.split("\n")[:-1] == [f"held: {what}" for what in ("top", "fit", "resume", "refusals", "example")]
 
 
-def test_a_lost_process_ends_all_with_one_sentence_and_the_run_goes_on_alone(tmp_path: Path):
-    np.save(tmp_path / "big.npy", waves(80, 80))
-    out = tmp_path / "out"
-    options = [
-        "--field",
-        "siren:size=2x16,weight_scale=1",
-        "--sampler",
-        "nint",
-        "--total-steps",
-        "100000",
-        "--lr",
-        "1e-3",
-        "--optimizer",
-        "adam",
-    ]
-    command = torchrun(2, "-m", "nint", "fit", str(tmp_path / "big.npy"), "--out", str(out), *options, "--quiet")
+OPTIONS = {
+    "field": "siren:size=2x16,weight_scale=1",
+    "sampler": "nint",
+    "total_steps": 100000,
+    "lr": 1e-3,
+    "optimizer": "adam",
+}
+
+
+@contextlib.contextmanager
+def two_processes(data: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
+    """A run of two processes that has written its first checkpoint."""
+    options = [word for name, value in OPTIONS.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    command = torchrun(2, "-m", "nint", "fit", str(data), "--out", str(out), *options, "--quiet")
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     try:
         deadline = time.monotonic() + 900
         while not (out / CHECKPOINT).exists():
             assert started.poll() is None and time.monotonic() < deadline, started.communicate()
             time.sleep(0.05)
-        os.kill(process_of_rank(started.pid, 1), signal.SIGKILL)
-        said, complaints = started.communicate(timeout=600)
+        yield started
     finally:
         if started.poll() is None:
             started.kill()
-    assert started.returncode != 0
-    assert said == ""
+
+
+def check_sentence(complaints: str) -> None:
     sentences = [line for line in complaints.splitlines() if line.startswith("nint: ")]
     assert len(sentences) == 1, complaints
     assert "Another process of this run was lost at step" in sentences[0]
     assert "--resume" in sentences[0]
+
+
+def test_a_lost_process_ends_all_with_one_sentence_and_the_run_goes_on_alone(tmp_path: Path):
+    np.save(tmp_path / "big.npy", waves(80, 80))
+    out = tmp_path / "out"
+    with two_processes(tmp_path / "big.npy", out) as started:
+        os.kill(process_of_rank(started.pid, 1), signal.SIGKILL)
+        said, complaints = started.communicate(timeout=600)
+    assert started.returncode != 0
+    assert said == ""
+    check_sentence(complaints)
     assert sorted(path.name for path in out.iterdir() if path.name != ".nint.json") == [CHECKPOINT]
-    run = {
-        "sampler": "nint",
-        "field": "siren:size=2x16,weight_scale=1",
-        "total_steps": 100000,
-        "lr": 1e-3,
-        "optimizer": "adam",
-        "snapshots": False,
-    }
-    resumed = nint.fit(tmp_path / "big.npy", out=out, resume=True, budget=6, **run)
-    alone = nint.fit(tmp_path / "big.npy", budget=6, **run)
+    resumed = nint.fit(tmp_path / "big.npy", out=out, resume=True, budget=6, snapshots=False, **OPTIONS)
+    alone = nint.fit(tmp_path / "big.npy", budget=6, snapshots=False, **OPTIONS)
     assert resumed.record["steps"] == 6
     for found, wanted in zip(resumed.field.parameters(), alone.field.parameters(), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_process_that_is_told_to_end_does_not_wait_for_one_that_does_not_answer(tmp_path: Path):
+    np.save(tmp_path / "big.npy", waves(80, 80))
+    with two_processes(tmp_path / "big.npy", tmp_path / "out") as started:
+        silent, told = process_of_rank(started.pid, 1), process_of_rank(started.pid, 0)
+        os.kill(silent, signal.SIGSTOP)
+        time.sleep(0.5)  # the other now waits in the middle of a step
+        os.kill(told, signal.SIGTERM)
+        while is_running(told):
+            assert started.poll() is None
+            time.sleep(0.05)
+        os.kill(silent, signal.SIGKILL)
+        _, complaints = started.communicate(timeout=600)
+    assert started.returncode != 0
+    check_sentence(complaints)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def process_of_rank(launcher: int, rank: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def run(options: FitOptions) -> int:
         for name, instead in _LATER.items():
             if getattr(options, name):
                 raise UsageError(f"--{name} does not work over several processes; leave it away and see {instead} afterwards.")
-        with joined(options.device) as group, _said_once(group):
+        with joined(options.device) as group, _not_held_up(group), _said_once(group):
             return _fit(options, group)
 
 
@@ -65,6 +66,26 @@ def _heard_once() -> Iterator[None]:
         if is_first():
             raise
         raise SystemExit(130) from None
+
+
+@contextmanager
+def _not_held_up(group: Group) -> Iterator[None]:
+    """Ends this process at once where an operation that was given up would keep it: the interpreter waits for its thread.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SystemExit: that of the body, where nothing is under way.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if group.waiting:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code if isinstance(end.code, int) else 1)
+        raise
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +15,13 @@ from nint.errors import LostProcessError, NintError, UsageError
 T = TypeVar("T")
 
 _MEMORY = "out of memory"
+
+_GLANCE = timedelta(seconds=1)
+"""How long gloo waits at a time; in between Python hears signals."""
+
+_PATIENCE_S = 10.0
+"""How long a process that was told to end waits for the others: launchers kill after 30 s, and gloo can wait for ever for a process that
+was killed in the middle of a message (about one of 500 kills, PyTorch 2.13)."""
 
 
 class Group:
@@ -27,6 +36,9 @@ class Group:
         rank: Number of this process.
         size: How many there are.
         device: As given.
+        told_to_end: Whether somebody has asked this process to stop; settable. Then it waits ten seconds at most for the others.
+        waiting: Whether an operation was given up that still waits in the background: the interpreter then ends only after the time limit
+            of the process group, so leave by `os._exit`.
 
     Raises:
         LostProcessError: from every method, where another process has ended or does not answer.
@@ -38,13 +50,15 @@ class Group:
         self._group, self._store = process_group, store
         self.rank, self.size = dist.get_rank(process_group), dist.get_world_size(process_group)
         self.device = torch.device(device)
+        self.told_to_end: Callable[[], bool] = lambda: False
+        self.waiting = False
 
     def sum_(self, tensor: Tensor) -> Tensor:
         """Replaces a tensor by the sum over all processes, the same bits on each."""
         import torch.distributed as dist
 
-        def reduce(there: Tensor) -> None:
-            dist.all_reduce(there, group=self._group)
+        def reduce(there: Tensor) -> Any:
+            return dist.all_reduce(there, group=self._group, async_op=True)
 
         return self._moved(tensor, reduce)
 
@@ -56,9 +70,9 @@ class Group:
         """Replaces a tensor by that of one process."""
         import torch.distributed as dist
 
-        def broadcast(there: Tensor) -> None:
+        def broadcast(there: Tensor) -> Any:
             source = rank if self._group is None else dist.get_global_rank(self._group, rank)
-            dist.broadcast(there, source, group=self._group)
+            return dist.broadcast(there, source, group=self._group, async_op=True)
 
         return self._moved(tensor, broadcast)
 
@@ -134,7 +148,7 @@ class Group:
         except (RuntimeError, AttributeError):  # it was kept by the process that was lost
             return self.rank in (0, 1)
 
-    def _moved(self, tensor: Tensor, operation: Callable[[Tensor], None]) -> Tensor:
+    def _moved(self, tensor: Tensor, operation: Callable[[Tensor], Any]) -> Tensor:
         """Applies an operation in place, on the group's device.
 
         Raises:
@@ -143,9 +157,33 @@ class Group:
         """
         there = tensor if tensor.device == self.device and tensor.is_contiguous() else tensor.to(self.device).contiguous()
         try:
-            operation(there)
+            self._wait(operation(there))
         except RuntimeError as error:
             if _MEMORY in str(error).lower():
                 raise
             raise LostProcessError(str(error)) from error
         return tensor if there is tensor else tensor.copy_(there)
+
+    def _wait(self, work: Any) -> None:
+        """Waits for an operation under way.
+
+        Raises:
+            RuntimeError: that of the operation, or where this process was told to end and the others do not answer.
+        """
+        if self.device.type != "cpu":  # orders the streams of the device, and returns at once
+            work.wait()
+            return
+        told_at: float | None = None
+        while True:
+            try:
+                work.wait(_GLANCE)
+                return
+            except RuntimeError:  # of the operation, or because the glance is over
+                if work.is_completed():
+                    work.wait()
+                    return
+            if told_at is None and self.told_to_end():
+                told_at = time.monotonic()
+            if told_at is not None and time.monotonic() - told_at > _PATIENCE_S:
+                self.waiting = True
+                raise RuntimeError("told to end, while another process did not answer")
