@@ -84,17 +84,12 @@ class Case:
 
 
 _DRAWN_ANEW = (("pool_size", 3200), ("iou_resolution", 32), ("redraw_every", 1))
+"""Options of the shape: new points at each step, as in the paper."""
+
 _SIGNALS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, Any], ...], bool], ...] = (
     ("photo", "Photos", ("image:kodim04", "image:div2k/02"), ("siren", "finer", "ffn", "grid"), (), True),
     ("sound", "Speech, a quarter of a second", ("speech",), ("siren",), (("duration", 0.25),), False),
-    (
-        "shape",
-        "A signed distance",
-        ("mesh:armadillo",),
-        ("siren",),
-        (("pool_size", 3200), ("iou_resolution", 32), ("redraw_every", 1)),
-        False,
-    ),
+    ("shape", "A signed distance", ("mesh:armadillo",), ("siren",), _DRAWN_ANEW, False),
     ("volume", "A scan", ("volume:ch2",), ("siren",), (), True),
     ("space-time", "A video of 20x20 pixels and 24 frames", ("sample:bouncing",), ("siren",), (("max_side", 20),), False),
 )

@@ -1,0 +1,190 @@
+"""Seconds of the full-size rows: a few interleaved steps of each, alone on the machine, multiplied by the steps of the committed runs.
+
+    python benchmarks/full_size_seconds.py measure [--input kodim04] [--turns 3] [--steps 5] [--threads 2]
+    python benchmarks/full_size_seconds.py whole [--input kodim04] [--threads 2]
+    python benchmarks/full_size_seconds.py table [--input kodim04] [--runs benchmarks/results/full-size]
+
+The runs themselves shared the machine for hours, so their own seconds say nothing. A row has one or two kinds of steps, told apart by
+their forward equivalents: nint's with and without a new K g, evos's with and without all points. Each turn builds every row anew and times
+its first steps, the rows one after the other; the turn before the first is thrown away. A run of n steps and e forward equivalents then
+takes the median seconds of each kind times how many of it there are. Evaluation is not in it. whole: the default
+recipe, whose batches grow, is run from beginning to end instead, once. All write into the folder of the runs: seconds.jsonl, to which
+`whole` adds a line, and seconds.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from machine import machine
+
+TARGETS = (25.0, 30.0)
+DEFAULT = "default recipe"
+SLACK = 0.02
+"""How far a number of steps may be from a whole one, of the steps of the run."""
+
+
+def rows_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """Sampler -> record of its finished run of an input, `full` first; the default recipe last, under its own name.
+
+    Raises:
+        SystemExit: where there is none.
+    """
+    from nint.bench.store import Store
+
+    records = Store(folder).records().values()
+    ended = [r for r in records if name in r["spec"]["input"] and not r["error"] and r["steps"]]
+    mine = [r for r in ended if r["spec"]["recipe"] == "paper" and dict(r["spec"]["settings"]).get("lr") == 1e-4]
+    recipes = [r for r in ended if r["spec"]["recipe"] == "default"]
+    if not mine:
+        raise SystemExit(f"There is no finished run of {name} in {folder}; nint bench table1 --scale full-size makes them.")
+    return {r["spec"]["sampler"]: r for r in sorted(mine, key=lambda r: (r["spec"]["sampler"] != "full", r["spec"]["sampler"]))} | (
+        {DEFAULT: recipes[0]} if recipes else {}
+    )
+
+
+def points_of(record: dict[str, Any]) -> list[tuple[int, float] | None]:
+    """Steps and forward equivalents of a whole run and to each target; None where it was not reached."""
+    hits = (next((row for row in record["curve"] if row["psnr"] >= target), None) for target in TARGETS)
+    return [
+        (record["steps"], record["forward_equivalents"]),
+        *(None if hit is None else (hit["step"], hit["forward_equivalents"]) for hit in hits),
+    ]
+
+
+def whole(record: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Trains a run from beginning to end: the seconds at each of its `points_of`."""
+    import torch
+
+    from nint.bench.runs import RunSpec
+    from nint.runs.build import build_run
+    from nint.training.budgets import Budget
+    from nint.training.engine import train_step
+
+    torch.set_num_threads(threads)
+    run = build_run(RunSpec.from_json(record["spec"]).job(), Budget(steps=record["steps"]))
+    run.field.train()
+    wanted, found, start = {point[0] for point in points_of(record) if point}, {}, time.perf_counter()
+    for step in range(1, record["steps"] + 1):
+        train_step(run)
+        if step in wanted:
+            found[str(step)] = time.perf_counter() - start
+    return {"sampler": DEFAULT, "seconds_at": found} | machine() | {"threads": threads, "load": os.getloadavg()[0]}
+
+
+def measure(rows: dict[str, dict[str, Any]], turns: int, steps: int, threads: int) -> list[dict[str, Any]]:
+    """One line per row and kind of step: its forward equivalents and the seconds of each such step."""
+    import torch
+
+    from nint.bench.runs import RunSpec
+    from nint.runs.build import build_run
+    from nint.training.budgets import Budget
+    from nint.training.engine import train_step
+
+    torch.set_num_threads(threads)
+    found: dict[tuple[str, float], list[float]] = defaultdict(list)
+    for turn in range(turns + 1):
+        for sampler, record in rows.items():
+            if sampler == DEFAULT:
+                continue
+            run = build_run(RunSpec.from_json(record["spec"]).job(), Budget(steps=record["steps"]))
+            run.field.train()
+            spent = 0.0
+            for _ in range(steps):
+                start = time.perf_counter()
+                train_step(run)
+                seconds = time.perf_counter() - start
+                total = (run.cost + run.teacher.cost).forward_equivalents(run.teacher.points)
+                kind, spent = round(total - spent, 2), total
+                if turn:
+                    found[sampler, kind].append(seconds)
+            print(f"turn {turn}, {sampler}: {seconds:.2f} s the last step", flush=True)
+    facts = machine() | {"threads": threads, "load": os.getloadavg()[0]}
+    return [{"sampler": s, "forward_equivalents": kind, "seconds": seconds} | facts for (s, kind), seconds in found.items()]
+
+
+def seconds_of(kinds: dict[float, float], steps: int, equivalents: float) -> float:
+    """Seconds of a run of so many steps and forward equivalents.
+
+    Args:
+        kinds: Forward equivalents of a step -> its seconds; one or two kinds.
+
+    Raises:
+        ValueError: where no numbers of steps of these kinds give that sum.
+    """
+    low, *more = sorted(kinds)
+    if len(more) > 1:
+        raise ValueError(f"Steps of more than two kinds: {sorted(kinds)}.")
+    others = (equivalents - low * steps) / (more[0] - low) if more else 0.0
+    left = equivalents - low * steps - (others * (more[0] - low) if more else 0.0)
+    if abs(left) > SLACK * steps or not -SLACK * steps <= others <= (1 + SLACK) * steps:
+        raise ValueError(f"{steps} steps of {sorted(kinds)} forward equivalents are not {equivalents:g} together.")
+    return kinds[low] * (steps - others) + (kinds[more[0]] * others if more else 0.0)
+
+
+def table(rows: dict[str, dict[str, Any]], lines: list[dict[str, Any]], name: str) -> str:
+    """Markdown of what the runs take."""
+    kinds: dict[str, dict[float, float]] = defaultdict(dict)
+    complete: dict[str, dict[str, float]] = {}
+    for line in lines:
+        if "seconds_at" in line:
+            complete[line["sampler"]] = line["seconds_at"]
+        else:
+            kinds[line["sampler"]][line["forward_equivalents"]] = statistics.median(line["seconds"])
+    facts = lines[0]
+    out = [
+        f"Seconds of the rows of Table 1 at full size, {name}: median seconds of the steps in `seconds.jsonl` ({facts['threads']} threads,",
+        "the rows in turn, nothing else on the machine), multiplied by the steps of `runs.jsonl`. Evaluation is not in it.",
+        "Made by `python benchmarks/full_size_seconds.py`.",
+        "",
+        "| row | seconds a step (forward equivalents) | 1000 steps | to 25 dB | to 30 dB | of `full`: 1000 steps | to 25 dB | to 30 dB |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    base: list[float | None] = [None, None, None]
+    for sampler, record in rows.items():
+        points = points_of(record)
+        if sampler in complete:
+            found = [complete[sampler][str(point[0])] if point else None for point in points]
+            each = "run from beginning to end"
+        elif sampler in kinds:
+            found = [seconds_of(kinds[sampler], *point) if point else None for point in points]
+            each = ", ".join(f"{seconds:.2f} ({kind:g})" for kind, seconds in sorted(kinds[sampler].items()))
+        else:
+            continue
+        base = found if sampler == "full" else base
+        totals = [f"{value:,.0f}" if value is not None else "" for value in found]
+        parts = [f"{value / of:.2f}" if value is not None and of else "" for value, of in zip(found, base, strict=True)]
+        out.append(f"| `{sampler}` | {each} | {' | '.join(totals)} | {' | '.join(parts)} |")
+    return "\n".join(out) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("measure", "whole", "table"))
+    parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/full-size"))
+    parser.add_argument("--input", default="kodim04")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    asked = parser.parse_args()
+    rows, kept = rows_of(asked.runs, asked.input), asked.runs / "seconds.jsonl"
+    if asked.what == "whole":
+        line = whole(rows[DEFAULT], asked.threads)
+        others = [old for old in kept.read_text().splitlines() if json.loads(old)["sampler"] != DEFAULT] if kept.exists() else []
+        kept.write_text("".join(f"{text}\n" for text in (*others, json.dumps(line))))
+    elif asked.what == "measure":
+        lines = measure(rows, asked.turns, asked.steps, asked.threads)
+        kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    lines = [json.loads(line) for line in kept.read_text().splitlines()]
+    (asked.runs / "seconds.md").write_text(table(rows, lines, asked.input))
+
+
+if __name__ == "__main__":
+    main()
