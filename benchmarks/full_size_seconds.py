@@ -1,15 +1,15 @@
 """Seconds of the full-size rows: a few interleaved steps of each, alone on the machine, multiplied by the steps of the committed runs.
 
-    python benchmarks/full_size_seconds.py measure [--input kodim04] [--turns 3] [--steps 5] [--threads 2]
+    python benchmarks/full_size_seconds.py measure [--input kodim04] [--turns 8] [--steps 2] [--threads 2]
     python benchmarks/full_size_seconds.py whole [--input kodim04] [--threads 2]
     python benchmarks/full_size_seconds.py table [--input kodim04] [--runs benchmarks/results/full-size]
 
 The runs themselves shared the machine for hours, so their own seconds say nothing. A row has one or two kinds of steps, told apart by
 their forward equivalents: nint's with and without a new K g, evos's with and without all points. Each turn builds every row anew and times
 its first steps, the rows one after the other; the turn before the first is thrown away. A run of n steps and e forward equivalents then
-takes the median seconds of each kind times how many of it there are. Evaluation is not in it. whole: the default
-recipe, whose batches grow, is run from beginning to end instead, once. All write into the folder of the runs: seconds.jsonl, to which
-`whole` adds a line, and seconds.md.
+takes the median seconds of each kind times how many of it there are. A ratio is the median over the turns, with the lowest and highest,
+since speed drifts between turns. Evaluation is not in it. whole: the default recipe, whose batches grow, is run once from beginning to
+end. All write into the folder of the runs: seconds.jsonl, where `measure` and `whole` replace their own lines, and seconds.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from machine import machine
 TARGETS = (25.0, 30.0)
 DEFAULT = "default recipe"
 SLACK = 0.02
-"""How far a number of steps may be from a whole one, of the steps of the run."""
+"""Part of its steps by which a run may miss what its kinds of steps add up to: batches are whole points."""
 
 
 def rows_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
@@ -80,7 +80,7 @@ def whole(record: dict[str, Any], threads: int) -> dict[str, Any]:
 
 
 def measure(rows: dict[str, dict[str, Any]], turns: int, steps: int, threads: int) -> list[dict[str, Any]]:
-    """One line per row and kind of step: its forward equivalents and the seconds of each such step."""
+    """One line per row and kind of step: its forward equivalents, and for each turn the seconds of each such step."""
     import torch
 
     from nint.bench.runs import RunSpec
@@ -89,7 +89,7 @@ def measure(rows: dict[str, dict[str, Any]], turns: int, steps: int, threads: in
     from nint.training.engine import train_step
 
     torch.set_num_threads(threads)
-    found: dict[tuple[str, float], list[float]] = defaultdict(list)
+    found: dict[tuple[str, float], list[list[float]]] = defaultdict(lambda: [[] for _ in range(turns)])
     for turn in range(turns + 1):
         for sampler, record in rows.items():
             if sampler == DEFAULT:
@@ -104,7 +104,7 @@ def measure(rows: dict[str, dict[str, Any]], turns: int, steps: int, threads: in
                 total = (run.cost + run.teacher.cost).forward_equivalents(run.teacher.points)
                 kind, spent = round(total - spent, 2), total
                 if turn:
-                    found[sampler, kind].append(seconds)
+                    found[sampler, kind][turn - 1].append(seconds)
             print(f"turn {turn}, {sampler}: {seconds:.2f} s the last step", flush=True)
     facts = machine() | {"threads": threads, "load": os.getloadavg()[0]}
     return [{"sampler": s, "forward_equivalents": kind, "seconds": seconds} | facts for (s, kind), seconds in found.items()]
@@ -119,49 +119,62 @@ def seconds_of(kinds: dict[float, float], steps: int, equivalents: float) -> flo
     Raises:
         ValueError: where no numbers of steps of these kinds give that sum.
     """
-    low, *more = sorted(kinds)
-    if len(more) > 1:
+    low, high = min(kinds), max(kinds)
+    if len(kinds) > 2:
         raise ValueError(f"Steps of more than two kinds: {sorted(kinds)}.")
-    others = (equivalents - low * steps) / (more[0] - low) if more else 0.0
-    left = equivalents - low * steps - (others * (more[0] - low) if more else 0.0)
-    if abs(left) > SLACK * steps or not -SLACK * steps <= others <= (1 + SLACK) * steps:
+    others = (equivalents - low * steps) / (high - low) if high > low else 0.0
+    missed = abs(equivalents - low * steps) if high == low else max(-others, others - steps)
+    if missed > SLACK * steps:
         raise ValueError(f"{steps} steps of {sorted(kinds)} forward equivalents are not {equivalents:g} together.")
-    return kinds[low] * (steps - others) + (kinds[more[0]] * others if more else 0.0)
+    return kinds[low] * (steps - others) + kinds[high] * others
+
+
+def medians(lines: list[dict[str, Any]], turn: int | None = None) -> dict[float, float]:
+    """Forward equivalents of a row's steps -> median seconds, of a turn or of all."""
+    turns = {line["forward_equivalents"]: line["seconds"] if turn is None else [line["seconds"][turn]] for line in lines}
+    return {kind: statistics.median(seconds for of_turn in found for seconds in of_turn) for kind, found in turns.items()}
 
 
 def table(rows: dict[str, dict[str, Any]], lines: list[dict[str, Any]], name: str) -> str:
     """Markdown of what the runs take."""
-    kinds: dict[str, dict[float, float]] = defaultdict(dict)
+    stepwise: dict[str, list[dict[str, Any]]] = defaultdict(list)
     complete: dict[str, dict[str, float]] = {}
     for line in lines:
         if "seconds_at" in line:
             complete[line["sampler"]] = line["seconds_at"]
         else:
-            kinds[line["sampler"]][line["forward_equivalents"]] = statistics.median(line["seconds"])
+            stepwise[line["sampler"]].append(line)
     facts = lines[0]
     out = [
         f"Seconds of the rows of Table 1 at full size, {name}: median seconds of the steps in `seconds.jsonl` ({facts['threads']} threads,",
         "the rows in turn, nothing else on the machine), multiplied by the steps of `runs.jsonl`. Evaluation is not in it.",
-        "Made by `python benchmarks/full_size_seconds.py`.",
+        "Ratios: median of the turns (lowest to highest). Made by `python benchmarks/full_size_seconds.py`.",
         "",
         "| row | seconds a step (forward equivalents) | 1000 steps | to 25 dB | to 30 dB | of `full`: 1000 steps | to 25 dB | to 30 dB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    base: list[float | None] = [None, None, None]
+    turns = len(stepwise["full"][0]["seconds"]) if stepwise["full"] else 0
     for sampler, record in rows.items():
-        points = points_of(record)
+        points, ratios = points_of(record), list[str]()
         if sampler in complete:
             found = [complete[sampler][str(point[0])] if point else None for point in points]
             each = "run from beginning to end"
-        elif sampler in kinds:
-            found = [seconds_of(kinds[sampler], *point) if point else None for point in points]
-            each = ", ".join(f"{seconds:.2f} ({kind:g})" for kind, seconds in sorted(kinds[sampler].items()))
+        elif stepwise[sampler]:
+            kinds = medians(stepwise[sampler])
+            found = [seconds_of(kinds, *point) if point else None for point in points]
+            each = ", ".join(f"{seconds:.2f} ({kind:g})" for kind, seconds in sorted(kinds.items()))
         else:
             continue
-        base = found if sampler == "full" else base
+        for point, value, base in zip(points, found, points_of(rows["full"]), strict=True):
+            if point is None or base is None or value is None:
+                ratios.append("")
+                continue
+            of = [seconds_of(medians(stepwise["full"], turn), *base) for turn in range(turns)]
+            by_turn = [value if sampler in complete else seconds_of(medians(stepwise[sampler], turn), *point) for turn in range(turns)]
+            parts = sorted(mine / full for mine, full in zip(by_turn, of, strict=True))
+            ratios.append(f"{statistics.median(parts):.2f} ({parts[0]:.2f} to {parts[-1]:.2f})")
         totals = [f"{value:,.0f}" if value is not None else "" for value in found]
-        parts = [f"{value / of:.2f}" if value is not None and of else "" for value, of in zip(found, base, strict=True)]
-        out.append(f"| `{sampler}` | {each} | {' | '.join(totals)} | {' | '.join(parts)} |")
+        out.append(f"| `{sampler}` | {each} | {' | '.join(totals)} | {' | '.join(ratios)} |")
     return "\n".join(out) + "\n"
 
 
@@ -170,19 +183,18 @@ def main() -> None:
     parser.add_argument("what", choices=("measure", "whole", "table"))
     parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/full-size"))
     parser.add_argument("--input", default="kodim04")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     asked = parser.parse_args()
     rows, kept = rows_of(asked.runs, asked.input), asked.runs / "seconds.jsonl"
-    if asked.what == "whole":
-        line = whole(rows[DEFAULT], asked.threads)
-        others = [old for old in kept.read_text().splitlines() if json.loads(old)["sampler"] != DEFAULT] if kept.exists() else []
-        kept.write_text("".join(f"{text}\n" for text in (*others, json.dumps(line))))
-    elif asked.what == "measure":
-        lines = measure(rows, asked.turns, asked.steps, asked.threads)
-        kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    lines = [json.loads(line) for line in kept.read_text().splitlines()]
+    lines = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    if asked.what == "measure":
+        lines = [line for line in lines if line["sampler"] == DEFAULT]
+        lines = [*measure(rows, asked.turns, asked.steps, asked.threads), *lines]
+    elif asked.what == "whole":
+        lines = [*(line for line in lines if line["sampler"] != DEFAULT), whole(rows[DEFAULT], asked.threads)]
+    kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
     (asked.runs / "seconds.md").write_text(table(rows, lines, asked.input))
 
 

@@ -42,6 +42,8 @@ def test_the_table_multiplies_medians(script):
         return {"step": step, "psnr": psnr, "forward_equivalents": 3.0 * step}
 
     rows = {"full": {"steps": 100, "forward_equivalents": 300.0, "curve": [row(10, 20.0), row(40, 26.0), row(100, 29.0)]}}
-    lines = [{"sampler": "full", "forward_equivalents": 3.0, "seconds": [2.0, 2.0, 50.0], "threads": 2}]
-    last = script.table(rows, lines, "a photo").splitlines()[-1]
-    assert last == "| `full` | 2.00 (3) | 200 | 80 |  | 1.00 | 1.00 |  |"
+    lines = [{"sampler": "full", "forward_equivalents": 3.0, "seconds": [[2.0, 2.0], [50.0, 2.0]], "threads": 2}]
+    lines += [{"sampler": "int", "forward_equivalents": 3.0, "seconds": [[1.0, 1.0], [13.0, 13.0]], "threads": 2}]
+    full, half = script.table(rows | {"int": rows["full"]}, lines, "a photo").splitlines()[-2:]
+    assert full == "| `full` | 2.00 (3) | 200 | 80 |  | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) |  |"
+    assert half == "| `int` | 7.00 (3) | 700 | 280 |  | 0.50 (0.50 to 0.50) | 0.50 (0.50 to 0.50) |  |"

@@ -19,9 +19,9 @@ _MEMORY = "out of memory"
 _GLANCE = timedelta(seconds=1)
 """How long gloo waits at a time; in between Python hears signals."""
 
-_PATIENCE_S = 10.0
-"""How long a process that was told to end waits for the others: launchers kill after 30 s, and gloo can wait for ever for a process that
-was killed in the middle of a message (about one of 500 kills, PyTorch 2.13)."""
+_PATIENCE_S = 20.0
+"""How long a process that was told to end waits for the others: launchers kill after 30 s, and gloo (PyTorch 2.13) sometimes waits for ever
+for a process that was killed in the middle of a message."""
 
 
 class Group:
@@ -36,7 +36,7 @@ class Group:
         rank: Number of this process.
         size: How many there are.
         device: As given.
-        told_to_end: Whether somebody has asked this process to stop; settable. Then it waits ten seconds at most for the others.
+        told_to_end: Whether somebody has asked this process to stop; settable. Then it waits twenty seconds at most for the others.
         waiting: Whether an operation was given up that still waits in the background: the interpreter then ends only after the time limit
             of the process group, so leave by `os._exit`.
 
