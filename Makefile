@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --progress-bar on -c constraints.txt
-# Processes of make test; each test file runs in one of them.
+# Processes of make test (each test file runs in one of them) and of mypy.
 JOBS ?= 2
 MINUTES ?= 30
 CODE := src tests examples benchmarks tools
@@ -51,7 +51,7 @@ test: $(VENV)/.installed-test
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/mypy
+	$(BIN)/mypy -n $(JOBS)
 	$(BIN)/lint-imports --no-logo
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:cacheprovider --doctest-modules src/nint
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,8 @@ def test_rays_with_jitter_beside_uniform_and_egra():
     assert all(found > 5 for found in decibels.values()), text
 
 
+@pytest.mark.skipif(find_spec("lightning") is None, reason="needs Lightning (pip install 'nint[lightning]')")
 def test_a_lightning_module_that_is_resumed():
-    pytest.importorskip("lightning", reason="needs Lightning (pip install 'nint[lightning]')")
     text = run("lightning_module.py", "--small")
     assert set(table(text, 1)) == {"uniform", "evos", "nint-fast", "nint"}
     assert text.count("same points, same weights") == 4

@@ -2,15 +2,15 @@
 
 import logging
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("lightning", reason="needs Lightning (pip install 'nint[lightning]')")
-
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "own-loop.md"
 
 
+@pytest.mark.skipif(find_spec("lightning") is None, reason="needs Lightning (pip install 'nint[lightning]')")
 @pytest.mark.filterwarnings("ignore")  # of Lightning about itself
 def test_the_code_of_the_page_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

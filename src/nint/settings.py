@@ -89,6 +89,12 @@ def _in_current_names(values: Mapping[str, Any], names: Mapping[str, str], what:
     return found
 
 
+@functools.lru_cache(maxsize=256)
+def _type_hints(cls: Any) -> dict[str, Any]:
+    """The types of a class's settings; reading them takes a millisecond, and specs are made by the thousand."""
+    return typing.get_type_hints(cls)
+
+
 def label_of(cls: type) -> str:
     """What messages call a spec: its class name in the style of an id, "nint-reference"."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
@@ -100,7 +106,7 @@ def check(spec: Any, what: str) -> None:
     Raises:
         UsageError: names the setting, its value and what would be right.
     """
-    hints = typing.get_type_hints(type(spec))
+    hints = _type_hints(type(spec))  # type: ignore[arg-type]  # mypy takes no class for hashable
     for field in dataclasses.fields(spec):
         value, meta = getattr(spec, field.name), field.metadata
         if "help" not in meta:  # not made by `setting`
@@ -165,7 +171,7 @@ def build(cls: type, name: str, raw: dict[str, str]) -> Any:
     Raises:
         UsageError: on an unknown setting (the nearest is named) or a value of the wrong type.
     """
-    hints = typing.get_type_hints(cls)
+    hints = _type_hints(cls)
     known = {field.name for field in dataclasses.fields(cls) if field.init}
     values = {}
     for key, text in _in_current_names(raw, current_names(cls), name).items():

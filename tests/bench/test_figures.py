@@ -34,7 +34,13 @@ TINY = dataclasses.replace(
     images=dataclasses.replace(SMOKE.images, steps=4, total_steps=4, checkpoints=(2, 4), evaluations=2, side=20),
     sizes=dataclasses.replace(SMOKE.sizes, side=16),
     audio=dataclasses.replace(SMOKE.audio, seconds=0.01, checkpoints=(0.01,), evaluations=1),
-    shapes=dataclasses.replace(SMOKE.shapes, steps=1, checkpoints=(1,), evaluations=1, options=(("iou_resolution", 12), ("pool_size", 64))),
+    shapes=dataclasses.replace(
+        SMOKE.shapes,
+        steps=1,
+        checkpoints=(1,),
+        evaluations=1,
+        options=(("chamfer_samples", 300), ("iou_resolution", 12), ("pool_size", 64)),
+    ),
 )
 IMAGES = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig8", "fig9", "fig10")
 

@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -13,8 +14,10 @@ import nint
 from nint import Teacher, UsageError
 from nint.integrations.torch_data import TeacherBatches
 
-pytest.importorskip("lightning", reason="needs Lightning (pip install 'nint[lightning]')")
-pytestmark = pytest.mark.filterwarnings("ignore")  # of Lightning about itself; those that matter are looked for
+pytestmark = [
+    pytest.mark.skipif(find_spec("lightning") is None, reason="needs Lightning (pip install 'nint[lightning]')"),
+    pytest.mark.filterwarnings("ignore"),  # of Lightning about itself; those that matter are looked for
+]
 
 GRID = (6, 8)
 

@@ -38,6 +38,7 @@ _APPLIES = {
     "pool_size": ("shape",),
     "redraw_every": ("shape",),
     "iou_resolution": ("shape",),
+    "chamfer_samples": ("shape",),
     "scale": ("image", "video", "volume", "array"),
     "height": ("image", "video"),
     "width": ("image", "video"),

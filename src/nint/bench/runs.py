@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -91,7 +92,7 @@ class RunSpec:
         except (TypeError, ValueError) as error:
             raise UsageError(f"A run must be plain data that JSON can carry: {error}.") from error
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """16 hex digits that differ wherever the result may differ.
 

@@ -28,6 +28,7 @@ class SignalOptions:
         ground_truth: shapes: source of the ground truth, triangles (exact), or nearest (the rule of the reference code)
         target: shapes: sdf or occupancy
         iou_resolution: shapes: points per axis of the grid on which IoU is measured
+        chamfer_samples: shapes: points of each surface for the Chamfer distance
         hold_out: fraction of the points to exclude from training and measure separately
         max_points: largest number of points that a file may claim beyond what its length proves (2^28 if left out)
     """
@@ -46,6 +47,7 @@ class SignalOptions:
     ground_truth: Annotated[str | None, *text("RULE")] = None
     target: Annotated[str | None, *text("TARGET")] = None
     iou_resolution: Annotated[int | None, *whole("N", 2, 2**10)] = None
+    chamfer_samples: Annotated[int | None, *whole("N", 1, 2**26)] = None
     hold_out: Annotated[float | None, *number("FRACTION", Bounds(0, 1, open_low=True, open_high=True))] = None
     max_points: Annotated[int | None, *whole("N", 1, 2**40)] = None
 

@@ -43,6 +43,7 @@ class SignalKeywords(TypedDict, total=False):
     truth: str | None
     target: str | None
     iou_resolution: int | None
+    chamfer_samples: int | None
 
 
 class FitKeywords(SignalKeywords, total=False):

@@ -116,6 +116,8 @@ def test_evaluate_of_the_truth_and_of_a_smaller_ball():
     assert found["iou"] == 1
     spacing = 0.5 / np.sqrt(30_000 / (4 * np.pi * 0.9**2))  # half the mean gap of the points drawn
     assert found["chamfer"] == pytest.approx(spacing, rel=0.05)
+    fewer = ShapeSignal(sphere(3.0, 4), "x", half_side=0.9, iou_resolution=48, chamfer_samples=300)
+    assert fewer.fingerprint() == signal.fingerprint() and fewer.evaluate(exact(fewer))["chamfer"] == pytest.approx(10 * spacing, rel=0.1)
     found = signal.evaluate(lambda coords: coords[:].norm(dim=1, keepdim=True) - 0.6)
     assert found["iou"] == pytest.approx((0.6 / 0.9) ** 3, rel=0.02)
     assert found["chamfer"] == pytest.approx(0.3, abs=0.003)
@@ -212,6 +214,7 @@ def test_defaults_and_fingerprint():
         ({"pool_size": 2.5}, "pool_size=2.5"),
         ({"redraw_every": -1}, "redraw_every=-1"),
         ({"iou_resolution": 4}, "iou_resolution=4"),
+        ({"chamfer_samples": 0}, "chamfer_samples=0"),
         ({"ground_truth": "triangle"}, "Did you mean 'triangles'"),
         ({"target": "sdff"}, "Did you mean 'sdf'"),
     ],

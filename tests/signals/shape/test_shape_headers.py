@@ -174,6 +174,7 @@ def test_a_name_that_is_not_utf_8(tmp_path):
         ({"pool_size": -1}, "at least 1"),
         ({"iou_resolution": 2**63 - 1}, "from 8 to 512"),
         ({"iou_resolution": 513}, "from 8 to 512"),
+        ({"chamfer_samples": 2**63 - 1}, "at most 4,194,304"),
     ],
 )
 def test_numbers_at_their_edges(options, words):

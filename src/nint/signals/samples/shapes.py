@@ -73,6 +73,7 @@ def _maker(name: str, build: Callable[[], Mesh]) -> Callable[..., ShapeSignal]:
         ground_truth: str | None = None,
         target: str | None = None,
         iou_resolution: int | None = None,
+        chamfer_samples: int | None = None,
     ) -> ShapeSignal:
         from nint.signals.shape.signal import ShapeSignal
 
@@ -84,6 +85,7 @@ def _maker(name: str, build: Callable[[], Mesh]) -> Callable[..., ShapeSignal]:
             ground_truth=ground_truth,
             target=target,
             iou_resolution=iou_resolution,
+            chamfer_samples=chamfer_samples,
         )
 
     return make

@@ -16,6 +16,7 @@ import torch
 
 from nint.errors import UsageError
 from nint.mesh import Cloud, Mesh, sample_surface
+from nint.metrics.shape import CHAMFER_SAMPLES
 from nint.settings import chosen, whole
 from nint.signals.base import GridCoords, KindDefaults, Pool, Predict, Signal
 from nint.signals.shape.distance import NearestRule, SignedDistance, TriangleDistance
@@ -24,7 +25,7 @@ from nint.signals.shape.layout import HALF_SIDE, TARGETS, ShapeLayout, grid_side
 GROUND_TRUTHS = ("triangles", "nearest")
 
 _POOL_SIZE, _REDRAW_EVERY, _IOU_RESOLUTION = 50_000, 1, 64
-_MOST_POOL, _MOST_IOU_RESOLUTION = 2**22, 512
+_MOST_POOL, _MOST_IOU_RESOLUTION, _MOST_CHAMFER_SAMPLES = 2**22, 512, 2**22
 
 COARSE, FINE = 0.1, 0.001
 """Scale parameters of the Laplace noise on each coordinate, for one half of the points each."""
@@ -45,6 +46,8 @@ class ShapeSignal(Signal):
             reference's rule among points of the surface (the only one for clouds).
         target: "sdf", or "occupancy" (1 inside, 0 outside); sdf where None.
         iou_resolution: Points a side of the grid that `evaluate` predicts on; 64 where None.
+        chamfer_samples: Points of each surface that the Chamfer distance is taken between; 30,000 where None, fewer
+            are faster and put two equal surfaces further apart.
         half_side: Half the longest side in coordinates.
 
     Attributes:
@@ -78,6 +81,7 @@ class ShapeSignal(Signal):
         ground_truth: str | None = None,
         target: str | None = None,
         iou_resolution: int | None = None,
+        chamfer_samples: int | None = None,
         half_side: float = HALF_SIDE,
     ) -> None:
         from nint.signals.shape.prepare import prepared
@@ -93,6 +97,9 @@ class ShapeSignal(Signal):
         self.iou_resolution = grid_side(
             _IOU_RESOLUTION if iou_resolution is None else iou_resolution, "iou_resolution", _MOST_IOU_RESOLUTION
         )
+        self.chamfer_samples = whole(CHAMFER_SAMPLES if chamfer_samples is None else chamfer_samples, "chamfer_samples")
+        if self.chamfer_samples > _MOST_CHAMFER_SAMPLES:
+            raise UsageError(f"chamfer_samples={chamfer_samples} is out of range; it must be at most {_MOST_CHAMFER_SAMPLES:,}.")
         is_mesh = isinstance(shape, Mesh)
         self.ground_truth_name = chosen(ground_truth or GROUND_TRUTHS[not is_mesh], GROUND_TRUTHS, "ground_truth")
         if not is_mesh and self.ground_truth_name == "triangles":
@@ -158,9 +165,9 @@ class ShapeSignal(Signal):
         """IoU and Chamfer distance, both on a regular grid of iou_resolution^3 points over the cube, its faces included.
 
         iou: of the points predicted inside and those inside by the ground truth. chamfer: mean of the two directed mean distances,
-        not squared, in coordinate units, between 30,000 points of the shape's surface and 30,000 of the marching-cubes mesh on this
-        grid, uniform by area, seeds (0, 0) and (0, 1) (of a cloud, at most 30,000 of its points, seed 0). Without a surface there is no
-        chamfer. Differs: INT evaluates on 512^3 points, FINER on 128^3; the scale of chamfer depends on half_side.
+        not squared, in coordinate units, between chamfer_samples points of the shape's surface and as many of the marching-cubes mesh on
+        this grid, uniform by area, seeds (0, 0) and (0, 1) (of a cloud, at most so many of its points, seed 0). Without a surface there is
+        no chamfer. Differs: INT evaluates on 512^3 points, FINER on 128^3; the scale of chamfer depends on half_side.
         """
         from nint.metrics.shape import chamfer, iou, surface_points
 
@@ -177,7 +184,7 @@ class ShapeSignal(Signal):
             return {}
         found = {"iou": iou(np.concatenate(inside), self._target_inside())}
         if len(faces):
-            found["chamfer"] = chamfer(self._surface, surface_points((coords, faces), side=1))
+            found["chamfer"] = chamfer(self._surface, surface_points((coords, faces), self.chamfer_samples, side=1))
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def fingerprint(self) -> str:
@@ -237,12 +244,12 @@ class ShapeSignal(Signal):
 
     @cached_property
     def _surface(self) -> np.ndarray:
-        from nint.metrics.shape import CHAMFER_SAMPLES, surface_points
+        from nint.metrics.shape import surface_points
 
         shape = self._shape
         if isinstance(shape, Mesh):
-            return surface_points((shape.vertices, shape.faces))
-        return np.random.default_rng(0).permutation(shape.points)[:CHAMFER_SAMPLES]
+            return surface_points((shape.vertices, shape.faces), self.chamfer_samples)
+        return np.random.default_rng(0).permutation(shape.points)[: self.chamfer_samples]
 
 
 def load_shape(
@@ -253,6 +260,7 @@ def load_shape(
     ground_truth: str | None = None,
     target: str | None = None,
     iou_resolution: int | None = None,
+    chamfer_samples: int | None = None,
 ) -> ShapeSignal:
     """Loads a mesh or a point cloud; formats as in `nint.signals.shape.files.read_shape`.
 
@@ -263,6 +271,7 @@ def load_shape(
         ground_truth: "triangles" or "nearest"; for a mesh triangles where None.
         target: "sdf" or "occupancy"; sdf where None.
         iou_resolution: Points a side of the grid of `evaluate`; 64 where None.
+        chamfer_samples: Points of each surface for its Chamfer distance; 30,000 where None.
 
     Raises:
         UsageError: for a file that cannot be read or a shape that cannot be fitted.
@@ -277,4 +286,5 @@ def load_shape(
         ground_truth=ground_truth,
         target=target,
         iou_resolution=iou_resolution,
+        chamfer_samples=chamfer_samples,
     )
