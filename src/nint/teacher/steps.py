@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from nint.distributed.group import Group
 from nint.distributed.probe import ShardedProbe
-from nint.distributed.shard import shard_as_held
-from nint.distributed.states import check_sampler, own_state, whole_state
+from nint.distributed.states import own_state, whole_state
 from nint.errors import UsageError
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
@@ -35,9 +34,10 @@ from nint.samplers.batch import Batch as Batch
 from nint.samplers.batch import check_prediction
 from nint.samplers.candidates import effective
 from nint.samplers.saving import Saved, from_dict, to_dict
-from nint.samplers.suits import Suited, suited, suited_residual
+from nint.samplers.suits import Suited
 from nint.signals.base import Pool
 from nint.signals.inputs import Inputs, several
+from nint.teacher.given import device_of, looked_at, replacement, sharded, targets, unwrapped, with_zeros
 
 SEED_OFFSET = 0x5EED
 """Added to a run's seed for its sampler, so that start weights and choices are drawn apart."""
@@ -102,7 +102,7 @@ class Teacher:
             raise UsageError(f"total_steps={total_steps} must be at least 1.")
         refuse_after_fork()
         if group is not None:
-            field = _inside(field)
+            field = unwrapped(field)
         self.field = field
         self.sampler: Sampler[Any] = SAMPLERS.parse(sampler)
         if not isinstance(self.sampler, Sampler):
@@ -122,17 +122,17 @@ class Teacher:
         points = several(coords)
         if group is not None and (residual is not None or isinstance(points, Inputs)):
             raise UsageError("With group= a teacher takes values and coords of one tensor [n, d_in]; leave residual and group apart.")
-        shared = None if group is None else group if isinstance(group, Group) else Group(group, device=_device_of(field))
-        self._given = Pool(points, self._targets(points, values, grid), grid, value_range)
+        shared = None if group is None else group if isinstance(group, Group) else Group(group, device=device_of(field))
+        self._given = Pool(points, targets(residual, points, values, grid), grid, value_range)
         empty = shared is not None and len(points) == 0
         pool = self._given if empty else checked_pool(self._given, field, check_finite)
         if self.wants_coord_gradient and isinstance(points, Inputs):
             raise UsageError(f"{self._name} needs coords of one tensor [n, d_in], for d loss / d coords; here they are several inputs.")
         check_needs(self.sampler, Probe(field, pool, self.loss), self._name)
-        self._look = Suited(field) if empty else self._looked_at(pool, needs)
+        self._look = Suited(field) if empty else looked_at(field, residual, pool, needs)
         self.probe = Probe(
             self._look.module,
-            self._with_zeros(pool),
+            with_zeros(pool, self._look),
             self.loss,
             chunk_size,
             self.cost,
@@ -140,7 +140,7 @@ class Teacher:
             tangents=self._look.tangents,
             in_evaluation=self._look.in_evaluation,
         )
-        self._seen = self.probe if shared is None else self._sharded(shared)
+        self._seen = self.probe if shared is None else sharded(self.probe, shared, self.sampler, self._name)
         self.rng = torch.Generator(device=pool.device)
         self.rng.manual_seed(seed + SEED_OFFSET)
         self.state = self.sampler.init(self._seen, total_steps, self.rng)
@@ -149,52 +149,6 @@ class Teacher:
         self._selection: Selection | None = None
         self._chosen: Selection | None = None
         self._batch: Batch | None = None
-
-    def _sharded(self, group: Group) -> ShardedProbe:
-        """What the sampler sees where other processes hold further rows.
-
-        Raises:
-            UsageError: for a sampler that does not work so, or no rows anywhere.
-        """
-        check_sampler(self.sampler, self._name)
-        shard = shard_as_held(len(self.probe), group)
-        if shard.total == 0:
-            raise UsageError("No process of the group has points; give each its own rows.")
-        return ShardedProbe(self.probe, shard, group)
-
-    def _targets(self, points: Any, values: Any, grid: tuple[int, ...] | None) -> Any:
-        """The values; of residuals, zeros that `_with_zeros` replaces.
-
-        Raises:
-            UsageError: where values or residuals are missing, or both are there.
-        """
-        if self.residual is None:
-            if values is None:
-                raise UsageError("Give values [n, d_out], or residual=fn for a loss of your own.")
-            return values
-        if not callable(self.residual):
-            raise UsageError(f"residual={self.residual!r} must be a function (network, coords) -> residuals [b, r].")
-        if values is not None:
-            raise UsageError("With residual= leave values out; what the residuals need for each point can be one more input of coords.")
-        if grid is not None:
-            raise UsageError("A grid belongs to values; leave it out with residual=.")
-        return torch.zeros(1, 1).expand(len(points), 1) if hasattr(points, "__len__") else None
-
-    def _looked_at(self, pool: Pool, needs: frozenset[str]) -> Suited:
-        def others(need: str) -> str:
-            offered = frozenset(() if pool.grid is None or len(pool.grid) != 2 else ("grid2d",))
-            met = offered | {"coord_gradient", "prediction", "kernel"} - {need}
-            samplers: dict[str, type[Sampler[Any]]] = {name: SAMPLERS.get(name) for name in SAMPLERS.names(plugins=False)}
-            return ", ".join(name for name, sampler in samplers.items() if sampler.needs <= met)
-
-        if self.residual is None:
-            return suited(self.field, pool, needs, others)
-        return suited_residual(self.field, self.residual, pool, needs, others)
-
-    def _with_zeros(self, pool: Pool) -> Pool:
-        """The pool with targets for residuals, where the loss is of residuals; they take no memory."""
-        zeros = self._look.zeros
-        return pool if zeros is None else replace(pool, values=zeros.expand(len(pool), -1))
 
     @gradients_enabled()
     def select(self) -> Selection:
@@ -368,7 +322,7 @@ class Teacher:
     def replace_pool(self, coords: Any, values: Any = None, grid: tuple[int, ...] | None = None) -> None:
         """Trains on other points from now on; everything cached by index is dropped. With `residual` values are left out."""
         points = several(coords)
-        self.set_pool(Pool(points, self._targets(points, values, grid), grid, self.probe.pool.value_range, self.probe.epoch + 1))
+        self.set_pool(Pool(points, targets(self.residual, points, values, grid), grid, self.probe.pool.value_range, self.probe.epoch + 1))
 
     @gradients_enabled()
     def set_pool(self, pool: Pool) -> None:
@@ -384,30 +338,8 @@ class Teacher:
             return
         if isinstance(self._seen, ShardedProbe):
             raise UsageError("Points cannot be replaced over several processes; make a new teacher.")
-        given, old = pool, self.probe.pool
-        if (old_names := _names(old.coords)) != (names := _names(pool.coords)):
-            raise UsageError(f"The new points have inputs {names}, the first ones had {old_names}.")
-        pool = self._with_zeros(checked_pool(given, self.field, self._check_finite))
-        if (pool.in_features, pool.out_features) != (old.in_features, old.out_features):
-            raise UsageError(
-                f"The new points have {pool.in_features} coordinates and {pool.out_features} values each; "
-                f"the first ones had {old.in_features} and {old.out_features}."
-            )
+        given = pool
+        pool = replacement(given, self.probe.pool, self.field, self._look, self._check_finite)
         check_needs(self.sampler, Probe(self.field, pool, self.loss), self._name)
         self._given, self.probe.pool = given, pool
         self.probe.clear_cache()
-
-
-def _device_of(field: nn.Module) -> torch.device:
-    return next((p.device for p in field.parameters()), torch.device("cpu"))
-
-
-def _inside(field: nn.Module) -> nn.Module:
-    """The network itself, where it is wrapped in DistributedDataParallel: scoring must not wait for other processes."""
-    wrapped = getattr(field, "module", None)
-    return wrapped if type(field).__name__ == "DistributedDataParallel" and isinstance(wrapped, nn.Module) else field
-
-
-def _names(coords: Any) -> tuple[str, ...] | int:
-    """What a row of points looks like: names or number of its inputs."""
-    return coords.names if isinstance(coords, Inputs) else 1

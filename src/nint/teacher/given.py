@@ -1,0 +1,118 @@
+"""What a teacher is given (network, points, values or residuals, a group of processes), read, checked and looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from nint.distributed.group import Group
+from nint.distributed.probe import ShardedProbe
+from nint.distributed.shard import shard_as_held
+from nint.distributed.states import check_sampler
+from nint.errors import UsageError
+from nint.probe.called import ResidualFunction
+from nint.probe.pool import checked_pool
+from nint.probe.probe import Probe
+from nint.samplers import SAMPLERS
+from nint.samplers.base import Sampler
+from nint.samplers.suits import Suited, suited, suited_residual
+from nint.signals.base import Pool
+from nint.signals.inputs import Inputs
+
+
+def sharded(probe: Probe, group: Group, sampler: Sampler[Any], name: str) -> ShardedProbe:
+    """What the sampler sees where other processes hold further rows.
+
+    Args:
+        probe: Of the rows of this process.
+        group: The processes.
+        sampler: Sampler.
+        name: What messages call it.
+
+    Raises:
+        UsageError: for a sampler that does not work so, or no rows anywhere.
+    """
+    check_sampler(sampler, name)
+    shard = shard_as_held(len(probe), group)
+    if shard.total == 0:
+        raise UsageError("No process of the group has points; give each its own rows.")
+    return ShardedProbe(probe, shard, group)
+
+
+def targets(residual: ResidualFunction | None, points: Any, values: Any, grid: tuple[int, ...] | None) -> Any:
+    """The values; of residuals, zeros that `with_zeros` replaces.
+
+    Raises:
+        UsageError: where values or residuals are missing, or both are there.
+    """
+    if residual is None:
+        if values is None:
+            raise UsageError("Give values [n, d_out], or residual=fn for a loss of your own.")
+        return values
+    if not callable(residual):
+        raise UsageError(f"residual={residual!r} must be a function (network, coords) -> residuals [b, r].")
+    if values is not None:
+        raise UsageError("With residual= leave values out; what the residuals need for each point can be one more input of coords.")
+    if grid is not None:
+        raise UsageError("A grid belongs to values; leave it out with residual=.")
+    return torch.zeros(1, 1).expand(len(points), 1) if hasattr(points, "__len__") else None
+
+
+def with_zeros(pool: Pool, look: Suited) -> Pool:
+    """The pool with targets for residuals, where the loss is of residuals; they take no memory."""
+    return pool if look.zeros is None else replace(pool, values=look.zeros.expand(len(pool), -1))
+
+
+def looked_at(field: nn.Module, residual: ResidualFunction | None, pool: Pool, needs: frozenset[str]) -> Suited:
+    """How the network, or its residuals, can be used for what the sampler needs.
+
+    Raises:
+        UsageError: where the residual function fails.
+        UnsupportedFieldError: where the sampler cannot use them; it says which samplers can.
+    """
+
+    def others(need: str) -> str:
+        offered = frozenset(() if pool.grid is None or len(pool.grid) != 2 else ("grid2d",))
+        met = offered | {"coord_gradient", "prediction", "kernel"} - {need}
+        samplers: dict[str, type[Sampler[Any]]] = {name: SAMPLERS.get(name) for name in SAMPLERS.names(plugins=False)}
+        return ", ".join(name for name, sampler in samplers.items() if sampler.needs <= met)
+
+    if residual is None:
+        return suited(field, pool, needs, others)
+    return suited_residual(field, residual, pool, needs, others)
+
+
+def replacement(given: Pool, old: Pool, field: nn.Module, look: Suited, check_finite: bool) -> Pool:
+    """Other points for the same network, checked.
+
+    Raises:
+        UsageError: where they have other inputs or another number of coordinates or values than the old ones, or are not finite.
+    """
+    if (old_names := _names(old.coords)) != (names := _names(given.coords)):
+        raise UsageError(f"The new points have inputs {names}, the first ones had {old_names}.")
+    pool = with_zeros(checked_pool(given, field, check_finite), look)
+    if (pool.in_features, pool.out_features) != (old.in_features, old.out_features):
+        raise UsageError(
+            f"The new points have {pool.in_features} coordinates and {pool.out_features} values each; "
+            f"the first ones had {old.in_features} and {old.out_features}."
+        )
+    return pool
+
+
+def device_of(field: nn.Module) -> torch.device:
+    """Where its weights lie; the CPU for a network without."""
+    return next((p.device for p in field.parameters()), torch.device("cpu"))
+
+
+def unwrapped(field: nn.Module) -> nn.Module:
+    """The network itself, where it is wrapped in DistributedDataParallel: scoring must not wait for other processes."""
+    wrapped = getattr(field, "module", None)
+    return wrapped if type(field).__name__ == "DistributedDataParallel" and isinstance(wrapped, nn.Module) else field
+
+
+def _names(coords: Any) -> tuple[str, ...] | int:
+    """What a row of points looks like: names or number of its inputs."""
+    return coords.names if isinstance(coords, Inputs) else 1
