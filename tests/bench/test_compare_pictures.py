@@ -11,7 +11,7 @@ from nint.bench.compare.pictures import write_pictures
 from nint.bench.compare.table import comparison_table
 from nint.bench.execute import run_all
 from nint.bench.store import Store
-from nint.plots.style import COLOURS
+from nint.plots.style import COLOURS, FIELD_COLOURS, head, new_figure
 from nint.plots.zoom import choose_crop
 
 SAMPLERS = ["nint", "int", "uniform", "full"]
@@ -167,3 +167,22 @@ def test_the_crop_of_a_small_image_fits():
     assert side == 5
     assert top == 0
     assert left + side <= 30
+
+
+def test_networks_stand_beside_each_other_where_one_sampler_trains_them(tmp_path):
+    table = table_of(samplers=("uniform",), fields=("siren:size=2x16", "ffn:size=2x16"), seeds=1, steps=8, checkpoints=(4, 8))
+    run_all(table.specs, Store(tmp_path))
+    written = write_pictures(table, Store(tmp_path))
+    assert [path.name for path in written] == ["curves-psnr.png", "curves-ssim.png", "reconstructions-uniform.png", "selection-uniform.png"]
+    curves = pixels(tmp_path / "curves-psnr.png")
+    for field in ("siren", "ffn"):
+        colour = [int(FIELD_COLOURS[field][i : i + 2], 16) for i in (1, 3, 5)]
+        assert (np.abs(curves - colour).max(axis=-1) <= 12).sum() > 200, field
+
+
+def test_a_heading_that_is_longer_than_its_picture_goes_on_in_the_next_line():
+    figure = new_figure(4, 3)
+    head(figure, "Last reconstructions, siren:size=5x256,first_bias=0.1; the box is where the error is largest")
+    figure.canvas.draw()
+    box = figure._suptitle.get_window_extent()
+    assert "\n" in figure._suptitle.get_text() and box.x0 >= 0 and box.x1 <= figure.bbox.width

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from nint.plots.style import INK, LARGE, NORMAL, RED, new_figure, plain_axes, save
+from nint.plots.style import INK, NORMAL, RED, head, new_figure, plain_axes, save
 
 
 def write_bandwidth(
@@ -41,5 +41,5 @@ def write_bandwidth(
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], rotation=45, fontsize=NORMAL)
     axes.minorticks_off()
     axes.legend(fontsize=NORMAL, frameon=False)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     return save(figure, path)

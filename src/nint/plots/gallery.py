@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, NORMAL, SMALL, as_rgb, new_figure, save, show_image
+from nint.plots.style import INK, NORMAL, SMALL, as_rgb, head, new_figure, save, show_image
 from nint.plots.zoom import choose_crop
 
 _BOX = "#ffdd00"
@@ -69,7 +69,7 @@ def write_gallery(rows: Sequence[Row], title: str, path: Path, columns: int | No
     heights = [min(max(_TILE * row.target.shape[0] / row.target.shape[1], 0.6), 2 * _TILE) for row, _ in bands]
     zoomed = [height + _TILE for height in heights]
     figure = new_figure(columns * (_TILE + 0.06) + 0.35, sum(zoomed) + 0.5 * len(bands) + 0.4)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     ratios = [part for height in heights for part in (height, _TILE)]
     grid = figure.subplots(2 * len(bands), columns, squeeze=False, height_ratios=ratios)
     for axes in grid.flat:

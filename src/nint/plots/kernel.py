@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, NORMAL, RED, SMALL, as_rgb, new_figure, save, show_image
+from nint.plots.style import INK, NORMAL, RED, SMALL, as_rgb, head, new_figure, save, show_image
 
 _TILE = 2.7  # inches
 
@@ -41,7 +41,7 @@ def write_kernel(image: np.ndarray, centres: Sequence[tuple[int, int]], views: S
     """
     columns = len(centres) + 2
     figure = new_figure(columns * (_TILE + 0.45), len(views) * (_TILE + 0.2) + 0.4)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     grid = figure.subplots(len(views), columns, squeeze=False)
     for axes, view in zip(grid, views, strict=True):
         _regions(axes[0], image, centres)

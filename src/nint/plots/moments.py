@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, NORMAL, SMALL, as_rgb, new_figure, save, show_image, with_points
+from nint.plots.style import INK, NORMAL, SMALL, as_rgb, head, new_figure, save, show_image, with_points
 
 _TILE = 2.5  # inches
 
@@ -34,7 +34,7 @@ def write_moments(moments: Sequence[Moment], title: str, path: Path) -> Path:
     """Writes the steps of a run side by side."""
     height = _TILE * moments[0].image.shape[0] / moments[0].image.shape[1]
     figure = new_figure(len(moments) * (_TILE + 0.06) + 0.3, 2 * height + 0.95)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     above, below = figure.subplots(2, len(moments), squeeze=False)
     for top, bottom, moment in zip(above, below, moments, strict=True):
         show_image(top, as_rgb(moment.image))

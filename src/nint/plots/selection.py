@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, LETTER, SMALL, new_figure, save, show_image, with_points, wrapped
+from nint.plots.style import INK, LETTER, SMALL, head, new_figure, save, show_image, with_points, wrapped
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def write_selection(batches: Mapping[str, Sequence[Batch]], title: str, path: Pa
     width = 2.1 * min(1.0, max(across / rows, 0.5))
     height = width * rows / across if across >= rows / 2 else 2.1
     figure = new_figure(columns * (width + 0.06) + 0.45, len(batches) * (height + 0.24) + 0.4)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     grid = figure.subplots(len(batches), columns, squeeze=False)
     for row, (sampler, series) in zip(grid, batches.items(), strict=True):
         for axes in row[len(series) :]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nint.plots.shape_view import AZIMUTH, shaded
-from nint.plots.style import INK, LARGE, NORMAL, SMALL, as_rgb, new_figure, save, show_image
+from nint.plots.style import INK, NORMAL, SMALL, as_rgb, head, new_figure, save, show_image
 
 _TILE = 3.0  # inches
 _PIXELS = 640  # side of the picture of the whole cube, which is cropped
@@ -60,7 +60,7 @@ def write_solids(solids: Sequence[Solid], half_side: float, title: str, path: Pa
     height, width = plain[0][window].shape[:2]
     tall = min(_TILE * height / width, 2 * _TILE)
     figure = new_figure(len(solids) * (_TILE + 0.06), 2 * tall + 0.9)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     above, below = figure.subplots(2, len(solids), squeeze=False)
     for axes, under, solid, picture, errors in zip(above, below, solids, plain, painted, strict=True):
         show_image(axes, as_rgb(picture[window]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, NORMAL, SMALL, lines_for, new_figure, save
+from nint.plots.style import INK, NORMAL, SMALL, head, lines_for, new_figure, save
 
 FLOOR_DB = -80.0
 """Lowest level of the spectrograms in dB, relative to the loudest cell of the original."""
@@ -57,7 +57,7 @@ def write_sounds(original: Sound, others: Sequence[Sound], sample_rate_hz: int, 
     most = max((float(np.abs(error).max()) for error in errors), default=1.0) or 1.0
     loudest = float(spectrogram(original.samples, sample_rate_hz)[2].max()) or 1.0
     figure = new_figure(3.5 * len(sounds) + 0.6, 6.6)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     grid = figure.subplots(3, len(sounds), squeeze=False, sharex=True, sharey="row")
     top = 1.05 * max(float(np.abs(sound.samples).max()) for sound in sounds)
     for column, sound in enumerate(sounds):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, SMALL, new_figure, save, show_image
+from nint.plots.style import INK, SMALL, head, new_figure, save, show_image
 
 ERROR_COLOURS = "inferno"
 _TILE, _FLATTEST = 2.1, 0.3  # inches; height of a picture, relative to its width
@@ -48,7 +48,7 @@ def write_strip(
     count = len(rows) + (errors is not None)
     width = _TILE * sum(ratios) + (1.3 if errors is not None else 0.5)
     figure = new_figure(max(width, 4.2), count * (height + 0.08) + 0.75)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     grid = figure.subplots(count, len(shapes), squeeze=False, width_ratios=ratios)
     for axes_row, (label, pictures) in zip(grid, rows.items(), strict=False):
         for axes, picture in zip(axes_row, pictures, strict=True):

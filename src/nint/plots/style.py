@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +44,18 @@ COLOURS = {
 """Built-in sampler ("" is the recipe's choice) -> colour, in every picture and page: Okabe and Ito's palette, told apart by colour-blind
 eyes, with grey, wine, indigo and teal for its yellow."""
 
+FIELD_COLOURS = {
+    "siren": "#d55e00",
+    "finer": "#0072b2",
+    "gauss": "#009e73",
+    "wire": "#cc79a7",
+    "ffn": "#56b4e9",
+    "pemlp": "#e69f00",
+    "mlp": "#8c8c8c",
+    "grid": "#332288",
+}
+"""Built-in network -> colour, where networks are compared with one sampler."""
+
 _OTHERS = ("#117733", "#999933", "#ddcc77", "#661100", "#6699cc")
 _DASHES: tuple[tuple[Any, str], ...] = (
     ("-", "solid"),
@@ -82,7 +95,7 @@ class Line:
 
 
 def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
-    """Colour and dash of each sampler.
+    """Colour and dash of each sampler (or network).
 
     The name decides the colour, the same in every plot; variants of one name differ in their dashes, and a name without settings is solid.
 
@@ -98,10 +111,10 @@ def lines_for(samplers: Sequence[str]) -> dict[str, Line]:
     return {text: found[text] for text in samplers}
 
 
-def colour_of(sampler: str) -> str:
-    """The colour of a sampler, whatever its settings."""
-    name = _name(sampler)
-    return COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
+def colour_of(text: str) -> str:
+    """The colour of a sampler or network, whatever its settings."""
+    name = _name(text)
+    return COLOURS.get(name) or FIELD_COLOURS.get(name) or _OTHERS[zlib.crc32(name.encode()) % len(_OTHERS)]
 
 
 def _name(text: str) -> str:
@@ -131,6 +144,12 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def head(figure: Figure, text: str) -> None:
+    """Gives a figure its heading, in as many lines as its width needs."""
+    letters = max(int(figure.get_figwidth() / (LETTER * 1.1)), 20)
+    figure.suptitle(textwrap.fill(text, letters), fontsize=LARGE, color=INK, x=0.01, ha="left")
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, LETTER, NORMAL, Line, label_of, lines_for, new_figure, plain_axes, save, wrapped
+from nint.plots.style import INK, LETTER, NORMAL, Line, head, label_of, lines_for, new_figure, plain_axes, save, wrapped
 
 _GRID_POINTS = 200
 _FEW = 3
@@ -69,7 +69,7 @@ def write_trends(rows: Sequence[Trends], costs: Sequence[Cost], title: str, path
     columns = max(min(int(10.6 / (0.7 + LETTER * longest)), len(names)), 1)
     legend_rows = math.ceil(len(names) / columns) * max((1 + name.count("\n") for name in names.values()), default=1)
     figure = new_figure(11, 3.5 * len(rows) + 0.22 * legend_rows + 0.5)
-    figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, title)
     grid = figure.subplots(len(rows), len(costs), squeeze=False, sharey="row", sharex="col")
     for axes_row, row in zip(grid, rows, strict=True):
         for axes, cost in zip(axes_row, costs, strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nint.plots.style import INK, LARGE, NORMAL, as_rgb, as_unit, new_figure, save, show_image, wrapped
+from nint.plots.style import INK, NORMAL, as_rgb, as_unit, head, new_figure, save, show_image, wrapped
 
 _BOX = "#ffdd00"
 _COLUMNS = 5
@@ -45,18 +45,18 @@ def _window_means(values: np.ndarray, side: int) -> np.ndarray:
 def write_reconstructions(
     target: np.ndarray, images: dict[str, np.ndarray], quality: dict[str, float | None], field: str, path: Path
 ) -> Path:
-    """Writes the original and the last reconstruction of each sampler, with the enlarged crop below.
+    """Writes the original and the last reconstruction of each sampler (or network), with the enlarged crop below.
 
     Args:
         target: The original pixels, `[h, w]` or `[h, w, c]`.
         images: Sampler -> reconstruction, of the same shape and type.
         quality: Sampler -> PSNR of the run in dB.
-        field: Text form of the network, for the heading.
+        field: What is the same for all, for the heading.
         path: File to write.
     """
     from matplotlib.patches import Rectangle
 
-    why = "the samplers differ most" if len(images) > 1 else "the error is largest"
+    why = "they differ most" if len(images) > 1 else "the error is largest"
     top, left, side = choose_crop(target, list(images.values()))
     tiles = [
         ("original", "", target),
@@ -70,7 +70,7 @@ def write_reconstructions(
     names = {name: wrapped(name, 26) for name, _, _ in tiles}
     lines = 2 + max(name.count("\n") for name in names.values())
     figure = new_figure(columns * (tile_width + 0.08), bands * (tile_height + tile_width + 0.1 + 0.18 * lines) + 0.4)
-    figure.suptitle(f"Last reconstructions, {field}; the box is where {why}", fontsize=LARGE, color=INK, x=0.01, ha="left")
+    head(figure, f"Last reconstructions, {field}; the box is where {why}")
     grid = figure.subplots(2 * bands, columns, squeeze=False, height_ratios=[tile_height, tile_width] * bands)
     for axes in grid.flat:
         axes.set_axis_off()
