@@ -107,8 +107,9 @@ ENTRIES = (
         "compare sample:chelsea --max-side 128 --samplers nint-fast --recipe default --seeds 1 --steps 400 --fields siren:size=4x96"
         " finer:size=4x96 gauss:size=4x96 wire:size=3x32 ffn:size=4x96 pemlp:size=4x96 mlp:size=4x96 grid",
         "reconstructions-*.png",
-        "Eight networks on one photo, each with what the default recipe chooses for it, as many steps each. The recipe was tuned on `siren` "
-        "and `grid`, and `grid` at its own size has more parameters than the photo has numbers; `wire` is small here, since it is slow.",
+        "Eight networks on one photo, each with what the default recipe chooses for it, as many steps each. The recipe was tuned on "
+        "`siren` and `grid`, and `grid` at its own size has more parameters than the photo has numbers; `wire` is small here, since it is "
+        "slow.",
         (("networks-curves", "curves-psnr.png"),),
     ),
 )
