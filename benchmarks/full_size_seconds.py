@@ -2,14 +2,15 @@
 
     python benchmarks/full_size_seconds.py measure [--input kodim04] [--turns 8] [--steps 2] [--threads 2]
     python benchmarks/full_size_seconds.py whole [--input kodim04] [--threads 2]
-    python benchmarks/full_size_seconds.py table [--input kodim04] [--runs benchmarks/results/full-size]
+    python benchmarks/full_size_seconds.py table [--runs benchmarks/results/full-size]
 
 The runs themselves shared the machine for hours, so their own seconds say nothing. A row has one or two kinds of steps, told apart by
 their forward equivalents: nint's with and without a new K g, evos's with and without all points. Each turn builds every row anew and times
 its first steps, the rows one after the other; the turn before the first is thrown away. A run of n steps and e forward equivalents then
 takes the median seconds of each kind times how many of it there are. A ratio is the median over the turns, with the lowest and highest,
-since speed drifts between turns. Evaluation is not in it. whole: the default recipe, whose batches grow, is run once from beginning to
-end. All write into the folder of the runs: seconds.jsonl, where `measure` and `whole` replace their own lines, and seconds.md.
+since speed drifts between turns. Evaluation is not in it. All pictures have one size, so the steps measured on one count for all. whole:
+the default recipe, whose batches grow, is run once from beginning to end. All write into the folder of the runs: seconds.jsonl, where
+`measure` and `whole` replace their own lines, and seconds.md, a table for each picture whose `full` row is there.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ TARGETS = (25.0, 30.0)
 DEFAULT = "default recipe"
 SLACK = 0.02
 """Part of its steps by which a run may miss what its kinds of steps add up to: batches are whole points."""
+
+
+def inputs_of(folder: Path) -> list[str]:
+    """The pictures whose `full` row is finished, as "folder/name" without the ending, in the order of the runs."""
+    from nint.bench.store import Store
+
+    ended = [r["spec"] for r in Store(folder).records().values() if not r["error"] and r["steps"]]
+    return list(dict.fromkeys("/".join(Path(s["input"]).with_suffix("").parts[-2:]) for s in ended if s["sampler"] == "full"))
 
 
 def rows_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
@@ -59,7 +68,7 @@ def points_of(record: dict[str, Any]) -> list[tuple[int, float] | None]:
     ]
 
 
-def whole(record: dict[str, Any], threads: int) -> dict[str, Any]:
+def whole(record: dict[str, Any], threads: int, name: str) -> dict[str, Any]:
     """Trains a run from beginning to end: the seconds at each of its `points_of`."""
     import torch
 
@@ -76,7 +85,7 @@ def whole(record: dict[str, Any], threads: int) -> dict[str, Any]:
         train_step(run)
         if step in wanted:
             found[str(step)] = time.perf_counter() - start
-    return {"sampler": DEFAULT, "seconds_at": found} | machine() | {"threads": threads, "load": os.getloadavg()[0]}
+    return {"sampler": DEFAULT, "input": name, "seconds_at": found} | machine() | {"threads": threads, "load": os.getloadavg()[0]}
 
 
 def measure(rows: dict[str, dict[str, Any]], turns: int, steps: int, threads: int) -> list[dict[str, Any]]:
@@ -135,20 +144,23 @@ def medians(lines: list[dict[str, Any]], turn: int | None = None) -> dict[float,
     return {kind: statistics.median(seconds for of_turn in found for seconds in of_turn) for kind, found in turns.items()}
 
 
+HEAD = """Seconds of the rows of Table 1 at full size: median seconds of the steps in `seconds.jsonl` ({threads} threads, the rows in turn,
+nothing else on the machine, one picture: all have the same size), multiplied by the steps of `runs.jsonl`. Evaluation is not in it.
+Ratios: median of the turns (lowest to highest). Made by `python benchmarks/full_size_seconds.py`.
+"""
+
+
 def table(rows: dict[str, dict[str, Any]], lines: list[dict[str, Any]], name: str) -> str:
-    """Markdown of what the runs take."""
+    """Markdown of what the runs of a picture take."""
     stepwise: dict[str, list[dict[str, Any]]] = defaultdict(list)
     complete: dict[str, dict[str, float]] = {}
     for line in lines:
-        if "seconds_at" in line:
-            complete[line["sampler"]] = line["seconds_at"]
-        else:
+        if "seconds_at" not in line:
             stepwise[line["sampler"]].append(line)
-    facts = lines[0]
+        elif line["input"] in name:
+            complete[line["sampler"]] = line["seconds_at"]
     out = [
-        f"Seconds of the rows of Table 1 at full size, {name}: median seconds of the steps in `seconds.jsonl` ({facts['threads']} threads,",
-        "the rows in turn, nothing else on the machine), multiplied by the steps of `runs.jsonl`. Evaluation is not in it.",
-        "Ratios: median of the turns (lowest to highest). Made by `python benchmarks/full_size_seconds.py`.",
+        f"## {name}",
         "",
         "| row | seconds a step (forward equivalents) | 1000 steps | to 25 dB | to 30 dB | of `full`: 1000 steps | to 25 dB | to 30 dB |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
@@ -178,6 +190,12 @@ def table(rows: dict[str, dict[str, Any]], lines: list[dict[str, Any]], name: st
     return "\n".join(out) + "\n"
 
 
+def page(folder: Path, lines: list[dict[str, Any]]) -> str:
+    """The file seconds.md: `table` of each picture of the runs in a folder."""
+    tables = [table(rows_of(folder, name), lines, name) for name in inputs_of(folder)]
+    return "\n".join([HEAD.format(threads=lines[0]["threads"]), *tables])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("measure", "whole", "table"))
@@ -190,12 +208,12 @@ def main() -> None:
     rows, kept = rows_of(asked.runs, asked.input), asked.runs / "seconds.jsonl"
     lines = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     if asked.what == "measure":
-        lines = [line for line in lines if line["sampler"] == DEFAULT]
+        lines = [line for line in lines if "seconds_at" in line]
         lines = [*measure(rows, asked.turns, asked.steps, asked.threads), *lines]
     elif asked.what == "whole":
-        lines = [*(line for line in lines if line["sampler"] != DEFAULT), whole(rows[DEFAULT], asked.threads)]
+        lines = [line for line in lines if line.get("input") != asked.input] + [whole(rows[DEFAULT], asked.threads, asked.input)]
     kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (asked.runs / "seconds.md").write_text(table(rows, lines, asked.input))
+    (asked.runs / "seconds.md").write_text(page(asked.runs, lines))
 
 
 if __name__ == "__main__":

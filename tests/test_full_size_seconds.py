@@ -1,5 +1,6 @@
 """benchmarks/full_size_seconds.py: runs of one and two kinds of steps."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def test_the_table_multiplies_medians(script):
     rows = {"full": {"steps": 100, "forward_equivalents": 300.0, "curve": [row(10, 20.0), row(40, 26.0), row(100, 29.0)]}}
     lines = [{"sampler": "full", "forward_equivalents": 3.0, "seconds": [[2.0, 2.0], [50.0, 2.0]], "threads": 2}]
     lines += [{"sampler": "int", "forward_equivalents": 3.0, "seconds": [[1.0, 1.0], [13.0, 13.0]], "threads": 2}]
-    full, half = script.table(rows | {"int": rows["full"]}, lines, "a photo").splitlines()[-2:]
+    lines += [{"sampler": "default recipe", "input": "another", "seconds_at": {"100": 1.0}}]
+    full, half = script.table(rows | {"int": rows["full"], "default recipe": rows["full"]}, lines, "a photo").splitlines()[-2:]
     assert full == "| `full` | 2.00 (3) | 200 | 80 |  | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) |  |"
     assert half == "| `int` | 7.00 (3) | 700 | 280 |  | 0.50 (0.50 to 0.50) | 0.50 (0.50 to 0.50) |  |"
+
+
+def test_the_committed_table_is_that_of_the_committed_runs(script):
+    folder = Path(script.__file__).parent / "results" / "full-size"
+    lines = [json.loads(line) for line in (folder / "seconds.jsonl").read_text().splitlines()]
+    assert script.page(folder, lines) == (folder / "seconds.md").read_text()
