@@ -190,6 +190,29 @@ def test_targets_in_double_precision_and_a_network_in_single():
     assert wide == steps(other, Teacher(other, coords, values, "nint", total_steps=5), 3)
 
 
+@pytest.mark.parametrize("sampler", ["nint", "nint-reference:score=kernel", "int"])
+@pytest.mark.parametrize("field", ["siren:size=2x8", "finer:size=2x8", "grid:levels=2,size=1x8", "grid:levels=2,interpolation=cubic"])
+def test_targets_in_double_precision_and_the_written_out_passes(field, sampler):
+    chosen = []
+    for kind in (torch.float32, torch.float64):
+        coords, values = data()
+        model = nint.FIELDS.parse(field).build(2, 2, torch.Generator().manual_seed(0))
+        chosen.append(steps(model, Teacher(model, coords, values.to(kind), sampler, total_steps=5), 3))
+    assert chosen[0] == chosen[1]
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (8, 1), (8, 2), (9,)])
+def test_losses_that_are_not_one_for_each_point_of_the_batch(shape):
+    coords, values = data()
+    model = mlp()
+    teacher = Teacher(model, coords, values, "nint-fast:batch_size=8", total_steps=5)
+    batch = teacher.next()
+    with pytest.raises(UsageError, match=r"must hold one loss for each point of the batch, \(8,\)"):
+        teacher.observe(model(batch.coords), torch.rand(shape))
+    teacher.observe(model(batch.coords), torch.rand(8))
+    assert teacher.step == 1
+
+
 def test_lazy_coordinates_of_a_network_in_double():
     model = mlp().double()
     teacher = Teacher(model, GridCoords((5, 8)), torch.zeros(40, 2), "nint", total_steps=5, grid=(5, 8))

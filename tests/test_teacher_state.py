@@ -152,3 +152,25 @@ def test_not_between_a_batch_and_its_report():
     teacher.observe(field(batch.coords))
     teacher.load_state_dict(state)
     assert teacher.step == 0
+
+
+@pytest.mark.parametrize("sampler", ["nint-fast", "int:interval=every-5", "nint", "evos", "uniform"])
+@pytest.mark.parametrize("count", [60, 84])
+def test_the_state_of_other_points_is_refused(sampler, count):
+    coords, values = points()
+    state = made(model(), sampler).state_dict()
+    other = Teacher(model(), coords.repeat(2, 1)[:count], values.repeat(2, 1)[:count], sampler, total_steps=40, seed=3)
+    with pytest.raises(UsageError, match=f"points was 72, now {count}"):
+        other.load_state_dict(state)
+
+
+def test_a_generator_of_another_device_is_refused_and_nothing_is_taken():
+    state = made(model(), "uniform").state_dict()
+    teacher = made(model(), "uniform")
+    for _ in range(2):
+        batch = teacher.next()
+        teacher.observe(batch.values)
+    before = teacher.state_dict()["rng"]
+    with pytest.raises(UsageError, match="it was saved on another device"):
+        teacher.load_state_dict({**state, "rng": state["rng"][:16]})
+    assert teacher.step == 2 and torch.equal(teacher.state_dict()["rng"], before)

@@ -5,6 +5,7 @@ import json
 from nint.bench.claims.claims import CLAIMS
 from nint.bench.claims.write import CLAIMS_FILE, figure_rows, verdict_here, write_claims
 from nint.bench.published import published
+from nint.bench.scales.scales import scale_named
 
 
 def claim(name):
@@ -18,6 +19,13 @@ def test_our_rows_decide_and_what_was_not_measured_cannot_tell():
     assert verdict_here(claim("seconds-saved"), {"table2": slow}, {}).holds is False
     verdict = verdict_here(claim("seconds-saved"), {}, {})
     assert verdict.holds is None and "table2" in verdict.reason
+
+
+def test_decibels_after_a_time_are_not_judged_by_smaller_pictures_and_times():
+    reached, missed = {"nint": {"psnr@60s": 31.0}}, {"nint": {"psnr@60s": 30.0}}
+    assert [verdict_here(claim("fig1-psnr"), {}, rows).word for rows in (reached, missed)] == ["holds", "does not hold"]
+    assert [verdict_here(claim("fig1-psnr"), {}, rows, reduced=True).word for rows in (reached, missed)] == ["cannot tell"] * 2
+    assert scale_named("cpu").reduced and not scale_named("paper").reduced
 
 
 def test_every_claim_has_a_line_with_both_verdicts(tmp_path):

@@ -46,6 +46,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_lost(cli, fitted: Path):
         ((fitted, "a.nint", "--bits", 6, "--max-kilobytes", 3), "both set the size"),
         ((fitted, "a.nint", "--bits", 99), "out of range"),
         ((fitted, "a.nint", "--max-side", 9), "give the input with --input"),
+        ((fitted, "a.nint", "--input", "sample:astronaut"), "is not what this run was fitted to (sample:camera)"),
         ((fitted, "a.nint", "--max-kilobytes", 0.1), "does not fit into 100 bytes"),
         (("missing", "a.nint"), "There is no model missing"),
         ((fitted, "no/a.nint"), "There is no folder no"),

@@ -144,6 +144,10 @@ def test_other_commands_are_refused_under_a_launcher(monkeypatch, capsys):
     assert "only nint fit shares them" in capsys.readouterr().err
     assert main(["fit", "x.npy", "--html"]) == 2
     assert "nint report" in capsys.readouterr().err
+    assert main(["fit", "x.npy", "--max-kilobytes", "3"]) == 2
+    assert "--max-kilobytes does not work over several processes; leave it away and see nint pack" in capsys.readouterr().err
+    assert main(["fit", "x.npy", "--live"]) == 2
+    assert "nint watch" in capsys.readouterr().err
     monkeypatch.setenv("RANK", "1")
     assert main(["decode", "x", "y.png"]) == 2
     assert main(["fit", "x.npy", "--html"]) == 2

@@ -201,6 +201,20 @@ def test_the_passes_give_the_same_bits_for_any_number_of_workers():
         assert all(torch.equal(found[0][name], other[name]) for other in found[1:])
 
 
+def test_a_gradient_over_many_points_keeps_the_features_of_a_few(monkeypatch):
+    field = build_field(Grid(levels=3, size="1x8"), 2, 3, torch.Generator().manual_seed(0))
+    coords, u = torch.rand(5000, 2) * 2 - 1, torch.randn(5000, 3)
+    found = []
+    for most in (2**20, 600):
+        monkeypatch.setattr("nint.fields.grid_passes._BLOCK", most)
+        passes = written_out(field)
+        found.append(passes.gradient(coords, passes.chunks(5000, 256), lambda prediction, rows: u[rows], want_slope=True))
+    (whole, slopes), (parts, slopes_of_parts) = found
+    for name in whole:  # the order of a sum in a table differs
+        torch.testing.assert_close(whole[name], parts[name], rtol=1e-5, atol=1e-5)
+    assert all(torch.equal(a, b) for a, b in zip(slopes, slopes_of_parts, strict=True))
+
+
 def test_passes_apply_to_grid_networks_as_built_and_to_nothing_else():
     def built():
         return build_field(Grid(size="1x8"), 2, 1, torch.Generator().manual_seed(0))

@@ -70,6 +70,19 @@ def test_dear_ones_are_estimated_on_a_fixed_subset_and_the_last_is_full(monkeypa
     assert 40 <= len(estimates) <= 50 and all(row["subset"] == 200 and "ssim" not in row for row in estimates)
 
 
+def test_a_run_to_a_target_ends_by_a_full_evaluation(monkeypatch):
+    """The estimate claims far more than there is; the run must go on to its last step."""
+    wall = Wall(monkeypatch, step_s=0.1, full_s=5.0)
+    monkeypatch.setattr(PacedEvaluation, "_guess", lambda self, run: 5.0)
+
+    def estimate(self, run):
+        run.curve.append(paced.curve_row(run) | {"psnr": 99.0, "subset": 1})
+
+    monkeypatch.setattr(PacedEvaluation, "_estimate", estimate)
+    run = wall.run(200, Budget(steps=200, psnr=90.0))
+    assert run.step == 200 and wall.full > 1 and "subset" not in run.curve[-1] and run.curve[-1]["psnr"] < 90
+
+
 def test_the_estimate_is_the_psnr_of_its_points(monkeypatch):
     monkeypatch.setattr(paced, "SUBSET", 300)
     run = build_run(make_job(PIXELS, **SETTINGS), Budget(steps=5))

@@ -42,6 +42,19 @@ def test_a_share_is_of_the_whole_pool_and_the_candidates_grow_to_hold_it():
     assert len(selection.indices.unique()) == N // 5 == len(chosen.state.candidates)
 
 
+def test_candidates_that_leave_no_choice_are_said():
+    assert "candidates=100 is not more than the batch of 800 points" in teacher("nint:candidates=100").sampler.note(teacher("nint").probe)
+
+
+def test_candidates_grow_with_the_batch():
+    chosen = teacher("int:batch_size=40,candidates=200,schedule=linear")
+    assert "200 random candidates of 4,000 points, which grow with the batch" in chosen.sampler.note(chosen.probe)
+    for step in range(4):
+        chosen.step = step * 10
+        batch = len(chosen.select().indices)
+        assert len(chosen.state.candidates) == min(5 * batch, N)
+
+
 def test_every_point_is_a_candidate_equally_often():
     # 400 draws of 100 from 500; each point is drawn Binomial(400, 0.2): mean 80, sd 8. Six sd over 500 points: false alarm < 1e-6.
     chosen = teacher("uniform:batch_size=100,candidates=100", n=500)
@@ -93,3 +106,9 @@ def test_text_form():
     assert SAMPLERS.text(SAMPLERS.parse("nint:batch_size=40,candidates=200")) == "nint:batch_size=40,candidates=200"
     with pytest.raises(UsageError, match="candidates=0"):
         SAMPLERS.parse("nint:candidates=0")
+
+
+@pytest.mark.parametrize(("size", "n"), [(49, 85), (100, 337), (7, 1000), (85, 85)])
+@pytest.mark.parametrize("schedule", ["constant", "linear", "step", "cosine"])
+def test_a_batch_in_points_starts_with_that_many(size, n, schedule):
+    assert SAMPLERS.parse(f"uniform:batch_size={size},schedule={schedule}").count(0, 50, n) == size

@@ -8,7 +8,7 @@ from oracles.naive_samplers import NaiveNint
 from torch import nn
 
 from nint.errors import UsageError
-from nint.probe.objectives import L1, L2
+from nint.probe.objectives import L1, L2, Huber
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.int import Int
@@ -269,3 +269,13 @@ def test_bad_settings(text, words):
     with pytest.raises(UsageError, match=words) as error:
         SAMPLERS.parse(text)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("loss", [L1(), Huber(0.01), L2()], ids=["l1", "huber", "l2"])
+def test_the_error_part_has_the_worst_points_whatever_the_loss(loss):
+    field, pool = small_problem(c=1)
+    pool = dataclasses.replace(pool, values=pool.values + 5)  # beyond the Huber delta everywhere
+    for step, probe, selection, _ in steps(Nint(decay_rate=1e6, random_share=0.0), field, pool, 4, loss=loss):
+        if step:
+            worst = torch.topk(probe.residual().abs().sum(1), len(selection.indices)).indices
+            assert set(selection.indices.tolist()) == set(worst.tolist())

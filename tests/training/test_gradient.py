@@ -10,7 +10,7 @@ from nint.probe.cost import Cost
 from nint.probe.objectives import L1, L2, Huber, Objective, PointLoss, make_loss
 from nint.samplers.base import Selection
 from nint.training import gradient
-from nint.training.gradient import accumulate_gradient
+from nint.training.gradient import _graph_bytes_per_point, accumulate_gradient
 
 
 class Coupled(Objective):
@@ -164,3 +164,8 @@ def test_losses_by_name():
     for bad in (5, None, L2):
         with pytest.raises(UsageError, match="no loss"):
             make_loss(bad)
+
+
+def test_a_joint_objective_on_a_grid_is_forwarded_once():
+    """Its tables are looked up, not computed: a point's graph holds corners, not rows of tables."""
+    assert _graph_bytes_per_point(FIELDS.parse("grid").build(2, 3, torch.Generator())) < 20_000

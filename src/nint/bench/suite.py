@@ -100,7 +100,7 @@ class Suite:
 
         tables = {name: data.measured() for name in self.parts if (data := self.data(name)) is not None}
         about = f"`{command}`: {' '.join(self.scale.about)} A claim without a number of its own is judged by a threshold that it names."
-        return write_claims(tables, self.store.folder, about)
+        return write_claims(tables, self.store.folder, about, self.scale.reduced)
 
     def failed(self) -> list[tuple[RunSpec, str]]:
         """Runs that failed, with the reason."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nint.cli.models import model_path
 from nint.cli.options import FitOptions
+from nint.cli.parsing import option_name
 from nint.cli.records import STDOUT, check_target, write_record
 from nint.distributed.launch import is_first
 from nint.errors import LostProcessError, NintError, UsageError
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
     from nint.runs.model import Fit
     from nint.training.engine import Run
 
-_LATER = {"html": "nint report", "tensorboard": "the curve in run.json"}
+_LATER = {
+    "html": "nint report",
+    "tensorboard": "the curve in run.json",
+    "max_kilobytes": "nint pack",
+    "live": "nint watch",
+}
 
 
 def run(options: FitOptions) -> int:
@@ -39,7 +45,7 @@ def run(options: FitOptions) -> int:
     with _heard_once():
         for name, instead in _LATER.items():
             if getattr(options, name):
-                raise UsageError(f"--{name} does not work over several processes; leave it away and see {instead} afterwards.")
+                raise UsageError(f"{option_name(name)} does not work over several processes; leave it away and see {instead} afterwards.")
         with joined(options.device) as group, _not_held_up(group), _said_once(group):
             return _fit(options, group)
 

@@ -114,18 +114,18 @@ def _signal(options: PackOptions, fit: Fit) -> tuple[Signal | None, str]:
     """What the model was fitted to, or None and a sentence that says why not.
 
     Raises:
-        UsageError: for an input that cannot be read, and for options of an input that is not given.
+        UsageError: for an input that cannot be read or is not what was fitted, and for options of an input that is not given.
     """
+    from nint.report.original import find_original
+
     given = signal_options(options)
     if options.input is not None:
         from nint.signals.open import open_signal
 
         recorded = (fit.record.get("settings") or {}).get("options") or {}
-        return open_signal(options.input, **(recorded | given)), ""
+        return find_original(fit.record, options.input, open_signal(options.input, **(recorded | given)))
     if given:
         raise UsageError(f"--{next(iter(given)).replace('_', '-')} says how an input is read; give the input with --input.")
-    from nint.report.original import find_original
-
     signal, missing = find_original(fit.record)
     if signal is None:
         name = (fit.record.get("settings") or {}).get("input") or "the fitted signal"

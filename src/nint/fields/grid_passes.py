@@ -23,6 +23,9 @@ _LAYER_VALUES = 2**18
 _LEAST = 2**11
 """Points of the smallest chunk: layers are narrow, so that calls weigh more than in a sine network."""
 
+_BLOCK = 2**20
+"""Points whose gradients of features are kept at a time."""
+
 
 def grid_passes(field: Any) -> GridPasses | None:
     """The written-out passes of a grid network, or None where they do not apply.
@@ -108,25 +111,31 @@ class GridPasses:
         Returns:
             Parameter name -> gradient, and the chunks' coordinate derivatives (None each where they are not wanted).
         """
-        n, points = chunks[-1].stop, [torch.empty(0)] * len(chunks)
-        to_features = torch.empty(n, self._levels.width)
         slopes: list[Tensor | None] = [None] * len(chunks)
-        groups = [range(first, len(chunks), GROUPS) for first in range(min(GROUPS, len(chunks)))]
-        sums: list[list[tuple[Tensor, Tensor]]] = [[] for _ in groups]
+        sums: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(min(GROUPS, len(chunks)))]
+        into = [torch.zeros_like(table) for table in self._tables]
+        adding = Levels(self._lattices, into)
+        for block in _blocks(chunks):
+            start = chunks[block[0]].start
+            points = {index: torch.empty(0) for index in block}
+            to_features = torch.empty(chunks[block[-1]].stop - start, self._levels.width)
 
-        def through_layers(number: int) -> Callable[[], None]:
-            def run() -> None:
-                with torch.no_grad():
-                    for index in groups[number]:
-                        rows = chunks[index]
-                        points[index] = self._points(coords, rows)
-                        self._chunk(points[index], rows, cotangent, sums[number], to_features[rows])
-                        if want_slope:
-                            slopes[index] = self._slope(points[index], to_features[rows])
+            def through_layers(number: int, of: range, x: dict[int, Tensor], features: Tensor, first: int) -> Callable[[], None]:
+                def run() -> None:
+                    with torch.no_grad():
+                        for index in (index for index in of if index % GROUPS == number):
+                            rows = chunks[index]
+                            x[index] = self._points(coords, rows)
+                            back = features[rows.start - first : rows.stop - first]
+                            self._chunk(x[index], rows, cotangent, sums[number], back)
+                            if want_slope:
+                                slopes[index] = self._slope(x[index], back)
 
-            return run
+                return run
 
-        share_out([through_layers(number) for number in range(len(groups))])
+            share_out([through_layers(number, block, points, to_features, start) for number in range(len(sums))])
+            x = points[block[0]] if len(points) == 1 else torch.cat(list(points.values()))
+            share_out([_adding(adding, level, x, to_features) for level in range(len(adding))])
         total = {}
         for position, (name, _, _) in enumerate(self._layers):
             for part, suffix in enumerate(("weight", "bias")):
@@ -134,10 +143,6 @@ class GridPasses:
                 for other in sums[1:]:
                     first += other[position][part]
                 total[f"{name}.{suffix}"] = first
-        x = points[0] if len(points) == 1 else torch.cat(points)
-        into = [torch.zeros_like(table) for table in self._tables]
-        adding = Levels(self._lattices, into)
-        share_out([_adding(adding, level, x, to_features) for level in range(len(adding))])
         return {**dict(zip(self._names, into, strict=True)), **total}, slopes
 
     def tangent(self, coords: Any, chunks: list[slice], tangent: Mapping[str, Tensor], out: Tensor) -> None:
@@ -174,7 +179,8 @@ class GridPasses:
         inputs = [self._features(x)]
         for number in range(len(self._layers) - 1):
             inputs.append(self._hidden(inputs[-1], number))
-        u = cotangent(torch.addmm(self._layers[-1][2], inputs[-1], self._turned[-1]), rows)
+        prediction = torch.addmm(self._layers[-1][2], inputs[-1], self._turned[-1])
+        u = cotangent(prediction, rows).to(prediction.dtype)  # targets may be of another precision
         first = not sums
         if first:
             sums += [(torch.empty_like(weight), torch.zeros_like(bias)) for _, weight, bias in self._layers]
@@ -223,6 +229,16 @@ class GridPasses:
         if found is None or found.shape[0] != rows or found.shape[1] != columns:
             found = kept[use, number] = torch.empty(rows, columns)
         return found
+
+
+def _blocks(chunks: list[slice]) -> list[range]:
+    """Consecutive chunks of together at most `_BLOCK` points (or one chunk): what is kept between the layers and the tables."""
+    blocks, first = [], 0
+    for index, rows in enumerate(chunks):
+        if rows.stop - chunks[first].start > _BLOCK and index > first:
+            blocks.append(range(first, index))
+            first = index
+    return [*blocks, range(first, len(chunks))]
 
 
 def _adding(levels: Levels, level: int, x: Tensor, values: Tensor) -> Callable[[], None]:

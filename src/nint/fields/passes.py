@@ -254,7 +254,8 @@ class SinePasses:
             slope = self._memory("slope", number, count, layer)
             inputs.append(self._kernel.slope_(z, layer.bias, slope))
             slopes.append(slope)
-        u = cotangent(torch.addmm(self._layers[-1].bias, inputs[-1], self._turned[-1]), rows)
+        prediction = torch.addmm(self._layers[-1].bias, inputs[-1], self._turned[-1])
+        u = cotangent(prediction, rows).to(prediction.dtype)  # targets may be of another precision
         first = not sums
         if first:
             sums += [_Layer(torch.empty_like(layer.weight), torch.zeros_like(layer.bias)) for layer in self._layers]

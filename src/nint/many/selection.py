@@ -184,7 +184,7 @@ class StackedNint(StackedSampler[Nint]):
             parts.append(top(self._ntk_scores(step, probe), n_ntk))
             taken.scatter_(1, parts[-1], True)
         if n_error > 0:
-            scores = probe.gradient_norm()
+            scores = probe.residual_l1() if probe.loss.saturates else probe.gradient_norm()
             parts.append(top(scores, n_error) if not parts else top(scores.masked_fill(taken, -torch.inf), n_error))
             taken.scatter_(1, parts[-1], True)
         if n_random > 0 and not parts:

@@ -65,6 +65,8 @@ class PacedEvaluation(BaseMonitor):
             if allowed < 0 and not awaited:
                 return
             self._estimate(run)
+            if run.budget.psnr is not None and run.curve[-1]["psnr"] >= run.budget.psnr:
+                evaluate(run)  # a run ends by what the whole signal has, not by a guess of it
         self._spent_s += time.perf_counter() - began
         self._next_part = (math.floor(_EVALUATIONS * part) + 1) / _EVALUATIONS
 

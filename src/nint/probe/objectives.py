@@ -23,7 +23,13 @@ class Objective(ABC):
 
 
 class PointLoss(Objective):
-    """Mean over the batch of one loss a point, itself a mean over channels."""
+    """Mean over the batch of one loss a point, itself a mean over channels.
+
+    Attributes:
+        saturates: Whether g stops growing with the error, so that its size does not tell the worst points.
+    """
+
+    saturates = False
 
     @abstractmethod
     def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
@@ -53,6 +59,8 @@ class L2(PointLoss):
 class L1(PointLoss):
     """Mean absolute error."""
 
+    saturates = True
+
     def point_loss(self, prediction: Tensor, values: Tensor) -> Tensor:
         """Mean over channels of the absolute residual, `[b]`."""
         return (prediction - values).abs().mean(1)
@@ -64,6 +72,8 @@ class L1(PointLoss):
 
 class Huber(PointLoss):
     """Squared below `delta`, linear above it; in units of the values."""
+
+    saturates = True
 
     def __init__(self, delta: float = 0.1) -> None:
         self.delta = delta

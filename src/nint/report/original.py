@@ -11,7 +11,9 @@ from nint.report.facts import part
 from nint.signals.base import Signal
 
 
-def find_original(record: dict[str, Any], given: str | Signal | None = None) -> tuple[Signal | None, str]:
+def find_original(
+    record: dict[str, Any], given: str | Signal | None = None, read: Signal | None = None
+) -> tuple[Signal | None, str]:
     """The signal that a run was fitted to.
 
     A sample is found by its name, a file by the path in the record unless another is given.
@@ -19,6 +21,7 @@ def find_original(record: dict[str, Any], given: str | Signal | None = None) -> 
     Args:
         record: Record of the run.
         given: Path of the file, or the signal itself.
+        read: What that path holds, where it was read already.
 
     Returns:
         The signal and "", or None and a sentence that says why it is missing.
@@ -29,7 +32,7 @@ def find_original(record: dict[str, Any], given: str | Signal | None = None) -> 
     settings = part(record, "settings")
     name, options = str(settings.get("input", "")), part(settings, "options")
     if given is not None:
-        signal = given if isinstance(given, Signal) else _open(given, options)
+        signal = given if isinstance(given, Signal) else _open(given, options) if read is None else read
         if not _same(signal, settings):
             raise UsageError(f"--input {given} is not what this run was fitted to ({name}); give the same file.")
         return signal, ""

@@ -182,7 +182,8 @@ class BatchSampler(Sampler[S]):
         """Batch size B at a step, from 1 to n: `batch_size`, else int(fraction * N); a schedule lets either grow to n."""
         if self.schedule == "constant" and self.batch_size is not None:
             return min(self.batch_size, n)
-        return max(int(batch_share(self.schedule, self.start_share(n), step, total_steps) * n), 1)
+        points = batch_share(self.schedule, self.start_share(n), step, total_steps) * n
+        return max(int(points if self.batch_size is None else round(points, 9)), 1)
 
     def start_share(self, n: int) -> float:
         """Fraction of a pool of n points that the schedule starts from."""

@@ -42,9 +42,9 @@ class Candidates(Sampler[CandidatesState]):
 
     Attributes:
         inner: The wrapped sampler.
-        size: Points in the sub-pool; raised to the batch size where that is larger.
+        size: Points in the sub-pool at step 0; it grows with the batch, and is never smaller than it.
 
-    Cost: that of the wrapped sampler on `size` points; memory follows `size`, not N.
+    Cost: that of the wrapped sampler on the sub-pool; memory follows it, not N.
     """
 
     inner: BatchSampler[Any]
@@ -74,7 +74,7 @@ class Candidates(Sampler[CandidatesState]):
     def select(self, state: CandidatesState, step: int, probe: Probe, rng: torch.Generator) -> tuple[Selection, CandidatesState]:
         """Draws the sub-pool; the wrapped sampler chooses the batch in it."""
         batch = self.inner.count(step, state.total_steps, len(probe))
-        rows = random_rows(len(probe), min(max(self.size, batch), len(probe)), rng)
+        rows = random_rows(len(probe), self._count(batch, state.total_steps, len(probe)), rng)
         # No sub-pool comes twice, so each needs an epoch of its own; the step makes it unique.
         few = probe.on(rows, epoch=probe.epoch * 2**32 + step + 1)
         fixed = replace(self.inner, batch_share=type(self.inner).batch_share, batch_size=batch, schedule="constant", candidates=None)
@@ -95,9 +95,19 @@ class Candidates(Sampler[CandidatesState]):
 
     def note(self, probe: Probe) -> str:
         """How many candidates there are, and what the wrapped sampler has to say."""
-        size = min(self.size, len(probe))
-        own = self.inner.note(probe)
-        return f"Each step chooses among {size:,} random candidates of {len(probe):,} points.{' ' if own else ''}{own}"
+        n, own = len(probe), self.inner.note(probe)
+        batch, size = self.inner.count(0, 1, n), min(self.size, n)
+        if size <= batch:
+            said = f"candidates={self.size} is not more than the batch of {batch:,} points, which is therefore drawn at random; give more."
+        else:
+            growing = "" if self.inner.schedule == "constant" else ", which grow with the batch"
+            said = f"Each step chooses among {size:,} random candidates of {n:,} points{growing}."
+        return f"{said}{' ' if own else ''}{own}"
+
+    def _count(self, batch: int, total_steps: int, n: int) -> int:
+        """Points in the sub-pool of a step: as many times the batch as at step 0."""
+        first = self.inner.count(0, total_steps, n)
+        return min(max(-(-self.size * batch // first), batch), n)
 
     def expected_share(self, step: int, total_steps: int) -> float:
         """That of the wrapped sampler."""

@@ -17,7 +17,7 @@ from nint.samplers.base import CachedBatch, ScoredSampler, Selection
 from nint.samplers.picker import Picker, picker_for
 from nint.samplers.schedules import last_scoring, scores_at
 from nint.scores.ntk import ntk_gradient_norm
-from nint.scores.residual import gradient_norm
+from nint.scores.residual import error
 from nint.settings import renamed, setting
 
 _NEGLIGIBLE = 1e-4  # fraction of a batch that is less than one point in pools of usual size
@@ -95,7 +95,7 @@ class Nint(ScoredSampler[NintState]):
             scores, state = self._ntk_scores(state, step, probe, rng)
             self.take(picker, scores, n_ntk)
         if n_error > 0:
-            picker.top(gradient_norm(probe), n_error)
+            picker.top(error(probe), n_error)
         scored = len(picker.indices)
         picker.random(n_random)
         return Selection(picker.indices), replace(state, cached=CachedBatch(picker.indices, scored, probe.epoch))

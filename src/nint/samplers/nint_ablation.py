@@ -15,7 +15,7 @@ from nint.samplers.nint import Nint
 from nint.samplers.picker import Picker
 from nint.scores.kernel_parts import kernel_diagonal, last_layer_gradient
 from nint.scores.ntk import ntk_gradient_norm
-from nint.scores.residual import gradient_norm
+from nint.scores.residual import error
 from nint.settings import setting
 
 SCORES = ("kernel", "last-layer", "prediction", "variance", "error", "random")
@@ -56,11 +56,11 @@ class NintAblation(Nint):
             last: Tensor = last_layer_gradient(probe).norm(dim=1)
             return last
         if self.score == "variance":
-            return torch.mul(gradient_norm(probe), kernel_diagonal(probe, self.probes, rng).sqrt())
+            return torch.mul(error(probe), kernel_diagonal(probe, self.probes, rng).sqrt())
         if self.score == "prediction":
             norm: Tensor = probe.prediction().norm(dim=1)
             return norm
-        return gradient_norm(probe) if self.score == "error" else torch.ones(len(probe), device=probe.device)
+        return error(probe) if self.score == "error" else torch.ones(len(probe), device=probe.device)
 
     def take(self, picker: Picker, scores: Tensor, count: int) -> None:
         """The highest scores, or a draw without replacement in proportion to them."""

@@ -37,12 +37,13 @@ class Saved:
     rng: Tensor
 
 
-def to_dict(saved: Saved, sampler: Sampler[Any], total_steps: int) -> dict[str, Any]:
+def to_dict(saved: Saved, sampler: Sampler[Any], total_steps: int, points: int) -> dict[str, Any]:
     """Tensors on the CPU, and one text."""
     tensors: dict[str, Tensor] = {RNG: saved.rng.cpu().clone()}
     text = {
         "sampler": repr(sampler),
         "total_steps": total_steps,
+        "points": points,
         "step": saved.step,
         "epoch": saved.epoch,
         "cost": vars(saved.cost),
@@ -51,7 +52,7 @@ def to_dict(saved: Saved, sampler: Sampler[Any], total_steps: int) -> dict[str, 
     return {TEXT: json.dumps(text), **tensors}
 
 
-def from_dict(values: dict[str, Any], sampler: Sampler[Any], total_steps: int, like: Any, device: torch.device) -> Saved:
+def from_dict(values: dict[str, Any], sampler: Sampler[Any], total_steps: int, like: Any, device: torch.device, points: int) -> Saved:
     """Undoes `to_dict`.
 
     Args:
@@ -60,14 +61,15 @@ def from_dict(values: dict[str, Any], sampler: Sampler[Any], total_steps: int, l
         total_steps: Likewise.
         like: A state of that sampler.
         device: Of the pool.
+        points: In the pool; states of earlier versions do not tell theirs.
 
     Raises:
-        UsageError: for the state of another sampler or length, and for what is no such state.
+        UsageError: for the state of another sampler, length or number of points, and for what is no such state.
     """
     try:
         text = json.loads(values[TEXT])
-        before = {"sampler": text["sampler"], "total_steps": text["total_steps"]}
-        now = {"sampler": repr(sampler), "total_steps": total_steps}
+        now = {"sampler": repr(sampler), "total_steps": total_steps, "points": points}
+        before = {"sampler": text["sampler"], "total_steps": text["total_steps"], "points": text.get("points", points)}
         differing = [f"{name} was {before[name]}, now {now[name]}" for name in now if before[name] != now[name]]
         if differing:
             raise UsageError(f"This state is of another teacher: {'; '.join(differing)}.")

@@ -233,6 +233,8 @@ class Teacher:
         prediction = prediction.detach()
         if point_loss is None:
             point_loss = self.loss.point_loss(prediction, self._batch.values)
+        elif tuple(point_loss.shape) != (len(prediction),):
+            raise UsageError(f"point_loss {tuple(point_loss.shape)} must hold one loss for each point of the batch, ({len(prediction)},).")
         slope = self._batch.coords.grad if self.wants_coord_gradient else None
         if self.wants_coord_gradient and slope is None:
             raise UsageError("This sampler needs d loss / d coords; call loss.backward() on batch.coords before observe().")
@@ -274,9 +276,9 @@ class Teacher:
             UsageError: between a batch and its report.
         """
         if before_batch and self._selection is not None and self._before is not None:
-            return to_dict(self._before, self.sampler, self.total_steps)
+            return to_dict(self._before, self.sampler, self.total_steps, self.points)
         self._check_between_steps()
-        return to_dict(self._saved(), self.sampler, self.total_steps)
+        return to_dict(self._saved(), self.sampler, self.total_steps, self.points)
 
     def _saved(self) -> Saved:
         return Saved(self.step, self.probe.epoch, replace(self.cost), self.whole_state(), self.rng.get_state())
@@ -285,14 +287,18 @@ class Teacher:
         """Undoes `state_dict`. Points that were replaced since the start are replaced again before it.
 
         Raises:
-            UsageError: for the state of a teacher with another sampler or length, and between a batch and its report.
+            UsageError: for the state of a teacher with another sampler, length or number of points, or on another kind of device, and
+                between a batch and its report.
         """
         self._check_between_steps()
-        saved = from_dict(state_dict, self.sampler, self.total_steps, self.state, self.probe.device)
+        saved = from_dict(state_dict, self.sampler, self.total_steps, self.state, self.probe.device, self.points)
+        try:
+            self.rng.set_state(saved.rng)
+        except (RuntimeError, TypeError) as error:
+            raise UsageError(f"The state's generator does not fit one on {self.rng.device}; it was saved on another device.") from error
         self.step = saved.step
         self.take_state(saved.state)
         vars(self.cost).update(vars(saved.cost))
-        self.rng.set_state(saved.rng)
         self.probe.pool = replace(self.probe.pool, epoch=saved.epoch)
         self.probe.clear_cache()
 

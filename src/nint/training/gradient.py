@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.fields.grid import FeatureGrid
 from nint.fields.passes import Rows
 from nint.fields.written_out import Passes, written_out
 from nint.machine.matmul import fast_matmul
@@ -22,6 +23,8 @@ from nint.samplers.base import Feedback, Selection
 from nint.signals.base import RowSubset
 
 _KEPT_GRAPH_BYTES = 2**30
+_CORNER_BYTES = 24
+"""Of a corner of a grid's cell in a graph: its entry (8 bytes), its weight and what that was multiplied from."""
 
 
 @fast_matmul
@@ -178,6 +181,12 @@ def _joint(
 
 
 def _graph_bytes_per_point(field: nn.Module) -> int:
-    """Rough size of a point's graph: two activations for every bias-like output of every layer."""
-    outputs = sum(p.shape[0] * p.element_size() for p in field.parameters() if p.ndim >= 2)
-    return 3 * outputs
+    """Rough size of a point's graph: two activations for every output of every layer; of a grid, its corners with weights and entries."""
+    total = 0
+    for module in field.modules():
+        if isinstance(module, FeatureGrid):
+            corners = (4 if module.lattice.cubic else 2) ** len(module.lattice.vertices)
+            total += corners * (_CORNER_BYTES + 3 * module.table.shape[1] * module.table.element_size())
+        else:
+            total += 3 * sum(p.shape[0] * p.element_size() for p in module.parameters(recurse=False) if p.ndim >= 2)
+    return total

@@ -202,7 +202,10 @@ def chamfer_is_squared(rows: Rows, printed: bool) -> Verdict:
 
 
 def scoring_time(rows: Rows, printed: bool) -> Verdict:
-    """Milliseconds of one scoring and its part of the selection."""
+    """Milliseconds of one scoring and its part of the selection; more milliseconds than stated say nothing, on another machine."""
     ms, share = cell(rows, "scoring", "milliseconds"), cell(rows, "scoring", "share_of_selection_percent")
     reason = f"{ms:.3g} ms, {share:.2f} % of the selection; 3.2 ms and 3.6 % stated."
-    return Verdict(ms <= 3.2 and share <= 3.6, reason, {"milliseconds": ms, "share": share}, partly=share <= 3.6)
+    figures = {"milliseconds": ms, "share": share}
+    if ms > 3.2:
+        return Verdict(None, f"{reason[:-1]}, on the paper's card.", figures)
+    return Verdict(share <= 3.6, reason, figures, partly=True)

@@ -66,6 +66,7 @@ _IMAGES = (
         "32.40 dB after 60 s; Table 4 prints the same number, so its SIREN rows may be of that one image.",
         own.cell_is("nint field=siren", "psnr@60s", 32.40),
         "table4",
+        absolute=True,
     ),
     Claim(
         "fig4-leads",

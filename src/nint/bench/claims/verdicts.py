@@ -55,6 +55,7 @@ class Claim:
         table: The table whose rows the check takes; "" where the paper prints no numbers for it.
         measured: What rows `on_measured` takes where that is not a table of the paper: row and columns.
         unprinted: Why the published numbers cannot tell, where `table` is "".
+        absolute: Whether it states a quality after a time, which numbers of smaller pictures, networks or times cannot bear out or refute.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Claim:
     table: str = ""
     measured: str = ""
     unprinted: str = ""
+    absolute: bool = False
 
     def on_published(self) -> Verdict:
         """The verdict of the paper's own numbers."""

@@ -34,39 +34,42 @@ def figure_rows(folder: Path) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def verdict_here(claim: Claim, tables: Mapping[str, Rows], figures: Rows) -> Verdict:
+def verdict_here(claim: Claim, tables: Mapping[str, Rows], figures: Rows, reduced: bool = False) -> Verdict:
     """What the measured numbers say of a claim.
 
     Args:
         claim: Which.
         tables: Table name -> our rows under the paper's names (`TableData.measured`).
         figures: Rows of the figures, for claims that no table carries.
+        reduced: Whether they were measured at smaller sizes or times than the paper's.
     """
-    if claim.measured:
-        return claim.on_measured(figures)
-    if claim.table not in tables:
+    if not claim.measured and claim.table not in tables:
         return Verdict(None, f"{claim.table or 'It'} was not measured here.")
-    return claim.on_measured(tables[claim.table])
+    found = claim.on_measured(figures if claim.measured else tables[claim.table])
+    if found.holds is None or not (claim.absolute and reduced):
+        return found
+    return Verdict(None, f"{found.reason[:-1]}; at reduced sizes and times the two cannot be compared.", found.figures)
 
 
-def write_claims(tables: Mapping[str, Rows], out: Path, about: str) -> Path:
+def write_claims(tables: Mapping[str, Rows], out: Path, about: str, reduced: bool = False) -> Path:
     """Writes `out`/claims.md.
 
     Args:
         tables: Table name -> our rows under the paper's names.
         out: Folder with the figures' JSON.
         about: What was measured, in a sentence.
+        reduced: Whether sizes or times are smaller than the paper's.
     """
     figures = figure_rows(out)
     lines = ["# The paper's claims", "", about, "", "| claim | where | the paper's own numbers | measured here |", "|---|---|---|---|"]
-    lines += [_line(claim, tables, figures) for claim in CLAIMS]
+    lines += [_line(claim, tables, figures, reduced) for claim in CLAIMS]
     path = out / CLAIMS_FILE
     write_text(path, "\n".join([*lines, ""]))
     return path
 
 
-def _line(claim: Claim, tables: Mapping[str, Rows], figures: Rows) -> str:
-    cells = [claim.says, claim.where, _said(claim.on_published()), _said(verdict_here(claim, tables, figures))]
+def _line(claim: Claim, tables: Mapping[str, Rows], figures: Rows, reduced: bool) -> str:
+    cells = [claim.says, claim.where, _said(claim.on_published()), _said(verdict_here(claim, tables, figures, reduced))]
     return f"| {' | '.join(' '.join(str(cell).split()).replace('|', chr(92) + '|') for cell in cells)} |"
 
 

@@ -114,3 +114,8 @@ class Scale:
     super_resolution: Task
     large: Task
     minute_s: float
+
+    @property
+    def reduced(self) -> bool:
+        """Whether its pictures, networks or times are smaller than the paper's."""
+        return (self.images.side, self.images.size, self.minute_s) != (512, "5x256", 60.0)
