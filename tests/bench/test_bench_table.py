@@ -18,6 +18,7 @@ from nint.bench.tables.panels import panels
 from nint.bench.tables.paper import PaperTable
 from nint.bench.tables.rows import Row
 from nint.bench.tables.write import markdown, rich_tables, to_csv, to_jsonl, write_table
+from nint.errors import UsageError
 
 SCALE = dataclasses.replace(
     SCALES["smoke"],
@@ -328,3 +329,25 @@ def test_of_pairs_only_the_better_is_marked(tmp_path):
     assert cell(data, "nint field=siren:size=1x64", "psnr@100").published_ratio == pytest.approx(18.527 / 18.305)
     assert cell(data, "full field=siren:size=1x64", "psnr@10").place == 0  # a tie of two
     assert cell(data, "full field=siren:size=1x64", "seconds@25").missing == "not reached (24.0)"
+
+
+def test_runs_of_one_key_count_once(store):
+    paths = ("data/kodak/kodim01.png", "./data/kodak/kodim01.png", "/elsewhere/kodak/kodim01.png")
+    for count in (1, 3):
+        data = data_of(store, inputs=Inputs(None, {"kodak": paths[:count], "div2k": INPUTS.found["div2k"]}))
+        assert {len(runs) for runs in data.found.values()} == {2}
+        assert all(cell.wanted == 2 for line in data.lines for cell in line.cells)
+        assert data.table.runs_a_row == 2
+        assert "over 2 inputs and 1 seed" in " ".join(notes(data)["Protocol"])
+        assert "there are 2 runs a row" in notes(data)["Marks and differences"][0]
+
+
+def test_different_files_of_one_name_are_refused(tmp_path):
+    paths = [tmp_path / folder / "kodak" / "kodim01.png" for folder in ("a", "b")]
+    for number, path in enumerate(paths):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes([number]))
+    inputs = Inputs(None, {"kodak": (str(paths[0]),), "div2k": (str(paths[1]),)})
+    for make in (TABLE.specs, TABLE.at):
+        with pytest.raises(UsageError, match=r"a/kodak/kodim01\.png and .*b/kodak/kodim01\.png are different files.*rename one"):
+            make(SCALE, inputs, 1)

@@ -72,6 +72,22 @@ def test_training_images_where_there_are_no_others(tmp_path):
     assert names(Inputs.search(tmp_path).images("div2k", 2)) == ["0001.png", "0002.png"]
 
 
+def test_copies_below_a_data_set_count_once(data):
+    before = Inputs.search(data).found
+    touch(data, "Kodak/copy/kodim01.png", "Kodak/copy/KODIM02.png", "backup/DIV2K_valid_HR/0801.png")
+    touch(data, "LibriSpeech/train/1089-134686-0001.flac")
+    touch(data, "ffhq/images1024x1024/00000/00007.png", "ffhq/thumbnails128x128/00000/00007.png", "ffhq/jpg/00008.jpg")
+    found = Inputs.search(data).found
+    assert {name: names(paths) for name, paths in found.items()} == {name: names(paths) for name, paths in before.items()} | {
+        "ffhq": ["00007.png", "00008.jpg"]
+    }
+    assert "images1024x1024" in found["ffhq"][0]
+    other = data / "LibriSpeech" / "train" / "1089-134686-0001.flac"
+    other.write_bytes(b"another clip of that name")
+    assert str(other) in Inputs.search(data).found["speech"]
+    assert len(Inputs.search(data).speech(9)) == 3
+
+
 def test_what_stands_in_for_what_is_said(data):
     inputs = Inputs.search(data)
     assert names([inputs.image("kodim05"), inputs.image("div2k/07")]) == ["kodim02.png", "0802.png"]

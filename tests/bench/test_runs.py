@@ -66,8 +66,9 @@ def test_the_key_knows_what_decides_the_result():
         "group",
         "snapshots_at",
         "log",
+        "label",
     }
-    assert dataclasses.replace(SPEC, keep=False, group="fig3", snapshots_at=(5,), log="tensorboard/a").key == SPEC.key
+    assert dataclasses.replace(SPEC, keep=False, group="fig3", snapshots_at=(5,), log="tensorboard/a", label="a").key == SPEC.key
 
 
 def test_keys_are_those_of_version_0_1_0():
@@ -137,3 +138,16 @@ def test_runs_that_share_a_signal_read_it_once(monkeypatch):
 def test_merging_keeps_the_order_and_what_anyone_keeps():
     one, other = dataclasses.replace(SPEC, keep=False), dataclasses.replace(SPEC, keep=False, seed=9)
     assert merged([one, other, SPEC]) == [dataclasses.replace(one, keep=True), other]
+
+
+def test_two_files_of_one_name_are_refused_unless_they_are_the_same(tmp_path):
+    specs = [dataclasses.replace(SPEC, input=str(tmp_path / year / "jan" / "cam.png")) for year in ("2023", "2024")]
+    assert len(merged(specs)) == 1  # not there, as where a table is made from records alone
+    for spec, content in zip(specs, (b"one", b"one"), strict=True):
+        Path(spec.input).parent.mkdir(parents=True)
+        Path(spec.input).write_bytes(content)
+    assert len(merged(specs)) == 1
+    Path(specs[1].input).write_bytes(b"two")
+    with pytest.raises(UsageError, match=r"2023/jan/cam\.png and .*2024/jan/cam\.png are different files.*jan/cam\.png; rename one"):
+        merged(specs)
+    assert [len(merged(dataclasses.replace(spec, content=spec.input[at:]) for spec in specs)) for at in (-3, -16)] == [1, 2]

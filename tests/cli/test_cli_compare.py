@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 
+from nint.bench import unfinished
 from nint.cli import interrupts
 from nint.cli.main import main
 
@@ -170,6 +172,86 @@ def test_ctrl_c_says_how_to_go_on(capsys, tmp_path, monkeypatch):
     code, text, _ = call(capsys, *WORDS, "--seeds", "4", "--out", tmp_path, "--resume")
     assert code == 0
     assert "Stopped" not in text
+
+
+TWO = [*WORDS[:-2], "uniform", "full", "--seeds", "1", "--steps", "100", "--threads", "1"]
+
+
+def stopped_in_its_first_group(capsys, monkeypatch, *words):
+    """Two runs that are stopped with their states saved: what is said."""
+    asked = []
+
+    def pressed(self):
+        asked.append(1)
+        if len(asked) == 8:
+            self._note(2, None)
+        return self.received is not None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished, "EVERY_S", 0.0)
+        patch.setattr(interrupts.Interrupts, "__call__", pressed)
+        code, text, _ = call(capsys, *words)
+    assert code == 130
+    assert "Stopped after 0 of 2 runs" in text
+    return text
+
+
+def sat(out):
+    """Sampler -> the steps at which its run went on; and the quality that it ended with."""
+    records = [json.loads(line) for line in (out / "runs.jsonl").read_text().splitlines()]
+    steps = {record["spec"]["sampler"]: [sitting["step"] for sitting in record.get("sittings", [])] for record in records}
+    return steps, {record["spec"]["sampler"]: record["psnr"] for record in records}
+
+
+def states(out):
+    return sorted((out / "runs").glob("*/checkpoint.safetensors"))
+
+
+def test_stopped_in_its_first_group_it_goes_on_where_it_stood(capsys, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    text = stopped_in_its_first_group(capsys, monkeypatch, *TWO, "--force", "--tensorboard", "--out", out)
+    assert len(states(out)) == 2
+    assert not (out / "runs.jsonl").exists()
+    logs = set((out / "tensorboard").rglob("events*"))
+    again = shlex.split(text.rstrip().splitlines()[-1].partition("go on with: nint ")[2])
+    assert again[-1] == "--resume" and "--force" not in again
+    assert call(capsys, *again)[0] == 0
+    steps, quality = sat(out)
+    assert all(len(at) == 1 and at[0] >= 20 for at in steps.values())
+    assert not states(out)
+    assert logs < set((out / "tensorboard").rglob("events*"))
+    assert call(capsys, *TWO, "--out", tmp_path / "whole")[0] == 0
+    assert sat(tmp_path / "whole") == ({"uniform": [], "full": []}, quality)
+
+
+def test_the_same_command_without_resume_goes_on_too_and_force_starts_afresh(capsys, tmp_path, monkeypatch):
+    stopped_in_its_first_group(capsys, monkeypatch, *TWO, "--out", tmp_path)
+    before = states(tmp_path)
+    text = stopped_in_its_first_group(capsys, monkeypatch, *TWO, "--out", tmp_path)  # as after a kill
+    assert states(tmp_path) == before
+    assert call(capsys, *TWO, "--out", tmp_path)[0] == 0
+    assert all(len(at) == 2 for at in sat(tmp_path)[0].values())
+
+    other = tmp_path / "other"
+    text = stopped_in_its_first_group(capsys, monkeypatch, *TWO, "--out", other)
+    assert "--resume" in text
+    assert call(capsys, *TWO, "--out", other, "--force")[0] == 0
+    assert sat(other)[0] == {"uniform": [], "full": []}
+
+
+def test_a_file_that_is_given_twice_is_said_and_counts_once(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    Image.linear_gradient("L").resize((16, 16)).save("x/0.png")
+    words = ["--samplers", "uniform", "full", "--seeds", "2", "--steps", "2", "--size", "1x8", "--threads", "1"]
+    code, text, _ = call(capsys, "compare", "x/0.png", "./x/0.png", *words, "--out", "out")
+    assert code == 0
+    assert "./x/0.png is left out: it is the same as x/0.png." in text
+    assert "4: samplers 2, fields 1, inputs 1, seeds 2" in text
+    table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+    assert "./x/0.png is left out" in table
+    assert "with 1 input and 2 seeds there are 2 runs a row" in table
+    assert "p=" not in table
 
 
 def test_help(capsys):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from nint.cli.main import main
 from nint.many.card import LOADING
-from nint.many.statistics import spread, worst
+from nint.many.statistics import QUANTILES, spread, worst
 
 WORDS = ["--size", "2x8", "--sampler", "uniform", "--steps", "4"]
 
@@ -42,12 +42,44 @@ def test_a_dataset_is_inspected_decoded_and_reported_on(dataset, tmp_path, capsy
     assert main(["decode-all", str(dataset), "--out", str(tmp_path / "files"), "--scale", "2"]) == 0
     assert "7 of 7 signals written" in capsys.readouterr().out
     assert np.asarray(Image.open(tmp_path / "files" / "more" / "a.png")).shape == (24, 20, 3)
-    assert main(["decode-all", str(dataset), "--out", str(tmp_path / "files")]) == 1
-    assert "is there already; --force overwrites it." in capsys.readouterr().out
+    (tmp_path / "files" / "b.png").unlink()
+    assert main(["decode-all", str(dataset), "--out", str(tmp_path / "files")]) == 0
+    assert "1 of 7 signals written, 6 were there already (--force overwrites them)\n" in capsys.readouterr().out
     pytest.importorskip("plotly")
     assert main(["report", str(dataset)]) == 0
     page = (dataset / "report.html").read_text(encoding="utf-8")
     assert "Place in the distribution" in page and page.count("data:image") >= 7 and "bad.png" in page
+
+
+def test_fields_that_cannot_be_written_leave_no_folders_and_say_why(dataset, tmp_path, capsys):
+    out = tmp_path / "files"
+    assert main(["decode-all", str(dataset), "--out", str(out), "--scale", "1000000"]) == 1
+    said = capsys.readouterr().out
+    assert "0 of 7 signals written" in said and "not written: more/a.png: " in said and said.count("not written: ") == 7
+    assert not out.exists()
+    out.mkdir()
+    (out / "b.png").mkdir()  # in the way of a file: it counts as there, and the others are written
+    assert main(["decode-all", str(dataset), "--out", str(out)]) == 0
+    assert "6 of 7 signals written" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"signals": [{}], "order": {}}', '{"signals": 1, "order": {"settings": 1}}'])
+def test_a_damaged_file_beside_the_index_is_told(dataset, content, capsys):
+    for name in ("failed.json", "dataset.json"):
+        (dataset / name).write_text(content)
+    assert main(["inspect", str(dataset)]) == 0
+    said = capsys.readouterr().out
+    assert "7 fields" in said and re.search("damaged +dataset.json and failed.json", said)
+    assert main(["fit-all", str(dataset.parent / "in"), "--out", str(dataset), "--resume", *WORDS]) == 2
+    assert "dataset.json is missing or damaged, so it is not known how" in capsys.readouterr().err
+
+
+def test_a_folder_with_a_parquet_file_that_is_none(folder, tmp_path, capsys):
+    (folder / "labels.parquet").write_bytes(b"a,b")
+    for column in ([], ["--column", "image"]):
+        assert main(["fit-all", str(folder), "--out", str(tmp_path / "out"), "--force", *column, *WORDS]) == 0
+        said = capsys.readouterr().out
+        assert "fitted  7 in" in said and "failed: labels.parquet: '" in said and "is not a Parquet file that can be read: " in said
 
 
 def test_words_that_cannot_be_are_refused(dataset, folder, tmp_path, capsys):
@@ -74,6 +106,11 @@ def test_the_page_shows_how_to_read_a_dataset_without_nint():
 def test_distributions_and_the_worst():
     rows = [{"metrics": {"psnr": float(value), "lpips": float("nan")}} for value in range(101)]
     assert spread(rows) == {"psnr": [0.0, 5.0, 50.0, 95.0, 100.0]}
+    assert spread([{"metrics": {"psnr": value}} for value in (40.0, 20.0)])["psnr"] == pytest.approx([20, 21, 30, 39, 40])
+    inf = float("inf")
+    assert spread([{"metrics": {"psnr": value}} for value in (inf, 20.0, inf)])["psnr"][1:] == [inf] * 4
+    numbers = np.random.default_rng(0).normal(size=37)
+    assert spread([{"metrics": {"psnr": value}} for value in numbers])["psnr"] == pytest.approx(np.quantile(numbers, QUANTILES))
     values = [("a", 3.0), ("b", float("nan")), ("c", 1.0), ("d", 2.0)]
     assert worst(values, "psnr", 2) == [("c", 1.0), ("d", 2.0)]
     assert worst(values, "chamfer", 1) == [("a", 3.0)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import pickle
 
 import numpy as np
@@ -127,13 +129,53 @@ def test_a_shard_that_was_cut_short_costs_its_own_signals_only(written, outcomes
     assert nint.open_dataset(written)[4][1]["id"] == "s4"
     writer = Writer(written, {"train": 0.5, "test": 0.5})
     assert len(writer.problems) == 1 and "signals are fitted again" in writer.problems[0] and not path.exists()
+    aside = path.with_name("damaged-000001.safetensors")
+    assert f"It is kept as shards/{aside.name}" in writer.problems[0] and aside.exists()
     assert sorted(writer.sources) == ["s0", "s1", "s4"]
     writer.add(outcomes)  # what is there is not doubled
     writer.write_index()
     dataset = nint.open_dataset(written)
-    assert sorted(dataset.ids) == [f"s{number}" for number in range(5)]
+    assert sorted(dataset.ids) == [f"s{number}" for number in range(5)] and not path.exists()  # a number is not given twice
     for number, id in enumerate(dataset.ids):
         assert (dataset[number][0]["2.bias"].numpy() == outcomes[int(id[1:])].state["2.bias"]).all()
+
+
+def test_a_shard_that_cannot_be_opened_is_left_as_it_is(written, monkeypatch):
+    import builtins
+
+    first, second = (written / "shards" / f"00000{number}.safetensors" for number in (0, 1))
+    before, real = second.read_bytes(), open
+
+    def refusing(name, *rest, **options):
+        if name == second:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(name))
+        return real(name, *rest, **options)
+
+    first.write_bytes(first.read_bytes()[:-1])  # the other's damage is not mended meanwhile
+    monkeypatch.setattr(builtins, "open", refusing)
+    with pytest.raises(UsageError, match=r"000001.safetensors cannot be opened: Too many open files\."):
+        Writer(written, {"train": 1.0})
+    with pytest.raises(UsageError, match=r"cannot be opened: Too many open files\."):
+        nint.open_dataset(written)[2]
+    monkeypatch.undo()
+    assert second.read_bytes() == before and first.exists()
+    assert len(Writer(written, {"train": 1.0})) == 3
+
+
+@pytest.mark.parametrize(
+    "told", ["null", "[]", "{}", "no JSON", '{"format": 1, "names": ["2.bias"], "rows": [{}]}', '{"format": 1, "names": ["x"], "rows": []}']
+)
+def test_headers_that_cannot_be_are_damage(tmp_path, told):
+    from safetensors.numpy import save_file
+
+    (tmp_path / "shards").mkdir()
+    path = tmp_path / "shards" / "000000.safetensors"
+    save_file({"2.bias": np.zeros((1, 3), np.float32), "x": np.zeros((), np.float32)}, str(path), metadata={"nint": told})
+    assert "is not a readable shard" in Writer(tmp_path, {"train": 1.0}).problems[0]
+    save_file({"x": np.zeros((), np.float32)}, str(path), metadata={"nint": '{"format": 99, "nint": "9.9"}'})
+    with pytest.raises(UsageError, match=r"was written by a newer nint \(9.9\)"):
+        Writer(tmp_path, {"train": 1.0})
+    assert path.exists()
 
 
 def test_fields_of_several_shapes_lie_in_shards_of_their_own(tmp_path):
@@ -152,7 +194,7 @@ def test_what_failed_is_listed_and_then_forgotten(tmp_path, outcomes):
     assert "nothing to learn" in bad[0].error
     writer.add(bad)
     writer.write_index()
-    assert Writer(tmp_path, {"train": 1.0}).failed == [{"id": "s0", "source": "ndarray", "error": bad[0].error}]
+    assert Writer(tmp_path, {"train": 1.0}).failed == [{"id": "s0", "source": bad[0].source, "error": bad[0].error}]
     writer.add(outcomes[:1])
     writer.write_index()
     assert json.loads((tmp_path / "failed.json").read_text()) == {"signals": []}

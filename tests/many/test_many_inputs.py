@@ -10,8 +10,8 @@ from oracles.pictures import waves
 from PIL import Image
 
 from nint.errors import UsageError
-from nint.many.inputs import apart_from, items_of
-from nint.many.items import Item
+from nint.many.inputs import items_of
+from nint.many.items import Loaded
 from nint.many.plan import batch_size, batches
 from nint.runs.options import FitSettings
 from nint.signals.open import open_signal
@@ -46,9 +46,7 @@ def test_names_that_clash_become_paths_and_what_is_named_twice_counts_once(folde
     monkeypatch.chdir(folder)
     (folder / "more" / "a0.png").write_bytes((folder / "a0.png").read_bytes())
     assert ids(items_of(["a0.png", "more/a0.png", "b.png", "b.png"])) == ["a0.png", "more/a0.png", "b.png"]
-    item = Item("x.png", "here/x.png")
-    assert apart_from(item, {"x.png": "here/x.png"}) == item
-    assert apart_from(item, {"x.png": "there/x.png"}).id == "here/x.png"
+    assert ids(items_of(["b.png", str(folder / "b.png")])) == ["b.png"]
 
 
 def test_arrays_with_a_leading_axis(tmp_path):
@@ -60,6 +58,8 @@ def test_arrays_with_a_leading_axis(tmp_path):
     assert (items[2].open() == stack[2]).all()
     assert ids(items_of([str(tmp_path / "stack.npy"), str(tmp_path / "one.npy")])) == ["stack.npy", "one.npy"]
     assert len(items_of([str(tmp_path / "stack.npy"), str(tmp_path / "one.npy")], leading_axis=True)) == 3 + 12
+    np.save(tmp_path / "stack.npy", stack[::-1])
+    assert (items[2].open() == stack[0]).all()  # not what was kept of the file before
     np.save(tmp_path / "flat.npy", np.zeros(4))
     with pytest.raises(UsageError, match="no array of signals along its first axis"):
         items_of([str(tmp_path / "flat.npy")])
@@ -97,9 +97,37 @@ def test_parquet_files_of_images(tmp_path, structs):
     with pytest.raises(UsageError, match="holds no image"):
         items[3].open()
     assert ids(items_of([str(path)], column="image")) == ids(items)
+    pq.write_table(pa.table({"image": column[::-1]}), path, row_group_size=2)
+    assert (open_signal(items[2].open()).array == waves(1)).all()  # not what was kept of the file before
     pq.write_table(pa.table({"label": [0, 1]}), path)
     with pytest.raises(UsageError, match=r"has no column of images .* its columns: label"):
         items_of([str(path)])
+
+
+def test_parquet_files_that_hold_no_images(folder, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    labels, torn = folder / "more" / "labels.parquet", folder / "torn.parquet"
+    pq.write_table(pa.table({"label": [0, 1]}), labels)
+    torn.write_bytes(b"PAR1 and no more")
+    for column, words in ((None, "has no column of images"), ("image", "has no column 'image'; its columns: label")):
+        found = {item.id: item for item in items_of([str(folder)], column=column)}
+        assert len(found) == 9 and [len(batch) for batch in batches(found.values(), SMALL, Budget(steps=5))] == [6, 1, 2]
+        for id, sentence in (("more/labels.parquet", words), ("torn.parquet", "is not a Parquet file that can be read")):
+            with pytest.raises(UsageError, match=sentence):
+                found[id].open()
+        with pytest.raises(UsageError, match=words):
+            items_of([str(labels)], column=column)
+    with pytest.raises(UsageError, match="is not a Parquet file that can be read"):
+        items_of([str(torn)], column="image")
+    assert len(items_of([str(folder)], kind="image")) == 9
+    with pytest.raises(UsageError, match="no signal that can be fitted"):
+        items_of([str(folder)], kind="audio")
+    (item, _) = items_of([str(labels)], column="label")
+    assert item.kind_of_shape()[1] is None
+    with pytest.raises(UsageError, match=r"The column 'label' of .* holds no images, but values of type int"):
+        item.open()
 
 
 def test_things_in_memory():
@@ -108,6 +136,31 @@ def test_things_in_memory():
     assert ids(items_of([waves(0), waves(1)])) == ["00000000", "00000001"]
     with pytest.raises(UsageError, match="paths or signals, not both"):
         items_of([waves(0), "sample:camera"])
+
+
+def test_the_source_of_a_thing_in_memory_is_its_content(tmp_path):
+    import torch
+
+    def source(value):
+        return Loaded.of("one", value).source
+
+    Image.fromarray(waves(0)).save(tmp_path / "a.png")
+    opened = Image.open(tmp_path / "a.png")
+    before = source(opened)
+    assert before.startswith("memory:") and opened.tile  # not decoded, since from_pil asks the file for its bits
+    assert (open_signal(opened).array == waves(0)).all()
+    assert source(opened) == before == source(Image.fromarray(waves(0))) != source(Image.fromarray(waves(1)))
+    flipped = waves(0)[::-1]
+    assert source(waves(0)) == source(waves(0).copy()) == source(torch.from_numpy(waves(0))) != source(flipped)
+    assert source(flipped) == source(flipped.copy()) != source(flipped.astype(np.int16))
+    assert source(open_signal(waves(0))) != source(open_signal(waves(1)))
+    palette = Image.fromarray(waves(0)).convert("P", palette=Image.Palette.ADAPTIVE)
+    other = palette.copy()
+    other.putpalette(palette.getpalette()[::-1])
+    assert source(palette) != source(other)
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    with Image.open(tmp_path / "cut.png") as cut:
+        assert source(cut) == "PngImageFile" and source([1, 2]) == "list"
 
 
 def test_batches_are_of_one_shape_and_hold_everything_once(folder):

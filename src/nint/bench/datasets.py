@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -33,8 +34,10 @@ def search(data: Path) -> dict[str, tuple[str, ...]]:
         data: The folder; it may itself be a data set.
 
     Returns:
-        Data set -> paths in order. "large" is the first image of at least 1024 x 1024 pixels that belongs to no other. Where DIV2K's
-        validation images are there, its training images are left out; its low-resolution copies always are.
+        Data set -> paths in order. Of images of one name in a data set the first counts, since copies lie in folders of their own; so
+        does the first of clips of speech that have one name and content. "large" is the first image of at least 1024 x 1024 pixels that
+        belongs to no other. Where DIV2K's validation images are there, its training images are left out; its low-resolution copies always
+        are.
 
     Raises:
         UsageError: for a folder that is missing or cannot be read.
@@ -48,11 +51,11 @@ def search(data: Path) -> dict[str, tuple[str, ...]]:
     ffhq = [path for path in pictures if _below(path, data, "ffhq")]
     taken = {*kodak, *div2k, *ffhq}
     return {
-        "kodak": _texts(kodak, lambda path: path.name.lower()),
-        "div2k": _texts(validation or div2k, lambda path: path.name),
-        "ffhq": _texts(ffhq, lambda path: path.name),
+        "kodak": _named_once(_texts(kodak, lambda path: path.name.lower())),
+        "div2k": _named_once(_texts(validation or div2k, lambda path: path.name)),
+        "ffhq": _named_once(_texts(ffhq, lambda path: path.name)),
         "large": _texts(_first_large(path for path in pictures if path not in taken)),
-        "speech": _texts(path for path in files if path.suffix.lower() == ".flac"),
+        "speech": _told_once(_texts(path for path in files if path.suffix.lower() == ".flac")),
         "meshes": _texts(path for path in files if path.suffix.lower() in _MESHES),
         "volumes": _texts(path for path in files if path.name.lower().endswith(_VOLUMES)),
     }
@@ -93,3 +96,28 @@ def _first_large(paths: Iterable[Path]) -> list[Path]:
 
 def _texts(paths: Iterable[Path], order: Callable[[Path], Any] = str) -> tuple[str, ...]:
     return tuple(str(path) for path in sorted(paths, key=lambda path: (order(path), str(path))))
+
+
+def _named_once(paths: Iterable[str]) -> tuple[str, ...]:
+    """The first path of each name, whatever its ending."""
+    found: dict[str, str] = {}
+    for path in paths:
+        found.setdefault(Path(path).stem.lower(), path)
+    return tuple(found.values())
+
+
+def _told_once(paths: Iterable[str]) -> tuple[str, ...]:
+    """The first path of each name and content."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        known = found.setdefault(Path(path).name, [])
+        if not any(_equal(path, other) for other in known):
+            known.append(path)
+    return tuple(sorted(path for known in found.values() for path in known))
+
+
+def _equal(path: str, other: str) -> bool:
+    try:
+        return filecmp.cmp(path, other, shallow=False)
+    except OSError:  # it is refused when it is read
+        return False

@@ -9,10 +9,10 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from nint.bench.inputs import read_signal
+from nint.bench.inputs import content_of, read_signal
+from nint.bench.names import SAMPLE, short_name
 from nint.errors import UsageError
 from nint.training.budgets import Budget
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from nint.runs.job import Job
     from nint.signals.base import Signal
 
-_SAMPLE = "sample:"
-_BESIDE_THE_RESULT = ("group", "keep", "snapshots_at", "log")
+_BESIDE_THE_RESULT = ("group", "keep", "snapshots_at", "log", "label")
 _LATER = ("threads", "content", "method")
 
 
@@ -51,6 +50,7 @@ class RunSpec:
         snapshots_at: When snapshots are kept; empty is at `evaluate_at`.
         log: Folder of a TensorBoard log, relative to that of the store; empty writes none.
         method: What stands in the place of training (`nint.bench.classical`); empty trains.
+        label: What its input is called where "folder/file" does not tell it from another of its experiment; empty is that.
 
     Raises:
         UsageError: unless there is one budget, and for values that JSON cannot carry.
@@ -75,6 +75,7 @@ class RunSpec:
     snapshots_at: tuple[float, ...] = ()
     log: str = ""
     method: str = ""
+    label: str = ""
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
@@ -102,7 +103,7 @@ class RunSpec:
         plain = {name: value for name, value in dataclasses.asdict(self).items() if name not in _BESIDE_THE_RESULT}
         # Fields that came later count only where they are set, so that runs of earlier versions are found again.
         plain = {name: value for name, value in plain.items() if value or name not in _LATER}
-        plain["input"] = self.input_name
+        plain["input"] = short_name(self.input)
         if self.eval_every is not None:
             del plain["evaluate_at"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
@@ -116,8 +117,8 @@ class RunSpec:
 
     @property
     def input_name(self) -> str:
-        """The sample, or "folder/file"."""
-        return self.input if self.input.startswith(_SAMPLE) else "/".join(PurePath(self.input).parts[-2:])
+        """The sample, or "folder/file", or what it is called instead."""
+        return self.label or short_name(self.input)
 
     @property
     def title(self) -> str:
@@ -161,7 +162,7 @@ class RunSpec:
             **settings,
         )
         # Where the signal came from, for a report that looks for it later.
-        source = self.input if self.input.startswith(_SAMPLE) else os.path.abspath(self.input)
+        source = self.input if self.input.startswith(SAMPLE) else os.path.abspath(self.input)
         return dataclasses.replace(job, source=source, signal_options=job.signal_options | dict(self.options))
 
     def to_json(self) -> dict[str, Any]:
@@ -183,13 +184,34 @@ class RunSpec:
 
 
 def merged(specs: Iterable[RunSpec]) -> list[RunSpec]:
-    """Each run once, in the order in which they come; it is kept where any of its copies is."""
+    """Each run once, in the order in which they come; it is kept where any of its copies is.
+
+    Raises:
+        UsageError: for two files that differ but have the same name and folder, whose runs would be taken for each other.
+    """
     found: dict[str, RunSpec] = {}
     for spec in specs:
         known = found.setdefault(spec.key, spec)
+        _check_same_input(known, spec)
         if spec.keep and not known.keep:
             found[spec.key] = dataclasses.replace(known, keep=True)
     return list(found.values())
+
+
+def _check_same_input(one: RunSpec, other: RunSpec) -> None:
+    """Refuses runs of one key on two files; a file that is not there is not looked at.
+
+    Raises:
+        UsageError: names both.
+    """
+    if one.input == other.input or one.content:  # which the key counts
+        return
+    contents = {content_of(one.input), content_of(other.input)} - {None}
+    if len(contents) > 1:
+        raise UsageError(
+            f"{one.input} and {other.input} are different files, but runs on them go by the same name, {short_name(one.input)}; rename one "
+            "of their folders."
+        )
 
 
 def _hashable(value: Any) -> Any:

@@ -106,7 +106,7 @@ def run(options: CompareOptions) -> int:
     from nint.cli.progress import runs_bar
     from nint.cli.show import Show
     from nint.cli.tables import after, show_table
-    from nint.runs.contents import COMPARE, of_comparison
+    from nint.runs.contents import CHECKPOINT, COMPARE, of_comparison
     from nint.runs.folder import OutputFolder
 
     use_threads(options.threads)
@@ -147,7 +147,9 @@ def run(options: CompareOptions) -> int:
 
                 show_report(write_report(out), show)
         if len(made) < len(specs):
-            again = command if options.resume or not made else f"{command.replace(' --force', '')} --resume"
+            plain = command.replace(" --force", "").replace(" --resume", "")
+            begun = bool(records) or any((store.place(spec.key) / CHECKPOINT).exists() for spec in specs)
+            again = f"{plain} --resume" if begun else plain
             show.line(f"Stopped after {len(made)} of {len(specs)} runs; go on with: {again}")
             return interrupts.exit_code or 1
     return 1 if len(failed) == len(specs) else 0
@@ -182,13 +184,15 @@ def _facts(table: Table) -> list[tuple[str, str]]:
     fields = {spec.field: spec for spec in reversed(table.specs)}
     samplers = list(dict.fromkeys(spec.sampler for spec in table.specs))
     signals = [spec.signal() for spec in reversed(inputs.values())]
+    names = table.inputs if len(inputs) > 1 else [signals[0].name]
     jobs = {field: spec.job() for field, spec in reversed(fields.items())}
     first = table.specs[0]
     budget = f"{first.seconds:g} training seconds" if first.seconds is not None else f"{first.steps:,} steps"
     steps = next(iter(jobs.values())).total_steps
     counts = {"samplers": len(samplers), "fields": len(fields), "inputs": len(inputs), "seeds": len(table.seeds)}
     return [
-        ("input", "\n".join(f"{signal.name}, {signal.layout.describe()}" for signal in signals)),
+        ("input", "\n".join(f"{name}, {signal.layout.describe()}" for name, signal in zip(names, signals, strict=True))),
+        ("remarks", "\n".join(table.remarks)),
         ("recipe", first.recipe),
         ("samplers", "  ".join(samplers)),
         ("fields", "\n".join(f"{field}, learning rate {job.rate:g} ({job.rate_source})" for field, job in jobs.items())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class DecodeAllOptions:
 
 
 def run(options: DecodeAllOptions) -> int:
-    """Runs `nint decode-all`; returns the exit code: 1 where any field could not be written.
+    """Runs `nint decode-all`; returns the exit code: 1 where any field could not be written; a file that was there counts as written.
 
     Raises:
         UsageError: says what is wrong and what would be right.
@@ -65,16 +66,19 @@ def run(options: DecodeAllOptions) -> int:
     asked: dict[str, Any] = {name: getattr(options, name) for name in ("scale", "rate", "resolution")}
     asked = {name: value for name, value in asked.items() if value is not None}
     device = str(resolve_device(options.device))
-    written, problems = 0, []
+    written, there, problems = 0, 0, []
     with Interrupts() as interrupts, runs_bar(len(dataset), "signals") as told:
         found = decode_all(dataset, out, ending=options.ending, force=options.force, device=device, interrupted=interrupts, **asked)
         for done, (id, path, why) in enumerate(found, 1):
             written += path is not None
+            there += path is None and not why
             problems += [(id, why)] if why else []
             told(done, "")
     if not existed and not written:
-        os.rmdir(out)
-    show.line(f"{out}: {written:,} of {len(dataset):,} signals written")
+        with contextlib.suppress(OSError):  # it is not empty after all, or has gone
+            os.rmdir(out)
+    left = f", {there:,} were there already (--force overwrites them)" if there else ""
+    show.line(f"{out}: {written:,} of {len(dataset):,} signals written{left}")
     for id, why in problems:
         show.line(f"not written: {id}: {why}")
     return interrupts.exit_code or (1 if problems else 0)

@@ -23,7 +23,7 @@ def show_dataset(path: Path) -> int:
         UsageError: for a dataset that cannot be read.
     """
     from nint.cli.show import Show
-    from nint.files import read_json
+    from nint.many.described import failures_told, settings_told
     from nint.many.opened import open_dataset
     from nint.many.statistics import spread, worst
     from nint.report.words import duration, memory, metric, metric_label
@@ -34,8 +34,8 @@ def show_dataset(path: Path) -> int:
     columns = {name: index.column(name).to_pylist() for name in ("id", "kind", "shape", "field", "split", "seconds", "shard")}
     shards = sorted(set(columns["shard"]))
     size = sum((path / name).stat().st_size for name in shards if (path / name).is_file())
-    failed = read_json(path / FAILED)["signals"] if (path / FAILED).exists() else []
-    told: dict[str, Any] = read_json(path / DATASET)["order"] if (path / DATASET).exists() else {}
+    failed, settings = failures_told(path), settings_told(path)
+    damaged = [name for name, found in ((DATASET, settings), (FAILED, failed)) if found is None]
     show.facts(
         [
             ("dataset", f"{path}, {len(dataset):,} fields in {len(shards):,} shards, {memory(size)}"),
@@ -44,8 +44,9 @@ def show_dataset(path: Path) -> int:
             ("fields", _counted(columns["field"])),
             ("splits", _counted(columns["split"])),
             ("training", f"{duration(sum(columns['seconds']))} in all" if len(dataset) else ""),
-            *((f"setting {name}", str(value)) for name, value in {**told.get("settings", {}), **told.get("budget", {})}.items()),
+            *((f"setting {name}", str(value)) for name, value in (settings or {}).items()),
             ("failed", f"{len(failed):,}" if failed else ""),
+            ("damaged", " and ".join(damaged)),
         ]
     )
     values = {name: [math.nan if one is None else one for one in index.column(name).to_pylist()] for name in dataset.metrics}
@@ -59,7 +60,7 @@ def show_dataset(path: Path) -> int:
         show.line()
         pairs = list(zip(columns["id"], values[name], strict=True))
         show.table((f"worst by {metric_label(name)}", ""), [(id, metric(name, one)) for id, one in worst(pairs, name, _MOST)])
-    for one in failed[:_MOST]:
+    for one in (failed or [])[:_MOST]:
         show.line(f"failed: {one['id']}: {one['error']}")
     return 0
 

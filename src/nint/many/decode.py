@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from typing import Any
 
 from nint.errors import UsageError, sentence
 from nint.many.opened import FieldDataset
+from nint.runs.model import Fit
 from nint.signals.base import Layout
 
 
@@ -34,7 +36,7 @@ def decode_all(
         **options: Of decoding, such as `scale`; those that a kind does not have are an error of that field.
 
     Yields:
-        (id, file that was written or None, why not or "").
+        (id, file that was written or None, why not or ""); a file that is left as it is gives None and "".
 
     Raises:
         UsageError: never; what cannot be written is told with its id.
@@ -51,19 +53,31 @@ def decode_all(
                 raise UsageError(f"'{id}' would be written to {path}, which another field has; decode it alone with nint.open_dataset.")
             seen.add(path)
             if path.exists() and not force:
-                yield id, None, f"{path} is there already; --force overwrites it."
+                yield id, None, ""
                 continue
             known = inspect.signature(fit.layout.decode).parameters
             for name in options:
                 if name not in known:
                     raise UsageError(f"--{name} does not apply to a {fit.layout.describe()}.")
             fit.layout.check_output(suffix, options)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fit.write(path, **options)
+            _write(fit, path, options)
         except Exception as error:  # one damaged field must not end the others
             yield id, None, sentence(error)
             continue
         yield id, path, ""
+
+
+def _write(fit: Fit, path: Path, options: dict[str, Any]) -> None:
+    """Writes a field; of folders that were made for a file that cannot be written, nothing stays."""
+    made = [parent for parent in path.parents if not parent.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fit.write(path, **options)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for parent in made:
+                parent.rmdir()
+        raise
 
 
 def file_name(id: str, suffix: str) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
-from nint.many.arrow import arrow
-from nint.many.items import ArrayRow, Item, Loaded, ParquetRow, opened_array, parquet_rows
+from nint.many.ids import named_apart
+from nint.many.items import ArrayRow, Item, Loaded, ParquetRow, Unreadable, opened_array
+from nint.many.parquet_files import image_column, parquet_rows
 from nint.signals.kinds import KINDS, PREFIX, ending_of, kind_named
 
 _PATTERN = "*?["
@@ -49,13 +48,13 @@ def items_of(
     found = [item for text in texts for item in _of_text(text, along, column, kind)]
     if not found:
         raise UsageError(f"There is no signal that can be fitted in {', '.join(map(str, texts[:3]))}{' ...' if len(texts) > 3 else ''}.")
-    return _named_apart(found)
+    return named_apart(found)
 
 
 def _loaded(id: str, value: Any) -> Item:
     if isinstance(value, (str, os.PathLike)):
-        return Item(id, os.fsdecode(value))
-    return Loaded(id, type(value).__name__, value)
+        return Item(id, os.fsdecode(value), named=True)
+    return Loaded.of(id, value)
 
 
 def _expanded(text: str) -> Iterator[str]:
@@ -91,16 +90,29 @@ def _of_text(text: str, along: bool, column: str | None, kind: str | None) -> It
         rows = opened_array(text).shape[0]
         yield from (ArrayRow(f"{path.name}/{row:0{_DIGITS}d}", f"{text}#{row}", text, row) for row in range(rows))
     elif path.suffix.lower() == _PARQUET:
-        where = column or _image_column(text)
+        where = image_column(text, column)
         yield from (ParquetRow(f"{path.name}/{row:0{_DIGITS}d}", f"{text}#{row}", text, where, row) for row in range(parquet_rows(text)))
     elif path.is_dir() and path.suffix.lower() != ".zarr":
         for file in _walked(path):
             if _may_be(file, kind):
                 yield Item(file.relative_to(path).as_posix(), file.as_posix())
-            elif file.suffix.lower() == _PARQUET:
-                yield from _of_text(str(file), along, column, kind)
+            elif file.suffix.lower() == _PARQUET and kind in (None, "image"):
+                yield from _of_found(file, path, column)
     else:
         yield Item(path.name, text)
+
+
+def _of_found(file: Path, folder: Path, column: str | None) -> Iterator[Item]:
+    """The images of a Parquet file in a folder; one that holds none is a signal that fails, so that the others go on.
+
+    Yields:
+        Each.
+    """
+    try:
+        found = list(_of_text(str(file), False, column, None))
+    except UsageError as error:
+        found = [Unreadable(file.relative_to(folder).as_posix(), file.as_posix(), str(error))]
+    yield from found
 
 
 def _walked(folder: Path) -> Iterator[Path]:
@@ -119,45 +131,3 @@ def _may_be(path: Path, kind: str | None) -> bool:
     """Whether a file in a folder is taken for a signal, by its ending."""
     kinds = KINDS.values() if kind is None else [kind_named(kind)]
     return any(ending_of(path) in one.endings for one in kinds)
-
-
-def _image_column(path: str) -> str:
-    """The column of a Parquet file that holds images: the first of bytes, or of structs with a field of them.
-
-    Raises:
-        UsageError: where there is none.
-    """
-    pa = arrow()
-    from nint.many.arrow import parquet
-
-    try:
-        schema = parquet().read_schema(path)
-    except Exception as error:
-        raise UsageError(f"'{path}' is not a Parquet file that can be read: {error}.") from error
-    for field in schema:
-        kind = field.type
-        if pa.types.is_struct(kind):
-            named = {kind.field(number).name: kind.field(number).type for number in range(kind.num_fields)}
-            kind = named.get("bytes", kind)
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            return str(field.name)
-    raise UsageError(f"'{path}' has no column of images (bytes, or a struct with a field bytes); its columns: {', '.join(schema.names)}.")
-
-
-def _named_apart(items: list[Item]) -> list[Item]:
-    """Each source once; items of one id take their sources for ids."""
-    by_source = {item.source: item for item in items}
-    many = Counter(item.id for item in by_source.values())
-    return [item if many[item.id] == 1 else replace(item, id=PurePath(item.source).as_posix()) for item in by_source.values()]
-
-
-def apart_from(item: Item, known: Mapping[str, str]) -> Item:
-    """The item with an id that no other signal of a dataset has.
-
-    Args:
-        item: A signal.
-        known: Id -> source of what the dataset holds.
-    """
-    if known.get(item.id, item.source) == item.source:
-        return item
-    return replace(item, id=PurePath(item.source).as_posix())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_regular, reason_of
+from nint.many.content import memory_source
+from nint.many.parquet_files import image_of_bytes, parquet_cell
+from nint.many.stamp import Stamp, stamp_of
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,13 @@ class Item:
 
     Attributes:
         id: Its name in the dataset.
-        source: Where it came from, for the index: a path, "PATH#ROW" or a sample's name.
+        source: Where it came from, for the index: a path, "PATH#ROW", a sample's name, or "memory:" and a hash of its content.
+        named: Whether a person gave the id, so that it is not changed where another signal has it.
     """
 
     id: str
     source: str
+    named: bool = field(default=False, kw_only=True)
 
     def open(self) -> Any:
         """What `nint.fit` takes."""
@@ -81,8 +86,34 @@ class ParquetRow(Item):
 
     def kind_of_shape(self) -> tuple[Any, int | None]:
         """The size of the image, from its header."""
-        data = parquet_cell(self.path, self.column, self.row)
+        try:
+            data = parquet_cell(self.path, self.column, self.row)
+        except UsageError:  # reported where it is fitted
+            data = None
         return peek_image(io.BytesIO(data)) if data else ((self.path, None), None)
+
+
+@dataclass(frozen=True)
+class Unreadable(Item):
+    """A file in a folder of which it is known already that it cannot be read.
+
+    Attributes:
+        why: A sentence.
+    """
+
+    why: str = ""
+
+    def open(self) -> Any:
+        """Nothing.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(self.why)
+
+    def kind_of_shape(self) -> tuple[Any, int | None]:
+        """None."""
+        return (type(self).__name__, None), None
 
 
 @dataclass(frozen=True)
@@ -94,6 +125,11 @@ class Loaded(Item):
     """
 
     value: Any = None
+
+    @classmethod
+    def of(cls, id: str, value: Any) -> Loaded:
+        """The signal, under an id that a person gave."""
+        return cls(id, memory_source(value), value, named=True)
 
     def open(self) -> Any:
         """The thing itself."""
@@ -138,13 +174,17 @@ def peek_image(file: Any) -> tuple[Any, int | None]:
         return ("image", None), None
 
 
-@functools.lru_cache(maxsize=8)
 def opened_array(path: str) -> Any:
     """An array whose rows are read when they are asked for.
 
     Raises:
         UsageError: for what is no such array.
     """
+    return _opened_array(path, stamp_of(path))
+
+
+@functools.lru_cache(maxsize=8)
+def _opened_array(path: str, stamp: Stamp) -> Any:
     name = Path(path)
     try:
         if name.suffix.lower() == ".npy":
@@ -162,58 +202,3 @@ def opened_array(path: str) -> Any:
     if getattr(array, "ndim", 0) < 2:
         raise UsageError(f"'{path}' is no array of signals along its first axis; it needs two axes or more.")
     return array
-
-
-def image_of_bytes(data: bytes | None, name: str) -> Any:
-    """The signal of an encoded image.
-
-    Raises:
-        UsageError: for bytes that are none.
-    """
-    from PIL import Image
-
-    if not data:
-        raise UsageError(f"'{name}' holds no image.")
-    try:
-        image: Any = Image.open(io.BytesIO(data))
-    except Exception as error:
-        raise UsageError(f"'{name}' holds no image that can be read: {reason_of(error)}.") from error
-    image.filename = name
-    return image
-
-
-@functools.lru_cache(maxsize=4)
-def _parquet(path: str) -> Any:
-    from nint.many.arrow import parquet
-
-    return parquet().ParquetFile(path)
-
-
-@functools.lru_cache(maxsize=4)
-def _row_group(path: str, column: str, group: int) -> Any:
-    return _parquet(path).read_row_group(group, columns=[column]).column(column)
-
-
-def parquet_rows(path: str) -> int:
-    """Rows of a Parquet file."""
-    return int(_parquet(path).metadata.num_rows)
-
-
-def parquet_cell(path: str, column: str, row: int) -> bytes | None:
-    """The bytes of an image in a Parquet file; the row group is kept for the next one.
-
-    Raises:
-        UsageError: for a file that cannot be read.
-    """
-    try:
-        metadata, group = _parquet(path).metadata, 0
-        while row >= metadata.row_group(group).num_rows:
-            row -= metadata.row_group(group).num_rows
-            group += 1
-        value = _row_group(path, column, group)[row].as_py()
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(f"'{path}' cannot be read: {reason_of(error)}.") from error
-    found: bytes | None = value.get("bytes") if isinstance(value, dict) else value
-    return found

@@ -141,10 +141,13 @@ class FieldDataset(Dataset[tuple[Any, dict[str, Any]]]):
             self._files.move_to_end(name)
             return self._files[name]
 
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         header = read_header(self.path, name)
-        self._files[name] = (safe_open(str(self.path / name), framework="numpy"), header)
+        try:
+            self._files[name] = (safe_open(str(self.path / name), framework="numpy"), header)
+        except (SafetensorError, OSError) as error:  # it has gone meanwhile, or too many files are open
+            raise UsageError(f"{self.path / name} cannot be opened: {reason_of(error)}.") from error
         if len(self._files) > _OPEN:
             self._files.popitem(last=False)
         return self._files[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,13 +12,14 @@ from typing import Any, Unpack
 from torch import nn
 
 from nint.errors import UsageError, sentence
-from nint.fields import FIELDS
-from nint.files import read_json, write_json
+from nint.files import write_json
 from nint.machine.fork import refuse_after_fork
 from nint.many.arrow import arrow
 from nint.many.batch import Fitted, Order, fit_batch
 from nint.many.card import is_generated, write_card
-from nint.many.inputs import apart_from, items_of
+from nint.many.described import check_same, described
+from nint.many.ids import named_apart
+from nint.many.inputs import items_of
 from nint.many.items import Item
 from nint.many.like import settings_like
 from nint.many.opened import FieldDataset, open_dataset
@@ -31,7 +31,6 @@ from nint.runs.folder import OutputFolder
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.places import shown
 from nint.runs.threads import Threads
-from nint.samplers import SAMPLERS
 from nint.training.budgets import Budget
 from nint.version import __version__
 from nint.work.tasks import DEATHS, Task, run_tasks, workers_of
@@ -113,7 +112,8 @@ def fit_all(
         splits: Fractions of the signals by name, such as "train=0.9,test=0.1".
         leading_axis: Whether arrays hold signals along their first axis; None says so of one that is the only input.
         column: Of Parquet files, the column of images; None finds it.
-        resume: Go on with the dataset in `out`: what it holds is not repeated, what is new is added.
+        resume: Go on with the dataset in `out`: what it holds is not repeated, what is new is added. Files are known again by their paths,
+            things in memory by id and content.
         force: Replace the dataset in `out`.
         workers: Processes that share the signals; a script that asks for several needs `if __name__ == "__main__":`.
         scheduler: Address of a Dask scheduler whose workers fit them instead.
@@ -127,10 +127,20 @@ def fit_all(
         UsageError: for settings that cannot be, inputs that are not there, or a folder that cannot be used.
     """
     order = read_order(recipe, budget, like, init, own_seeds, settings)
-    items = items_of(
-        [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs, leading_axis=leading_axis, column=column, kind=settings.get("kind")
+    named = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs if isinstance(inputs, Mapping) else list(inputs)
+    paths = named.values() if isinstance(named, Mapping) else named
+    run_order(
+        items_of(named, leading_axis=leading_axis, column=column, kind=settings.get("kind")),
+        order,
+        out,
+        splits=splits,
+        resume=resume,
+        force=force,
+        workers=workers,
+        scheduler=scheduler,
+        threads=threads,
+        inputs=(*paths, like),
     )
-    run_order(items, order, out, splits=splits, resume=resume, force=force, workers=workers, scheduler=scheduler, threads=threads)
     return open_dataset(out)
 
 
@@ -203,20 +213,20 @@ def run_order(
                 f"{shown(folder.path)} holds a dataset; choose another --out, or add --resume to go on with it and add what is new, "
                 "or --force to replace it."
             )
-        described = _described(order, splits)
+        told = described(order, splits)
         if force:
             folder.remove(*(name for name in FIT_ALL.may if name != CARD or is_generated(folder / CARD)))
         elif not folder.fresh:
-            _check_same(folder.path, described)
+            check_same(folder.path, told)
         writer = Writer(folder.path, divided)
-        report = Report(wanted=len(items), mended=list(writer.problems))
-        wanted = [apart_from(item, writer.sources) for item in items]
+        wanted = named_apart(items, writer.sources, {one["id"]: one["source"] for one in writer.failed})
+        report = Report(wanted=len(wanted), mended=list(writer.problems))
         missing = [[item for item in batch if item.id not in writer.sources] for batch in batches(wanted, order.asked, order.budget)]
         missing = [batch for batch in missing if batch]
         left = sum(map(len, missing))
-        report.before = len(items) - left
+        report.before = len(wanted) - left
         if not (folder / DATASET).exists():
-            write_json(folder / DATASET, {"format": FORMAT, "nint": __version__, "order": described})
+            write_json(folder / DATASET, {"format": FORMAT, "nint": __version__, "order": told})
         writer.write_index()
         count = _count(workers, missing, order, scheduler)
         started(left, count)
@@ -224,7 +234,7 @@ def run_order(
             _run(missing, order, writer, report, left, count, scheduler, threads, progress, interrupted)
         finally:
             writer.write_index()
-            write_card(folder.path, writer.rows, writer.failed, described)
+            write_card(folder.path, writer.rows, writer.failed, told)
         report.interrupted = interrupted()
     return report
 
@@ -313,41 +323,3 @@ def _run(
 
 def _task(batch: list[Item], order: Order, threads: int | None) -> Task:
     return Task(f"{batch[0].id} and {len(batch) - 1} more", (batch, order), {"stack_threads": threads or 1})
-
-
-def _described(order: Order, splits: str | None) -> dict[str, Any]:
-    """What decides the fields of a dataset, as JSON."""
-    asked = order.asked
-    settings = {one.name: getattr(asked, one.name) for one in dataclasses.fields(asked)}
-    settings["field"] = (
-        None if asked.field is None else asked.field if isinstance(asked.field, str) else FIELDS.text(FIELDS.parse(asked.field))
-    )
-    sampler = asked.sampler
-    settings["sampler"] = None if sampler is None else sampler if isinstance(sampler, str) else SAMPLERS.text(SAMPLERS.parse(sampler))
-    settings["device"] = str(asked.device)
-    settings["signal"] = {name: value for name, value in asked.signal.items() if value is not None}
-    budget = {name: value for name, value in dataclasses.asdict(order.budget).items() if value is not None}
-    init = None if order.init is None else Path(order.init).name
-    given = {name: value for name, value in settings.items() if value not in (None, {}, False)}
-    return {"settings": given, "budget": budget, "own_seeds": order.own_seeds, "init": init, "splits": splits}
-
-
-def _check_same(folder: Path, described: dict[str, Any]) -> None:
-    """Refuses to go on with a dataset of other settings.
-
-    Raises:
-        UsageError: names what differs.
-    """
-    try:
-        told = read_json(folder / DATASET)
-        before = told["order"]
-    except (UsageError, KeyError, TypeError):
-        raise UsageError(f"{shown(folder / DATASET)} is missing or damaged, so it is not known how its signals were fitted.") from None
-    if told.get("format", 0) > FORMAT:
-        raise UsageError(f"{shown(folder)} was written by a newer nint ({told.get('nint')}); this is {__version__}.")
-    now: dict[str, Any] = {**described, **described["settings"]}
-    then: dict[str, Any] = {**before, **before["settings"]}
-    names = [name for name in {**then, **now} if name != "settings" and then.get(name) != now.get(name)]
-    if names:
-        differing = "; ".join(f"{name} was {then.get(name)}, now {now.get(name)}" for name in names)
-        raise UsageError(f"The dataset in {shown(folder)} was made otherwise: {differing}. Give the same settings, or another --out.")

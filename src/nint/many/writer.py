@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Iterable
@@ -10,10 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
-from nint.files import read_json, write_json
+from nint.files import write_json
 from nint.many.batch import Fitted
+from nint.many.described import failures_told
 from nint.many.index import read_index, write_index
-from nint.many.shards import Header, Shard, numbered, read_header, read_shard, shape_of, shard_names
+from nint.many.shards import (
+    DamagedShardError,
+    Header,
+    Shard,
+    next_number,
+    numbered,
+    read_header,
+    read_shard,
+    set_aside,
+    shape_of,
+    shard_names,
+)
 from nint.runs.contents import FAILED
 
 _INDEX_SHARE = 20
@@ -26,8 +37,8 @@ Splits = dict[str, float]
 class Writer:
     """The fields of a dataset's folder.
 
-    What a kill left is mended as it is opened: shards that cannot be read are removed, so that their signals are fitted again, and the
-    index is made from the shards.
+    What a kill left is mended as it is opened: shards whose content is damaged are set aside, so that their signals are fitted again, and
+    the index is made from the shards.
 
     Args:
         folder: The folder, which this process alone writes into.
@@ -36,6 +47,9 @@ class Writer:
     Attributes:
         problems: One sentence for each thing that was mended.
         sources: Id -> source of every field that is there.
+
+    Raises:
+        UsageError: for a shard that cannot be opened, or of a newer version; nothing is changed then.
     """
 
     def __init__(self, folder: Path, splits: Splits) -> None:
@@ -45,7 +59,7 @@ class Writer:
         self._rows: list[dict[str, Any]] = []
         self._failed: dict[str, dict[str, str]] = {}
         self._open: dict[tuple[Any, ...], Shard | Header] = {}
-        self._next = 0
+        self._next = next_number(folder)
         self._written_at, self._writing_s = 0.0, 0.0
         self._mend()
 
@@ -63,15 +77,15 @@ class Writer:
         return list(self._rows)
 
     def _mend(self) -> None:
+        found: dict[str, Header | DamagedShardError] = {}
         for name in shard_names(self.folder):
-            self._next = max(self._next, _number(name) + 1)
             try:
-                header = read_header(self.folder, name)
-            except UsageError as error:
-                if "newer nint" in str(error):
-                    raise
-                self.problems.append(f"{error} It is removed, and its signals are fitted again.")
-                (self.folder / name).unlink(missing_ok=True)
+                found[name] = read_header(self.folder, name)
+            except DamagedShardError as error:
+                found[name] = error
+        for name, header in found.items():
+            if isinstance(header, DamagedShardError):
+                self.problems.append(f"{header} It is kept as {set_aside(self.folder, name)}, and its signals are fitted again.")
                 continue
             for number, row in enumerate(header.rows):
                 if row["id"] not in self.sources:
@@ -79,9 +93,7 @@ class Writer:
             if Shard(name, header.shape, list(header.rows)).room > 0:
                 self._open[header.shape] = header
         self._check_index()
-        with contextlib.suppress(UsageError, KeyError, TypeError):
-            if (self.folder / FAILED).exists():
-                self._failed = {one["id"]: one for one in read_json(self.folder / FAILED)["signals"]}
+        self._failed = {one["id"]: one for one in failures_told(self.folder) or []}
 
     def _check_index(self) -> None:
         """Makes the index again where it does not say what the shards hold."""
@@ -146,11 +158,6 @@ class Writer:
         write_json(self.folder / FAILED, {"signals": self.failed})
         self._written_at = time.perf_counter()
         self._writing_s = self._written_at - began
-
-
-def _number(name: str) -> int:
-    stem = Path(name).stem
-    return int(stem) if stem.isdigit() else 0
 
 
 def split_of(id: str, splits: Splits) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from nint.bench.names import short_name, told_apart
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
 from nint.errors import NintError
@@ -22,7 +24,7 @@ Runs = list[tuple[RunSpec, Record]]
 
 
 def specified(records: Iterable[Record]) -> tuple[Runs, list[str]]:
-    """Runs with their specs, and a sentence for each whose spec is of another version."""
+    """Runs with their specs, in which inputs of different content have different names, and a sentence for each of another version."""
     found: Runs = []
     odd = []
     for record in records:
@@ -30,7 +32,29 @@ def specified(records: Iterable[Record]) -> tuple[Runs, list[str]]:
             found.append((RunSpec.from_json(record["spec"]), record))
         except (NintError, TypeError, ValueError) as error:
             odd.append(f"The run {record.get('key')} is left out: {error}")
-    return found, odd
+    return _told_apart(found), odd
+
+
+def _told_apart(runs: Runs) -> Runs:
+    """The runs with longer names for inputs of one folder and file whose contents differ, where they lay in different places."""
+    places: dict[str, dict[str, str]] = {}
+    for spec, record in runs:
+        if content := _content(spec, record):
+            places.setdefault(short_name(spec.input), {}).setdefault(content, str(record.get("source") or spec.input))
+    names: dict[tuple[str, str], str] = {}
+    for short, known in places.items():
+        if len(set(known.values())) > 1:
+            called = told_apart(known.values())
+            names |= {(short, content): called[place] for content, place in known.items()}
+    labels = [names.get((short_name(spec.input), _content(spec, record)), "") for spec, record in runs]
+    return [
+        (spec if label == spec.label else replace(spec, label=label), record) for (spec, record), label in zip(runs, labels, strict=True)
+    ]
+
+
+def _content(spec: RunSpec, record: Record) -> str:
+    """What an input is known by, wherever it lay; "" where its record does not tell it."""
+    return str(record.get("input_content") or spec.content)
 
 
 def title_of(spec: RunSpec) -> str:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
+from collections.abc import Iterable
 
 from nint.bench.store import RECORDS, Store
 from nint.errors import UsageError
-from nint.runs.contents import TABLE
+from nint.runs.contents import COMPARE, KEPT_RUNS, LOG_FILES, TABLE
 from nint.runs.folder import OutputFolder
 from nint.runs.places import shown
 
 NAME = TABLE.removesuffix(".md")
 
+_MADE_ANEW = tuple(name for name in COMPARE.may if name not in (*KEPT_RUNS, LOG_FILES))
+"""What a comparison in its beginning does not go on with."""
+
 
 def claim(folder: OutputFolder, *, resume: bool, force: bool) -> Store:
     """Begins a comparison in its folder: anew, in the place of another, or where an earlier one stopped.
 
-    A folder without runs counts as fresh, so that a comparison that was stopped before its first run starts again.
+    A folder without finished runs counts as fresh, so that a comparison that was stopped before its first run ended begins without
+    `resume` too. The runs that it was in the middle of go on in either case.
 
     Args:
         folder: The folder, open.
@@ -36,7 +42,10 @@ def claim(folder: OutputFolder, *, resume: bool, force: bool) -> Store:
     if folder.fresh:
         if resume and not folder.known:
             raise UsageError(f"There is no comparison to resume in {out}: it has no {RECORDS}.")
-        folder.clear()
+        if force:
+            folder.clear()
+        else:
+            folder.remove(*_MADE_ANEW)
         return Store(folder.path)
     store = Store(folder.path)
     if resume and store.older:
@@ -59,3 +68,10 @@ def slug(text: str) -> str:
     name = re.sub(r"[^A-Za-z0-9.=_-]+", "_", text)
     name = name if name.strip(".") else f"_{name}"
     return name if len(name) <= 80 else f"{name[:70]}-{zlib.crc32(text.encode()):08x}"
+
+
+def slugs(texts: Iterable[str]) -> dict[str, str]:
+    """Text form -> its `slug`, with a checksum where another has the same, be it in other case."""
+    names = {text: slug(text) for text in texts}
+    counts = Counter(name.lower() for name in names.values())
+    return {text: name if counts[name.lower()] == 1 else f"{name[:70]}-{zlib.crc32(text.encode()):08x}" for text, name in names.items()}

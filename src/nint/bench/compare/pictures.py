@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.bench.compare.folder import slug
+from nint.bench.compare.folder import slug, slugs
 from nint.bench.inputs import pixels_of
 from nint.bench.runs import RunSpec
 from nint.bench.store import Store
@@ -38,6 +38,7 @@ def write_pictures(table: Table, store: Store) -> list[Path]:
     for metric in metrics_of(table.columns):
         written += _curves(table, specs, records, metric, store.folder / f"curves-{metric}.png")
     one, each = _sides(table)
+    files = slugs(table.inputs)
     together: dict[tuple[str, str], list[RunSpec]] = {}
     for spec in specs:
         if spec.keep:
@@ -48,8 +49,8 @@ def write_pictures(table: Table, store: Store) -> list[Path]:
         if not isinstance(signal.layout, ImageLayout) or not series:
             continue
         several = len(table.inputs) > 1
-        ending = f"{slug(kept[0].input_name)}-{slug(same)}" if several else slug(same)
-        heading = f"{same} on {signal.name}" if several else same
+        ending = f"{files[kept[0].input_name]}-{slug(same)}" if several else slug(same)
+        heading = f"{same} on {kept[0].input_name}" if several else same
         unit = signal.layout.as_unit
         last = {name: unit(found[-1].decoded) for name, found in series.items()}
         quality = {each(spec): records[spec.key].get("psnr") for spec in kept}

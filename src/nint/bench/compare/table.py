@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import PurePath
 
 import torch
 
 from nint.bench.compare.asked import Comparison, baseline_of, budget_of, checkpoints_of, fields_of, first_of_one_kind, samplers_of
 from nint.bench.compare.folder import NAME, slug
-from nint.bench.inputs import read_signal
+from nint.bench.compare.sources import Source, read_sources
 from nint.bench.runs import RunSpec
 from nint.bench.tables.base import Table
 from nint.bench.tables.columns import COST, ITERATIONS, SECONDS, VALUE, WORK, Column
@@ -36,11 +35,9 @@ def comparison_table(asked: Comparison) -> Table:
     """
     budget = budget_of(asked)
     options = tuple(asked.signal_options.items())
-    inputs = tuple(dict.fromkeys(asked.inputs))
-    signals = {source: read_signal(source, None, options) for source in inputs}
-    first = first_of_one_kind(signals)
-    contents = {source: signal.fingerprint() for source, signal in signals.items()}
-    samplers = samplers_of(asked, [signal.pool(torch.device("cpu")) for signal in signals.values()])
+    sources, remarks = read_sources(asked.inputs, options)
+    first = first_of_one_kind({source.path: source.signal for source in sources})
+    samplers = samplers_of(asked, [source.signal.pool(torch.device("cpu")) for source in sources])
     fields = fields_of(asked)
     checkpoints = checkpoints_of(asked.checkpoints, budget)
     runs: dict[Row, tuple[RunSpec, ...]] = {}
@@ -48,29 +45,36 @@ def comparison_table(asked: Comparison) -> Table:
         for sampler in samplers:
             row = Row(f"{sampler} field={field}" if len(fields) > 1 else sampler, "")
             runs[row] = tuple(
-                _spec(asked, source, contents[source], field, sampler, seed, checkpoints)
+                _spec(asked, source, len(sources) > 1, field, sampler, seed, checkpoints)
                 for seed in range(asked.seeds)
-                for source in inputs
+                for source in sources
             )
-            for spec in runs[row][: len(inputs)]:
+            for spec in runs[row][: len(sources)]:
                 spec.job()  # a setting that cannot be is refused here, not after an hour
     table = Table(
         name=NAME,
-        title=", ".join(dict.fromkeys(signal.name for signal in signals.values())),
+        title=", ".join(_titles(sources)),
         caption="",
         columns=_columns(asked, first, checkpoints),
         runs=runs,
         baseline=baseline_of(asked, samplers),
         by_field=len(fields) > 1,
         by_metric=True,
+        remarks=remarks,
         protocol=_protocol([runs[row][0] for row in runs if row.sampler == samplers[0]]),
     )
-    if len(inputs) == 1:
+    if len(sources) == 1:
         return dataclasses.replace(table, title=f"{first.name}, {first.layout.describe()}")
     return table
 
 
-def _spec(asked: Comparison, source: str, content: str, field: str, sampler: str, seed: int, checkpoints: tuple[float, ...]) -> RunSpec:
+def _titles(sources: Sequence[Source]) -> list[str]:
+    """What each input's signal is called, where that is not what another one's is too."""
+    names = [source.signal.name for source in sources]
+    return [source.name if names.count(name) > 1 else name for name, source in zip(names, sources, strict=True)]
+
+
+def _spec(asked: Comparison, source: Source, several: bool, field: str, sampler: str, seed: int, checkpoints: tuple[float, ...]) -> RunSpec:
     device = resolve_device(asked.device)
     settings = {name: value for name, value in asked.settings.items() if value is not None}
     settings["chunk_size"] = resolve_chunk_size(settings.get("chunk_size"), device)
@@ -78,10 +82,9 @@ def _spec(asked: Comparison, source: str, content: str, field: str, sampler: str
     every: float = asked.eval_every or max((asked.steps or 0) // _EVALUATIONS, 1)
     if asked.seconds is not None:
         every = asked.seconds / _EVALUATIONS
-    several = len(set(asked.inputs)) > 1
-    log = [TENSORBOARD, *(["/".join(PurePath(source).parts[-2:])] if several else []), field, sampler, f"seed-{seed}"]
+    log = [TENSORBOARD, *([source.slug] if several else []), field, sampler, f"seed-{seed}"]
     return RunSpec(
-        input=source,
+        input=source.path,
         field=field,
         sampler=sampler,
         recipe=asked.recipe,
@@ -93,11 +96,12 @@ def _spec(asked: Comparison, source: str, content: str, field: str, sampler: str
         options=tuple(asked.signal_options.items()),
         settings=tuple(sorted(settings.items())),
         keep=seed == 0,
-        group=f"{source}/{field}/{seed}",
+        group=f"{source.path}/{field}/{seed}",
         threads=torch.get_num_threads(),
-        content=content,
+        content=source.content,
         snapshots_at=checkpoints,
         log="/".join(map(slug, log)) if asked.tensorboard else "",
+        label=source.label,
     )
 
 

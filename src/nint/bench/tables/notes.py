@@ -96,7 +96,7 @@ def _over(table: Table) -> str:
 
 
 def _protocol(data: TableData) -> list[str]:
-    many = len(data.table.inputs) * len(data.table.seeds) > 1
+    many = data.table.runs_a_row > 1
     spread = f"mean ± sample standard deviation over {_over(data.table)}" if many else f"of {_over(data.table)}, so there is no spread"
     found = [
         f"Numbers are {spread}. Runs of an input, a network and a seed start from the same weights and take turns, {BLOCK_STEPS} steps "
@@ -119,7 +119,7 @@ def _protocol(data: TableData) -> list[str]:
 
 def _statistics(data: TableData) -> list[str]:
     """What the marks and the differences mean, or why there are none."""
-    table, ranked = data.table, len(data.table.inputs) * len(data.table.seeds)
+    table, ranked = data.table, data.table.runs_a_row
     printed = ["In the published numbers bold and underlined are the paper's best and second best as printed."] if table.published else []
     if ranked < LEAST_PAIRS:
         return [
