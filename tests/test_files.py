@@ -4,6 +4,7 @@ import json
 import math
 import os
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -22,6 +23,8 @@ from nint.files import (
     write_atomically,
     write_json,
 )
+from nint.signals.grid.files import write_folder
+from nint.signals.image.write import write_image
 
 
 def test_a_round_trip_keeps_tensors_and_header(tmp_path):
@@ -33,7 +36,6 @@ def test_a_round_trip_keeps_tensors_and_header(tmp_path):
     assert found == header and back.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert back[name].dtype == tensor.dtype and torch.equal(torch.nan_to_num(back[name]), torch.nan_to_num(tensor))
-    assert oct(path.stat().st_mode)[-3:] == "644"
 
 
 def test_numbers_that_json_does_not_know_become_null(tmp_path):
@@ -110,6 +112,50 @@ def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path):
     seen = []
     write_atomically(path, lambda target: (target.write_text("new"), seen.append((path.read_text(), target.parent, target.suffix)))[0])
     assert seen == [("old", tmp_path, ".txt")] and path.read_text() == "new"
+
+
+WRITERS = {
+    "a.json": lambda path: write_json(path, {}),
+    "a.safetensors": lambda path: save_tensors(path, {"a": torch.ones(2)}, {}),
+    "a.png": lambda path: write_image(np.eye(4, dtype=np.uint8), path),
+    "folder": lambda path: write_folder(path, lambda folder: (folder / "x").touch()),
+}
+
+
+@pytest.fixture
+def umask():
+    """Sets the umask of this process for one test."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes here")
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077, 0o027])
+@pytest.mark.parametrize("name", WRITERS)
+def test_new_files_have_the_mode_that_the_system_gives_and_replaced_ones_that_of_the_old(tmp_path, umask, name, mask):
+    umask(mask)
+    path, plain = tmp_path / name, tmp_path / "plain"
+    plain.mkdir() if name == "folder" else plain.touch()  # what the system makes of this mask
+    WRITERS[name](path)
+    assert path.stat().st_mode == plain.stat().st_mode
+    for mode in (0o600, 0o640, 0o664) if name != "folder" else (0o700, 0o770):
+        if name == "folder":
+            (path / "x").unlink()
+        path.chmod(mode)
+        WRITERS[name](path)
+        assert path.stat().st_mode & 0o777 == mode
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([name, "plain"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes here")
+def test_what_replaces_a_private_file_is_private_while_it_is_written(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    path.chmod(0o640)
+    seen = []
+    write_atomically(path, lambda target: seen.append(target.stat().st_mode & 0o777))
+    assert seen == [0o600] and path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

@@ -6,9 +6,9 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,26 +30,53 @@ _DIVERTED = threading.RLock()  # file descriptor 2 is one for all threads
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Calls `write` with a temporary path in the same folder, then moves the result into place.
+    """Calls `write` with a temporary path in the same folder, then moves the result into place; modes as in `temporary_beside`.
 
     Raises:
         UsageError: where the folder cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
+        temporary, mode = temporary_beside(path)
     except OSError as error:
         raise UsageError(f"Cannot write to {path.parent}: {error.strerror or error}.") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        move_into_place(temporary, path, mode)
     except OSError as error:
         raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> tuple[Path, int]:
+    """A new, empty file in the folder of `path`, to be written and then given to `move_into_place`.
+
+    Returns:
+        The file, and the mode that it gets there: that of the file at `path`, which it does not show to others before, or where there is
+        none what the umask leaves. Some writers make the file anew, for their owner alone.
+
+    Raises:
+        OSError: where the folder cannot be written.
+    """
+    old = path.stat().st_mode if path.is_file() else None
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(4)}{path.suffix}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if old is None else 0o600)
+    try:
+        return temporary, (os.fstat(handle).st_mode if old is None else old) & 0o777
+    finally:
+        os.close(handle)
+
+
+def move_into_place(temporary: Path, path: Path, mode: int) -> None:
+    """Moves a file that `temporary_beside` made to `path`.
+
+    Raises:
+        OSError: where it cannot be moved.
+    """
+    with contextlib.suppress(OSError):  # a file system without modes
+        temporary.chmod(mode)
+    temporary.replace(path)
 
 
 def write_text(path: Path, text: str) -> None:

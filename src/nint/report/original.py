@@ -11,9 +11,7 @@ from nint.report.facts import part
 from nint.signals.base import Signal
 
 
-def find_original(
-    record: dict[str, Any], given: str | Signal | None = None, read: Signal | None = None
-) -> tuple[Signal | None, str]:
+def find_original(record: dict[str, Any], given: str | Signal | None = None, read: Signal | None = None) -> tuple[Signal | None, str]:
     """The signal that a run was fitted to.
 
     A sample is found by its name, a file by the path in the record unless another is given.

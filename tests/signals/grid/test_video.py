@@ -217,6 +217,22 @@ def test_uneven_pace_is_said(av, tmp_path):
     assert signal.layout.grid[0] == 5 and "uneven pace" in signal.report()[0]
 
 
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_a_last_frame_that_stays_is_no_file_cut_short(av, ending, tmp_path):
+    with av.open(str(tmp_path / f"a.{ending}"), "w") as file:
+        stream = file.add_stream("mpeg4", rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 32, "yuv420p"
+        packets = [stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")) for pixels in noise(6, 32, 32)] + [stream.encode(None)]
+        *first, last = (packet for some in packets for packet in some)
+        last.duration = int(9 / last.time_base)
+        file.mux([*first, last])
+    with av.open(str(tmp_path / f"a.{ending}")) as file:  # FFmpeg's own account of it
+        lasts = [float(frame.duration * frame.time_base) for frame in file.decode(video=0)]
+        assert len(lasts) == 6 and lasts[-1] == pytest.approx(9, abs=0.1)
+    signal = load_video(tmp_path / f"a.{ending}")
+    assert signal.layout.grid[0] == 6
+
+
 def test_videos_that_cannot_be_read(av, tmp_path):
     save_mp4(av, tmp_path / "whole.mp4", noise(30, 32, 32))
     save_mp4(av, tmp_path / "fast.mp4", noise(30, 32, 32), movflags="faststart")

@@ -166,6 +166,19 @@ def test_animations_with_transparency(name, options, tmp_path):
     assert "Transparency is left out: what is transparent becomes black." in signal.report()
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_picture_that_stands_in_for_an_animation_is_no_frame(apart, tmp_path):
+    """Pillow writes it, by APNG's rule: a default image without a fcTL chunk before it is not part of the animation."""
+    still, *shown = (Image.fromarray(np.full((20, 24, 3), level, np.uint8)) for level in (10, 80, 140, 200))
+    still.save(tmp_path / "a.png", save_all=True, append_images=shown, duration=100, default_image=apart)
+    data = (tmp_path / "a.png").read_bytes()
+    assert (data.index(b"IDAT") < data.index(b"fcTL")) == apart
+    signal = load_video(tmp_path / "a.png")
+    assert signal._rows.source[:, 0, 0, 0].tolist() == ([80, 140, 200] if apart else [10, 80, 140, 200])
+    assert signal.layout.fps == pytest.approx(10)
+    assert any("stands in for the animation" in note for note in signal.report()) == apart
+
+
 def test_an_opaque_animation_says_nothing(tmp_path):
     write_gif(Clip(patches(3, 32, 32), 10.0), tmp_path / "a.gif")
     assert not any("Transparency" in note for note in load_video(tmp_path / "a.gif").report())
@@ -182,6 +195,32 @@ def test_what_gif_cannot_hold(clip, said, tmp_path):
     with pytest.raises(UsageError, match=said):
         write_gif(clip, tmp_path / "a.gif")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fps", [7.5, 30.0, 60.0, 100.0, 120.0, 200.0, 1000.0, 1e4])
+def test_a_gif_lasts_as_long_as_the_video(fps, tmp_path):
+    levels = np.random.default_rng(0).permutation(241)[:50].astype(np.uint8)
+    write_gif(Clip(np.broadcast_to(levels[:, None, None, None], (50, 8, 9, 1)).copy(), fps), tmp_path / "a.gif")
+    starts, seen, now = [], [], 0
+    with Image.open(tmp_path / "a.gif") as image:
+        for number in range(image.n_frames):
+            image.seek(number)
+            starts.append(now)
+            seen.append(int(np.asarray(image.convert("L"))[0, 0]))
+            now += image.info["duration"]
+    length = 50 / fps * 1000  # ms; a GIF tells times in steps of 10 ms
+    assert abs(now - max(length, 10)) <= 5 and len(seen) == (50 if fps <= 100 else max(1, round(length / 10)))
+    for start, level in zip(starts, seen, strict=True):  # each picture is there when its time has come
+        assert abs(start - levels.tolist().index(level) / fps * 1000) <= (5.001 if length > 10 else 10)
+
+
+def test_that_a_gif_leaves_frames_out_is_said():
+    layout = VideoLayout((24, 10, 12), 3, "|u1", 0, 255, 60.0)
+    said = "A GIF shows at most 100 frames a second, so of 120 a second the others are left out."
+    assert layout.check_output(".gif", {"fps": 120.0}) == said and layout.check_output(".gif", {"fps": 100.0}) == ""
+    assert layout.check_output(".mp4", {"fps": 120.0}) == layout.check_output(".gif", {"frame": 0.1, "fps": 120.0}) == ""
+    fast = VideoLayout((24, 10, 12), 3, "|u1", 0, 255, 240.0)
+    assert "of 240 a second" in fast.check_output(".gif", {}) and fast.check_output(".gif", {"fps": 50.0}) == ""
 
 
 @pytest.mark.parametrize("fps", [1e30, 1e-320, 9e-5, 10_001.0, 200_000, 1_000_000])

@@ -301,6 +301,19 @@ def test_libraries_do_not_print_about_damaged_files(tmp_path, capfd):
     assert (out, err) == ("", "")
 
 
+@pytest.mark.parametrize("ending", ImageLayout.suffixes)
+def test_that_floats_become_whole_numbers_is_said(tmp_path, ending):
+    array = np.random.default_rng(0).random((6, 9, 3)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb")
+    layout = load_image(tmp_path / "a.tif").layout
+    layout.write(array, tmp_path / f"b{ending}")
+    dtype = read_picture(tmp_path / f"b{ending}").pixels.dtype
+    said = [line for line in layout.losses(ending) if "bits" in line]
+    held = f"Pixels are stored as {8 * dtype.itemsize} bits; the image's own file has 32-bit float."
+    assert said == ([] if dtype == np.float32 else [held])
+    assert ImageSignal(pixels()).layout.losses(ending) == ()
+
+
 @needs_cases
 def test_the_case_of_a_display_p3_photo(tmp_path):
     path = CASES / "display_p3.png"

@@ -12,6 +12,7 @@ from PIL import Image
 
 from nint.errors import UsageError
 from nint.signals.image.files import read_image
+from nint.signals.image.loader import from_pil
 from nint.signals.image.signal import ImageLayout
 from nint.signals.image.write import FORMATS, write_image
 from nint.signals.pixels import PIXEL_LIMIT
@@ -138,6 +139,24 @@ def test_a_transparent_colour_becomes_alpha(tmp_path, shape, dtype):
     alpha = np.where((full == key).all(axis=2), 0, np.iinfo(dtype).max)
     assert back.dtype == array.dtype
     assert np.array_equal(back, np.concatenate([full, alpha[..., None]], axis=2))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("key", [0, 1, 2, 9])
+def test_a_transparent_grey_of_few_bits_becomes_alpha(tmp_path, bits, key):
+    """PNG specification, third edition, 11.3.1.1: the grey is told in the depth of the image, and 13.12 scales both alike."""
+    top = 2**bits - 1
+    grey = np.random.default_rng(0).integers(0, min(top, 15) + 1, (6, 9))
+    spread = (grey[..., None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8).reshape(6, -1)
+    lines = b"".join(b"\0" + np.packbits(line).tobytes() for line in spread)
+    head = struct.pack(">IIBBBBB", 9, 6, bits, 0, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"tRNS", struct.pack(">H", key)), (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, body) for name, body in parts))
+    full = 65535 if bits == 16 else 255
+    expected = np.stack([grey * full // top, np.where(grey == key, 0, full)], axis=-1)
+    with Image.open(tmp_path / "a.png") as image:
+        for found in (read_image(tmp_path / "a.png"), from_pil(image).array):
+            assert np.array_equal(found, expected) if key <= top else np.array_equal(found.reshape(6, 9, -1)[..., 0], expected[..., 0])
 
 
 def test_palette_1_bit_and_cmyk(tmp_path):

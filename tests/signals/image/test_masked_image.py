@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 import nint
 from nint.errors import UsageError
+from nint.signals.image.loader import from_array, load_image
 from nint.signals.image.signal import ImageSignal
 from nint.signals.image.write import write_image
 from nint.signals.observed import ObservedSignal
@@ -65,6 +67,34 @@ def test_after_reduction_only_full_pixels_are_observed():
     assert signal.kept.tolist() == list(range(1, 36))
 
 
+def areas(height, width, rows, columns):
+    """`[rows * columns, height * width]`: how much of each pixel lies in each area of a coarser grid, from the overlaps of intervals."""
+
+    def overlaps(count, size):
+        edges, step = np.arange(count + 1) * size / count, np.arange(size)
+        return np.clip(np.minimum(edges[1:, None], step + 1) - np.maximum(edges[:-1, None], step), 0, None)
+
+    return np.einsum("ai,bj->abij", overlaps(rows, height), overlaps(columns, width)).reshape(rows * columns, -1)
+
+
+@pytest.mark.parametrize("max_side", [6, 5])
+@pytest.mark.parametrize("channels", [None, 3])
+@pytest.mark.parametrize("how", ["array", "nan", "nodata"])
+def test_means_over_areas_with_unobserved_pixels_are_unobserved(tmp_path, how, channels, max_side):
+    array = RNG.random((12, 10, channels or 1)).astype(np.float32)
+    array[HOLE] = -9999 if how == "nodata" else np.nan
+    stored = array if channels else array[..., 0]
+    tags = [(42113, "s", 0, "-9999", True)] if how == "nodata" else []
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="rgb" if channels else "minisblack", extratags=tags)
+    signal = from_array(stored, max_side=max_side) if how == "array" else load_image(tmp_path / "a.tif", max_side=max_side)
+    rows, columns = signal.layout.height, signal.layout.width
+    weights = areas(12, 10, rows, columns)
+    touched = (weights[:, HOLE.reshape(-1)] > 1e-6).any(axis=1)
+    assert np.array_equal(signal.observed.numpy(), ~touched) and 0 < touched.sum() < len(touched)
+    means = (weights / weights.sum(axis=1, keepdims=True)) @ np.where(HOLE[..., None], 0, array).reshape(120, -1)
+    assert np.allclose(signal.image.reshape(rows * columns, -1)[~touched], means[~touched], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("array", "options", "part"),
     [
@@ -73,6 +103,8 @@ def test_after_reduction_only_full_pixels_are_observed():
         (rgba(HOLE), {"transparent": "unobservd"}, "Did you mean 'unobserved'"),
         (rgba(HOLE), {"transparent": "unobserved", "super_resolution": 2}, "needs every pixel"),
         (np.full((4, 4), np.nan, np.float32), {}, "no observed pixel"),
+        (np.full((4, 4), np.nan, np.float32), {"max_side": 2}, "no observed pixel"),
+        (np.where(np.eye(4), np.nan, 0.1 * np.arange(4)), {"max_side": 1}, "no observed pixel"),
     ],
 )
 def test_bad_masks(array, options, part):

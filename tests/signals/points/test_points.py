@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import nint
 from nint.errors import UsageError
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal
+from nint.signals.points.files import read_csv
 from nint.signals.points.signal import PointsLayout, PointsSignal, load_points
 
 
@@ -137,6 +139,28 @@ def test_empty_cells_are_unobserved(tmp_path):
     signal = load_points(write(tmp_path / "a.csv", "x,v,w\n0,1,\n1,nan,4\n2,3,5\n3,7,6\n"))
     assert signal.observed.tolist() == [False, False, True, True]
     assert signal.layout.value_low == (3, 5) and signal.layout.value_high == (7, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        ("station,2019,2020\n0,1,2\n3,4,5\n", ("station", "2019", "2020"), 2),  # names may be numbers, behind one that is none
+        (",2019,2020\n0,1,2\n3,4,5\n", (), 3),
+        ("0,,2\n3,4,5\n", (), 2),
+        ("nan,1\n3,4\n", (), 2),
+    ],
+)
+def test_which_first_rows_are_headers(text, names, rows, tmp_path):
+    table = read_csv(write(tmp_path / "a.csv", text))
+    assert (table.names, len(table.rows)) == (names, rows)
+
+
+@pytest.mark.parametrize("row", ["0,1,NA", "0,NA,1", "NA,0,1", "n/a;0;1", "0.5\tabc\t1", "0,-,", "?,1,2"])
+def test_a_first_row_of_data_that_lacks_a_number_is_not_lost_to_a_header(row, tmp_path):
+    separator = next(letter for letter in ",;\t" if letter in row)
+    word = next(cell for cell in row.split(separator) if not cell.replace(".", "").isdigit() and cell)
+    with pytest.raises(UsageError, match=rf"has '{re.escape(word)}' in line 1, which is not a number"):
+        load_points(write(tmp_path / "a.csv", row + "\n" + separator.join("123") + "\n"), in_dims=2)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,42 @@ def test_whole_numbers_beyond_64_bit_floats(tmp_path):
     assert read_csv(tmp_path / "e.csv").exact
 
 
+ENDS = [2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**63 + 1, 2**64 - 1, 1_700_000_000_000_000_001]
+HELD = [2**53, -(2**53), 2**53 + 2, -(2**63), 2**62, 2**63, 2**64 - 2048, 5]
+
+
+@pytest.mark.parametrize("order", ["=", ">"])
+@pytest.mark.parametrize("number", ENDS + HELD)
+def test_whole_numbers_of_npz_and_arrays_beyond_64_bit_floats(tmp_path, number, order):
+    held = int(float(number)) == number  # Python converts and compares without rounding
+    assert held == (number in HELD)
+    dtype = np.dtype("u8" if number >= 2**63 else "i8").newbyteorder(order)
+    whole, few = np.array([[number], [1], [2]], dtype), np.array([[3], [0], [1]], np.int8)
+    layout = PointsLayout(("x",), ("v",), (-1e19,), (2e19,), (0.0,), (1.0,))
+    np.savez(tmp_path / "c.npz", coords=whole, values=few)
+    attempts = [
+        lambda: load_points(tmp_path / "c.npz"),
+        lambda: PointsSignal(whole, few),
+        lambda: layout.decode(first_value, at=tmp_path / "c.npz"),
+        lambda: layout.decode(first_value, at=whole),
+    ]
+    for attempt in attempts:
+        if held:
+            attempt()
+            continue
+        with pytest.raises(UsageError, match=r"has whole numbers beyond 2\^53 that 64-bit floats do not hold; subtract an offset first\."):
+            attempt()
+    np.savez(tmp_path / "v.npz", coords=few, values=whole)
+    for signal in (load_points(tmp_path / "v.npz"), PointsSignal(few, whole)):
+        assert any("were rounded" in note for note in signal.report()) != held
+
+
+def test_further_columns_of_given_points_are_not_looked_at(tmp_path):
+    layout = PointsLayout(("x",), ("v",), (0.0,), (4.0,), (0.0,), (1.0,))
+    np.savez(tmp_path / "a.npz", coords=np.array([[1, 2**53 + 1], [2, 0]]))
+    assert layout.decode(first_value, at=tmp_path / "a.npz")[:, 0].tolist() == [1, 2]
+
+
 def test_columns_are_found_by_their_names(tmp_path):
     layout = PointsLayout(("lat", "lon"), ("v",), (40.0, -10.0), (60.0, 30.0), (0.0,), (1.0,))
     (tmp_path / "a.csv").write_text("lon,height,lat\n10,5,50\n-10,6,60\n")

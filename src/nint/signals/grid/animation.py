@@ -17,8 +17,11 @@ from nint.signals.pixels import check_packing
 ENDINGS = (".gif", ".webp", ".png", ".apng")
 """Files that are read here; others are left to FFmpeg."""
 
+GIF_FPS = 100
+"""Most frames a second of a GIF."""
+
 _DEFAULT_S = 0.1
-_TICK_S = 0.01
+_TICK_S = 1 / GIF_FPS
 _MOST_REPEATS = 10
 _LONGEST_TICKS = 2**16 - 1
 _LONGEST_SIDE = 2**16 - 1
@@ -40,7 +43,9 @@ def read_animation(path: Path, max_side: int | None, start: float, stop: float, 
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=("GIF", "WEBP", "PNG")) as image:
             check_frame(path, *image.size)
             check_packing(path, 3 * image.width * image.height, path.stat().st_size)
-            for number in range(getattr(image, "n_frames", 1)):
+            count = getattr(image, "n_frames", 1)
+            apart = count > 1 and bool(getattr(image, "default_image", False))  # of an APNG: a still for who cannot play it
+            for number in range(int(apart), count):
                 image.seek(number)
                 pixels = np.asarray(image.convert("RGBA"))
                 hidden = pixels[..., 3] < 255
@@ -61,6 +66,8 @@ def read_animation(path: Path, max_side: int | None, start: float, stop: float, 
     first, last = (min(math.ceil(time * fps - 0.5), len(frames)) for time in (start, min(stop, 2 * len(frames) / fps)))
     if first >= last:
         raise UsageError(f"'{path}' has no frames in this stretch of time; it lasts {len(frames) / fps:g} s.")
+    if apart:
+        notes = (*notes, "The picture that stands in for the animation is not part of it, and is left out.")
     if transparent:
         notes = (*notes, "Transparency is left out: what is transparent becomes black.")
     return Clip(frames[first:last], fps, notes)
@@ -68,6 +75,8 @@ def read_animation(path: Path, max_side: int | None, start: float, stop: float, 
 
 def write_gif(clip: Clip, path: Path) -> None:
     """Writes a GIF that repeats for ever: 256 colours a frame, times in hundredths of a second that add up.
+
+    Of more than 100 frames a second those are left out whose time is rounded to none.
 
     Raises:
         UsageError: for a size or a pace that GIF cannot hold.
@@ -79,12 +88,15 @@ def write_gif(clip: Clip, path: Path) -> None:
         raise UsageError(f"A GIF cannot hold frames of {width}x{height}: a side has at most {_LONGEST_SIDE:,} pixels; use .mp4 or .png.")
     if 1 / clip.fps > _LONGEST_TICKS * _TICK_S:
         raise UsageError(f"A GIF cannot hold {clip.fps:g} frames a second: a frame stays for at most {_LONGEST_TICKS * _TICK_S:g} s.")
-    pictures = [Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels) for pixels in clip.frames]
-    edges = [round(number / clip.fps / _TICK_S) for number in range(count + 1)]
-    lengths = [max(10 * (after - before), 10) for before, after in itertools.pairwise(edges)]
+    edges = [math.floor(number / clip.fps / _TICK_S + 0.5) for number in range(count + 1)]
+    edges[-1] = max(edges[-1], 1)
+    stays = [10 * (after - before) for before, after in itertools.pairwise(edges)]
+    shown = [pixels[..., 0] if pixels.shape[2] == 1 else pixels for pixels, stay in zip(clip.frames, stays, strict=True) if stay]
+    first, *others = map(Image.fromarray, shown)
+    lengths = [stay for stay in stays if stay]
     write_atomically(
         path,
-        lambda target: pictures[0].save(target, "GIF", save_all=True, append_images=pictures[1:], duration=lengths, loop=0),
+        lambda target: first.save(target, "GIF", save_all=True, append_images=others, duration=lengths, loop=0),
     )
 
 

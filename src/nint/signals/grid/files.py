@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -172,6 +173,8 @@ def write_zarr(array: np.ndarray, path: Path) -> None:
 def write_folder(path: Path, write: Callable[[Path], None]) -> None:
     """Calls `write` with a temporary folder beside `path`, then moves it into place. Nothing that is there is ever removed.
 
+    It has the permissions that the umask leaves, or those of the empty folder whose place it takes.
+
     Raises:
         UsageError: where `path` exists and is not an empty folder, or cannot be written.
     """
@@ -179,12 +182,15 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise UsageError(f"'{path}' exists and is not an empty folder; give another name.")
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
+        mode = stat.S_IMODE(path.stat().st_mode) if path.is_dir() else None
+        temporary = path.parent / f".{path.stem}-{secrets.token_hex(4)}"
+        temporary.mkdir()
     except OSError as error:
         raise UsageError(f"Cannot write to {path.parent}: {error.strerror or error}.") from error
     try:
         write(temporary)
-        temporary.chmod(0o755)
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(path)  # takes the place of an empty folder
     except OSError as error:
         raise UsageError(f"Cannot write {path}: {error.strerror or error}.") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,16 @@ _LAST_CODE = 5
 _SPACE_UNITS = ("unknown", "meter", "mm", "micron")
 _TIME_UNITS = ("unknown", "sec", "msec", "usec", "hz", "ppm", "rads")
 _NIFTI1_LONGEST = 2**15 - 1
+_ALIKE = 1e-5  # of the longest entry of a column: the header has 32-bit floats
+_NOT_KEPT = {
+    "intent": ("intent_code", "intent_name", "intent_p1", "intent_p2", "intent_p3"),
+    "descrip": ("descrip",),
+    "aux_file": ("aux_file",),
+    "cal_min and cal_max": ("cal_min", "cal_max"),
+    "toffset": ("toffset",),
+    "slice timing": ("slice_code", "slice_duration"),
+    "dim_info": ("dim_info",),
+}
 _STORED_AS = {"bool": np.uint8, "float16": np.float32}  # types that NIfTI does not know
 
 
@@ -37,6 +47,7 @@ class Nifti:
         time_step: Distance on a fourth axis.
         slope: Stored numbers are multiplied by it, then `inter` is added; None where they are taken as they are.
         inter: See `slope`.
+        qform: 4x4, where the quaternion form is another place than the affine, both having a code; None where it is the same.
     """
 
     affine: tuple[tuple[float, ...], ...]
@@ -47,15 +58,12 @@ class Nifti:
     time_step: float = 1.0
     slope: float | None = None
     inter: float | None = None
+    qform: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        try:
-            affine = np.array(self.affine, dtype=np.float64)
-        except (TypeError, ValueError):
-            affine = np.empty(0)
-        if affine.shape != (4, 4) or not np.isfinite(affine).all():
-            raise UsageError("The affine of a NIfTI volume must be 4x4 finite numbers.")
-        object.__setattr__(self, "affine", tuple(map(tuple, affine.tolist())))
+        object.__setattr__(self, "affine", _checked_matrix(self.affine, "affine"))
+        if self.qform is not None:
+            object.__setattr__(self, "qform", _checked_matrix(self.qform, "qform"))
         scaling = [] if self.slope is None else [self.slope, self.inter]
         if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in (self.time_step, *scaling)) or self.slope == 0:
             raise UsageError("The scale, offset and time step of a NIfTI volume must be finite numbers, the scale not 0.")
@@ -76,13 +84,31 @@ class Nifti:
         numbers = (real - (self.inter or 0.0)) / self.slope
         return (numbers if dtype.kind == "f" else np.rint(numbers)).astype(dtype)
 
+    def regridded(self, before: tuple[int, ...], after: tuple[int, ...]) -> Nifti:
+        """The header of a grid of another size between the same corner voxels; arguments as in `regrid`."""
+        qform = None if self.qform is None else regrid(self.qform, before, after)
+        return replace(self, affine=regrid(self.affine, before, after), qform=qform)
 
-def read_nifti(path: Path, max_points: int | None = None) -> tuple[np.ndarray, Nifti]:
-    """The stored numbers of a .nii (memory-mapped) or .nii.gz, axes in nibabel's order, and the header.
+
+def _checked_matrix(matrix: Any, name: str) -> tuple[tuple[float, ...], ...]:
+    try:
+        numbers = np.array(matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != (4, 4) or not np.isfinite(numbers).all():
+        raise UsageError(f"The {name} of a NIfTI volume must be 4x4 finite numbers.")
+    return tuple(map(tuple, numbers.tolist()))
+
+
+def read_nifti(path: Path, max_points: int | None = None) -> tuple[np.ndarray, Nifti, tuple[str, ...]]:
+    """The numbers of a NIfTI file and what it says of them.
 
     Args:
         path: The file.
         max_points: Most points of a compressed file.
+
+    Returns:
+        The stored numbers of a .nii (memory-mapped) or .nii.gz, axes in nibabel's order; the header; sentences on what of it is not kept.
 
     Raises:
         UsageError: for a file that is damaged, cut short or not NIfTI, for colour volumes, and where nibabel is not installed.
@@ -99,7 +125,7 @@ def read_nifti(path: Path, max_points: int | None = None) -> tuple[np.ndarray, N
         _check_size(path, image, max_points)
         with quiet("nibabel.global"), warnings.catch_warnings(action="ignore"):
             array = np.asanyarray(image.dataobj.get_unscaled())
-        return array, _header_of(image)
+        return array, _header_of(image), _left_out(image)
     except UsageError:
         raise
     except Exception as error:  # gzip, zlib and nibabel fail each in their own way
@@ -143,7 +169,7 @@ def write_nifti(stored: np.ndarray, nifti: Nifti, path: Path) -> None:
     image = image_class(stored.astype(dtype, copy=False), affine, header)
     known = nifti.sform_code or nifti.qform_code
     image.set_sform(affine, nifti.sform_code if known else 2)  # with neither code the affine would be lost
-    image.set_qform(affine, nifti.qform_code)
+    image.set_qform(affine if nifti.qform is None else np.array(nifti.qform), nifti.qform_code)
     image.header.set_xyzt_units(nifti.space_unit, nifti.time_unit)
     if nifti.slope is not None:
         image.header.set_slope_inter(nifti.slope, nifti.inter)
@@ -176,7 +202,35 @@ def _header_of(image: Any) -> Nifti:
         time_step=float(zooms[3]) if len(zooms) > 3 else 1.0,
         slope=None if (slope, inter) == (1, 0) else slope,
         inter=None if (slope, inter) == (1, 0) else inter,
+        qform=_own_qform(image),
     )
+
+
+def _own_qform(image: Any) -> tuple[tuple[float, ...], ...] | None:
+    """The matrix of the quaternion form, where both forms have a code and it is another than that of the affine, but for rounding."""
+    header = image.header
+    if not (header["sform_code"] > 0 and header["qform_code"] > 0):
+        return None
+    same = header.copy()
+    try:
+        own = header.get_qform()
+        same.set_qform(image.affine, int(header["qform_code"]))
+        alike = np.abs(own - same.get_qform()).max(axis=0) <= _ALIKE * np.abs(own).max(axis=0)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError):  # no quaternion, or an affine that is none
+        return None
+    return None if not np.isfinite(own).all() or alike.all() else tuple(map(tuple, own.tolist()))
+
+
+def _left_out(image: Any) -> tuple[str, ...]:
+    """What of the header a model has no place for, where there is something, in a sentence."""
+    header = image.header
+    names = [name for name, fields in _NOT_KEPT.items() if any(_is_set(header[field]) for field in fields)]
+    names += ["extensions"] if len(header.extensions) else []
+    return (f"The model does not keep these parts of the NIfTI header: {', '.join(names)}.",) if names else ()
+
+
+def _is_set(value: Any) -> bool:
+    return bool(value.tobytes().strip(b"\0 ")) if value.dtype.kind == "S" else bool(value != 0)
 
 
 def regrid(affine: Any, before: tuple[int, ...], after: tuple[int, ...]) -> tuple[tuple[float, ...], ...]:

@@ -13,6 +13,7 @@ from nint.errors import UsageError
 from nint.files import write_atomically
 from nint.signals.grid.spacing import Spacing
 from nint.signals.image.tiff import quiet, read_tiff, tiff_kind
+from nint.signals.image.tiff_axes import NOT_ON_EARTH
 from nint.signals.limits import MAX_POINTS, check_points
 
 ENDINGS = (".tif", ".tiff")
@@ -73,8 +74,8 @@ def read_grid(path: Path, max_points: int | None = None) -> TiffGrid:
     if header.photometric == "PALETTE":
         notes.append("The numbers are those of a palette, whose colours are left out.")
     spacing = Spacing(tuple(header.spacing.get(axis) for axis in axes), tuple(header.units.get(axis, "") for axis in axes))
-    if header.spacing and not header.units and set(header.spacing) <= set("XY"):  # of a GeoTIFF
-        return TiffGrid(array, axes, None, (*notes, "Where the file lies on Earth (GeoTIFF) is not kept."))
+    if header.on_earth:
+        notes.append(NOT_ON_EARTH)
     return TiffGrid(array, axes, spacing if header.spacing else None, tuple(notes))
 
 

@@ -58,7 +58,7 @@ def read_video(path: Path, max_side: int | None, start: float, stop: float, max_
             first = float((stream.start_time or 0) * (stream.time_base or 0))
             if start > 1:
                 container.seek(int((start + first) * av.time_base), backward=True)
-            turn, aspect = None, Fraction(1)
+            turn, aspect, stay = None, Fraction(1), 0.0
             for number, frame in enumerate(container.decode(stream)):
                 time = float(frame.time) - first if frame.time is not None else number / fps
                 if time >= stop - 0.5 / fps:
@@ -71,8 +71,9 @@ def read_video(path: Path, max_side: int | None, start: float, stop: float, max_
                     notes += [*turn.notes, *_colour_notes(frame)]
                 frames.add(turn(_pixels(frame)))
                 times.append(time)
+                stay = float((getattr(frame, "duration", 0) or 0) * (frame.time_base or 0))  # older PyAV does not tell
             else:
-                _check_end(path, times, stream, fps)
+                _check_end(path, times, max(1 / fps, stay), stream, fps)
     except UsageError:
         raise
     except MemoryError as error:
@@ -148,14 +149,21 @@ def _pixel_aspect(stream: Any) -> Fraction:
     return Fraction(told) if told and _LEAST_ASPECT <= told <= _MOST_ASPECT else Fraction(1)
 
 
-def _check_end(path: Path, times: list[float], stream: Any, fps: float) -> None:
+def _check_end(path: Path, times: list[float], stay: float, stream: Any, fps: float) -> None:
     """A file cut short ends without an error; its header still tells how long it was.
+
+    Args:
+        path: Named in the message.
+        times: Of the frames, in seconds.
+        stay: Seconds for which the last frame is shown.
+        stream: Of PyAV.
+        fps: Frames a second.
 
     Raises:
         UsageError: where the frames end before that.
     """
     if not stream.duration or not times:
         return
-    promised, seen = float(stream.duration * stream.time_base), times[-1] + 1 / fps
+    promised, seen = float(stream.duration * stream.time_base), times[-1] + stay
     if seen < promised - max(2 / fps, 0.05 * promised):
         raise UsageError(f"'{path}' is cut short: it has frames up to {seen:.2f} s of {promised:.2f} s.")

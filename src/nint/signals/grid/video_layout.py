@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from nint.errors import UsageError
 from nint.settings import whole
 from nint.signals.base import GridCoords, Layout, Predict
+from nint.signals.grid.animation import GIF_FPS
 from nint.signals.grid.clip import Clip
 from nint.signals.grid.gridded import GridLayout
 from nint.signals.limits import check_decoded
@@ -126,6 +127,8 @@ class VideoLayout(GridLayout):
     def check_output(self, ending: str, options: Mapping[str, Any]) -> str:
         """Refuses several frames for a .png before they are predicted, and tells how many frames there will be where they are many.
 
+        Also that a GIF holds no more than 100 a second.
+
         Raises:
             UsageError: for several frames where only one can be kept.
         """
@@ -133,8 +136,12 @@ class VideoLayout(GridLayout):
         count = 1 if options.get("frame") is not None else self._pace(fps)[0]
         if ending == ".png" and count > 1:
             raise UsageError(f"{count} frames cannot be written as .png; give the time of one, or use .mp4 or .gif.")
-        pace = self.fps if fps is None else fps
-        return f"{count:,} frames are decoded, at {pace:g} a second." if count > _MANY_FRAMES else ""
+        pace, said = self.fps if fps is None else fps, []
+        if count > _MANY_FRAMES:
+            said.append(f"{count:,} frames are decoded, at {pace:g} a second.")
+        if ending == ".gif" and count > 1 and pace > GIF_FPS:
+            said.append(f"A GIF shows at most {GIF_FPS} frames a second, so of {pace:g} a second the others are left out.")
+        return " ".join(said)
 
     def losses(self, ending: str) -> tuple[str, ...]:
         """The shape of pixels, which GIF and PNG have no place for."""

@@ -113,8 +113,8 @@ def load_volume(path: str | Path, *, in_dims: int | None = None, max_points: int
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give a file of one volume.")
     if ending in (".nii", ".nii.gz"):
-        array, nifti = read_nifti(path, max_points)
-        return VolumeSignal(array, nifti=nifti, name=path.name)
+        array, nifti, notes = read_nifti(path, max_points)
+        return VolumeSignal(array, nifti=nifti, name=path.name, notes=notes)
     if ending == ".npy":
         return VolumeSignal(open_npy(path), name=path.name)
     if ending in (".tif", ".tiff"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -107,6 +107,13 @@ class VolumeLayout(GridLayout):
         thin = tuple(1 if i == axis else points for i, points in enumerate(size))
         return self._real(np.take(self.decode_grid(predict, GridCoords(thin, tuple(low), tuple(high))), 0, axis=axis))
 
+    def losses(self, ending: str) -> tuple[str, ...]:
+        """The place in space, which only NIfTI keeps."""
+        if self.nifti is None or ending in (".nii", ".nii.gz"):
+            return ()
+        steps = ", only the distance of its voxels where its unit is known" if ending in (".tif", ".tiff") else ""
+        return (f"Where the volume lies in space (the affine) is not kept{steps}; .nii and .nii.gz keep it.",)
+
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes a volume as .nii, .nii.gz, .npy or a .tif stack, and a slice as .png, .tif or .npy.
 
@@ -169,7 +176,7 @@ class VolumeLayout(GridLayout):
             affine = tuple(map(tuple, np.diag([*steps[::-1], 1.0]).tolist()))
             write_nifti(turned, Nifti(affine, space_unit=unit), path)
             return
-        placed = replace(self.nifti, affine=regrid(self.nifti.affine, self.grid, decoded.shape[:3]))
+        placed = self.nifti.regridded(self.grid, decoded.shape[:AXES])
         write_nifti(self.nifti.stored(decoded, np.dtype(self.dtype)), placed, path)
 
     def _write_stack(self, decoded: np.ndarray, path: Path) -> None:

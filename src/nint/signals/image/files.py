@@ -17,8 +17,8 @@ import numpy as np
 from nint.errors import UsageError
 from nint.files import quiet_stderr, read_bytes, reason_of
 from nint.settings import whole
-from nint.signals.image.picture import Picture, picture_of
-from nint.signals.pixels import ORIENTATION_TAG, PIXEL_LIMIT, check_packing, check_pixel_count, upright
+from nint.signals.image.picture import Picture, orientation_of, picture_of
+from nint.signals.pixels import PIXEL_LIMIT, check_packing, check_pixel_count, upright
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "Png"),
@@ -78,27 +78,54 @@ def read_picture(path: str | Path, max_points: int | None = None) -> Picture:
         raise UsageError(f"'{path}' is damaged or cut short: {reason_of(error)}.") from error
 
 
-def pil_to_array(image: Any) -> np.ndarray:
+def pil_to_array(image: Any, grey_step: int = 1) -> np.ndarray:
     """A loaded PIL image -> its pixels, upright as its EXIF orientation asks; shapes and types as in `read_image`.
+
+    Args:
+        image: The image.
+        grey_step: As `load` gave it.
 
     Raises:
         UsageError: for 32-bit integers beyond 16 bits, which no channel of ours can hold.
     """
+    key = image.info.get("transparency")
     if image.mode == "I" or image.mode.startswith("I;16"):
         array = np.asarray(image)
         if array.size and not 0 <= array.min() <= array.max() <= 65535:
             raise UsageError("The image has integers beyond 16 bits; scale it to 8 or 16 bits, or to floats in [0, 1].")
-        array = array.astype(np.uint16)
-        key = image.info.get("transparency")
-        if isinstance(key, int):
-            array = np.stack([array, np.where(array == key, 0, 65535).astype(np.uint16)], axis=-1)
+        array = _with_key(array.astype(np.uint16), key)
+    elif image.mode == "L" and grey_step > 1:
+        array = _with_key(np.asarray(image), key * grey_step if isinstance(key, int) else None)
     elif image.mode == "F":
         array = np.asarray(image, dtype=np.float32)
     else:
         grey = image.mode in ("1", "L", "LA", "La")
         mode = ("LA" if grey else "RGBA") if image.has_transparency_data else ("L" if grey else "RGB")
         array = np.asarray(image if image.mode == mode else image.convert(mode))
-    return upright(array, _orientation(image))
+    return upright(array, orientation_of(image))
+
+
+def load(image: Any) -> tuple[int, int]:
+    """Loads the pixels of a PIL image.
+
+    Returns:
+        (difference of neighbouring greys, orientation as stored). The first is 85 of 2 bits and 17 of 4 bits, else 1: Pillow spreads such
+        pixels over 8 bits, but tells the transparent grey as the file has it.
+
+    Raises:
+        Exception: of any type, for a damaged file.
+    """
+    raw = str(image.tile[0][3]) if getattr(image, "tile", None) else ""
+    stored = orientation_of(image) if image.format == "TIFF" else 1  # which Pillow turns on its own, and then tells 1
+    image.load()
+    return {"L;2": 85, "L;4": 17}.get(raw, 1), max(stored, orientation_of(image))
+
+
+def _with_key(grey: np.ndarray, key: Any) -> np.ndarray:
+    """Grey pixels with an alpha channel that is 0 where they have the transparent grey; themselves where there is none."""
+    if not isinstance(key, int):
+        return grey
+    return np.stack([grey, np.where(grey == key, 0, np.iinfo(grey.dtype).max).astype(grey.dtype)], axis=-1)
 
 
 def _kind(data: bytes) -> str | None:
@@ -119,23 +146,24 @@ def _open(path: Path, data: bytes, kind: str, limit: int) -> Any:
 
 def _read_plain(path: Path, data: bytes, kind: str, limit: int) -> Picture:
     image = _open(path, data, kind, limit)
-    image.load()
+    _, orientation = load(image)
     pixels = pil_to_array(image)
     if kind == "WebP" and getattr(image, "is_animated", False) and pixels.shape[2:] == (4,) and (pixels[..., 3] == 255).all():
         pixels = np.ascontiguousarray(pixels[..., :3])  # every animation has an alpha channel, whether or not it is used
-    return picture_of(pixels, image, path.name)
+    return picture_of(pixels, image, path.name, orientation)
 
 
 def _read_png(path: Path, data: bytes, kind: str, limit: int) -> Picture:
     image = _open(path, data, kind, limit)
     if data.rfind(b"IEND") < 0:
         raise ValueError("its last chunk is missing")
-    image.load()  # also where OpenCV reads the pixels below: Pillow refuses a file cut short, OpenCV may fill the rest in
+    # Also where OpenCV reads the pixels below: Pillow refuses a file cut short, OpenCV may fill the rest in.
+    step, orientation = load(image)
     if data[12:16] != b"IHDR":
         raise ValueError("its header is not its first chunk")
     depth, colour = data[24], data[25]
     if depth != 16 or colour == 0:
-        return picture_of(pil_to_array(image), image, path.name)
+        return picture_of(pil_to_array(image, step), image, path.name, orientation)
 
     import cv2
 
@@ -143,18 +171,11 @@ def _read_png(path: Path, data: bytes, kind: str, limit: int) -> Picture:
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("OpenCV cannot decode it")
     order = [2, 3] if colour == 4 else [2, 1, 0, 3][: pixels.shape[2]]
-    return picture_of(upright(pixels[..., order], _orientation(image)), image, path.name)
+    return picture_of(upright(pixels[..., order], orientation), image, path.name, orientation)
 
 
 def _read_tiff(path: Path, data: bytes, kind: str, limit: int) -> Picture:
-    from nint.signals.image.tiff_picture import read_deep_tiff, with_nodata
+    from nint.signals.image.tiff_picture import read_deep_tiff, with_tags
 
     deep = read_deep_tiff(path, data, limit)
-    return with_nodata(_read_plain(path, data, kind, limit) if deep is None else deep, path, data)
-
-
-def _orientation(image: Any) -> int:
-    try:
-        return int(image.getexif().get(ORIENTATION_TAG, 1))
-    except Exception:  # damaged EXIF data say nothing; the pixels are sound
-        return 1
+    return with_tags(_read_plain(path, data, kind, limit) if deep is None else deep, path, data)

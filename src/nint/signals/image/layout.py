@@ -187,9 +187,15 @@ class ImageLayout(Layout):
         return decoded[..., 0] if self.channels == 1 else decoded
 
     def losses(self, ending: str) -> tuple[str, ...]:
-        """The colour profile, where the format has no place for it."""
-        holds = ending != ".bmp" and not (ending == ".webp" and self.channels == 1)
-        return () if holds or not self.profile_bytes else (f"The colour profile is not kept, which {ending} has no place for.",)
+        """The colour profile, where the format has no place for it, and the bits of floats."""
+        from nint.signals.image.write import stored_bits
+
+        said = []
+        if self.bits == 32 and (bits := stored_bits(ending)) < 32:
+            said.append(f"Pixels are stored as {bits} bits; the image's own file has 32-bit float.")
+        if self.profile_bytes and (ending == ".bmp" or (ending == ".webp" and self.channels == 1)):
+            said.append(f"The colour profile is not kept, which {ending} has no place for.")
+        return tuple(said)
 
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes pixels in the format of the ending, with their colour profile; see `nint.signals.image.write.write_image`."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import reason_of
-from nint.signals.image.files import pil_to_array, read_picture
-from nint.signals.image.masked import masked_image
+from nint.signals.image.files import load, pil_to_array, read_picture
+from nint.signals.image.masked import filled, masked_image, with_values
 from nint.signals.image.picture import Picture, picture_of
 from nint.signals.image.signal import ImageSignal
 from nint.signals.image.super_resolution import SuperResolutionSignal
@@ -51,10 +51,10 @@ def from_pil(image: Any, name: str | None = None, **options: Any) -> ImageSignal
     if any(";16" in raw for raw in raw_modes) and not image.mode.startswith("I"):
         raise UsageError(f"'{name}' has 16 bits a channel, which Pillow reduces to 8; give the file's path instead.")
     try:
-        image.load()
+        step, orientation = load(image)
     except Exception as error:  # a damaged file behind the image fails in any way
         raise UsageError(f"'{name}' cannot be read: {reason_of(error)}.") from error
-    return _from_picture(picture_of(pil_to_array(image), image, name), name, **options)
+    return _from_picture(picture_of(pil_to_array(image, step), image, name, orientation), name, **options)
 
 
 def load_image(
@@ -100,9 +100,10 @@ def _from_picture(
 ) -> ImageSignal:
     array, present = picture.pixels, picture.observed
     if max_side is not None:
-        array = downsample(checked_pixels(array, name), max_side)
+        present = with_values(array, present)
+        array = downsample(checked_pixels(array if present is None else filled(array, present, name), name), max_side)
         if present is not None:  # a mean over an area counts where all of the area has a value
-            present = downsample(present.astype(np.float32), max_side) > 1 - 1e-6
+            present = downsample((~present).astype(np.float32), max_side) == 0
     source = dataclasses.replace(picture, pixels=array)
     if picture.dpi is not None and max_side is not None:
         reduced = array.shape[1] / picture.pixels.shape[1]

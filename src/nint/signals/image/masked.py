@@ -90,13 +90,25 @@ def masked_image(
         full = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
         opaque = alpha >= full if reduced else alpha > 0
         observed, array = opaque if observed is None else observed & opaque, array[..., :-1]
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        holes = np.isnan(array).reshape(*array.shape[:2], -1).any(-1)
-        observed = ~holes if observed is None else observed & ~holes
-    if observed is None:
-        return None
+    observed = with_values(array, observed)
+    return None if observed is None else MaskedImageSignal(filled(array, observed, name), observed, name, depth=depth, source=source)
+
+
+def with_values(array: np.ndarray, present: np.ndarray | None) -> np.ndarray | None:
+    """Which pixels have a value: those that are `present`, where that is given, and no NaN; `[h, w]` bool, or None for all of them."""
+    if array.dtype.kind != "f" or array.ndim not in (2, 3) or not np.isnan(array).any():
+        return present
+    whole: np.ndarray = ~np.isnan(array).reshape(*array.shape[:2], -1).any(-1)
+    return whole if present is None else present & whole
+
+
+def filled(array: np.ndarray, observed: np.ndarray, name: str) -> np.ndarray:
+    """The array with a colour of its own in the pixels that are not observed, which may hold anything.
+
+    Raises:
+        UsageError: where none is observed.
+    """
     if not observed.any():
         raise UsageError(f"'{name}' has no observed pixel.")
-    first = array[observed][0]
-    filled = np.where(observed[..., None] if array.ndim == 3 else observed, array, first)  # a colour of the image itself
-    return MaskedImageSignal(filled, observed, name, depth=depth, source=source)
+    result: np.ndarray = np.where(observed[..., None] if array.ndim == 3 else observed, array, array[observed][0])
+    return result

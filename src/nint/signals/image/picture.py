@@ -10,12 +10,13 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.settings import whole
+from nint.signals.pixels import ORIENTATION_TAG
 
 PROFILE_LIMIT = 2**19
 """Bytes of the largest colour profile that travels in a model. Those of cameras and screens have 0.5 to 60 KB."""
 
 _SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
-_ORIENTATION, _EXIF_PART, _GPS_PART = 274, 34665, 34853
+_EXIF_PART, _GPS_PART = 34665, 34853
 _NO_DPI = (72, 96)
 _SRGB_GAMMA = 0.45455
 _DEPTHS = (8, 10, 12, 14, 16)
@@ -40,19 +41,27 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def picture_of(pixels: np.ndarray, image: Any, name: str) -> Picture:
+def picture_of(pixels: np.ndarray, image: Any, name: str, orientation: int) -> Picture:
     """The pixels of a PIL image with what its header carries.
 
     Args:
         pixels: As decoded, upright.
         image: The PIL image, still with its `info`.
         name: What the sentences call it.
+        orientation: How its pixels were stored, 1 to 8.
     """
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     profile, note = checked_profile(image.info.get("icc_profile"), channels, name)
-    return Picture(
-        pixels, profile, told_dpi(image.info.get("dpi")), notes=tuple(filter(None, [*_frames(image, name), note, _left_out(image, name)]))
-    )
+    dpi = upright_dpi(image.info.get("dpi"), orientation)
+    return Picture(pixels, profile, dpi, notes=tuple(filter(None, [*_frames(image, name), note, _left_out(image, name)])))
+
+
+def orientation_of(image: Any) -> int:
+    """EXIF orientation of a PIL image, 1 where it has none."""
+    try:
+        return int(image.getexif().get(ORIENTATION_TAG, 1))
+    except Exception:  # damaged EXIF data say nothing; the pixels are sound
+        return 1
 
 
 def checked_profile(profile: Any, channels: int, name: str) -> tuple[bytes, str]:
@@ -83,6 +92,17 @@ def told_dpi(dpi: Any) -> tuple[float, float] | None:
     """A file's resolution; None where it tells none, and for 72 and 96, which programs write where they know none."""
     found = checked_dpi(dpi)
     return None if found is None or any(abs(value - usual) < 0.05 for usual in _NO_DPI for value in found) else found
+
+
+def upright_dpi(dpi: Any, orientation: int) -> tuple[float, float] | None:
+    """The resolution of a picture that was turned upright: its x is the file's y where that was by 90 degrees; else as `told_dpi`.
+
+    Args:
+        dpi: Along x and y of the stored pixels.
+        orientation: How they are stored, 1 to 8, as in `pixels.upright`.
+    """
+    found = told_dpi(dpi)
+    return (found[1], found[0]) if found and orientation in (5, 6, 7, 8) else found
 
 
 def checked_dpi(dpi: Any) -> tuple[float, float] | None:
@@ -135,7 +155,7 @@ def _left_out(image: Any, name: str) -> str:
     except Exception:  # damaged EXIF data
         tags = {_EXIF_PART}
     is_tiff = image.format == "TIFF"  # whose own tags are of the same kind
-    if tags & {_EXIF_PART, _GPS_PART} if is_tiff else tags - {_ORIENTATION}:
+    if tags & {_EXIF_PART, _GPS_PART} if is_tiff else tags - {ORIENTATION_TAG}:
         found.append("EXIF data")
     if any("xmp" in str(key).lower() for key in info):
         found.append("XMP data")

@@ -15,7 +15,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of
-from nint.signals.image.tiff_axes import axis_spacing
+from nint.signals.image.tiff_axes import axis_spacing, lies_on_earth
 from nint.signals.image.tiff_decode import ARRAY_LIMIT, series_pixels
 from nint.signals.pixels import FLOAT_EXCESS
 
@@ -39,6 +39,7 @@ class TiffHeader:
         units: Axis letter -> unit of the distance ("um", "s"); absent where the file names none.
         pages: How many pages the series has.
         photometric: How numbers mean colours: "MINISBLACK", "RGB", "PALETTE", ...
+        on_earth: Whether the file says where on Earth it lies.
         notes: Sentences on what of the file is not in this series.
     """
 
@@ -50,6 +51,7 @@ class TiffHeader:
     units: dict[str, str] = field(default_factory=dict)
     pages: int = 1
     photometric: str = ""
+    on_earth: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -226,6 +228,7 @@ def _header(path: Path, file: Any) -> TiffHeader:
         {axis: unit for axis, unit in units.items() if axis in series.axes},
         len(series.pages),
         getattr(page.photometric, "name", ""),
+        lies_on_earth(page),
         _left_out(path, file),
     )
 

@@ -1,4 +1,4 @@
-"""What a TIFF says of its axes beyond their names: distances of neighbours along them, by ImageJ, OME or GeoTIFF."""
+"""What a TIFF says of its axes beyond their names: distances of neighbours along them, by ImageJ or OME, and a place on Earth."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 from typing import Any
 from xml.etree import ElementTree
 
-_PIXEL_SCALE = 33550
+NOT_ON_EARTH = "Where the file lies on Earth (GeoTIFF) is not kept."
+
+_GEO_TAGS = (33550, 33922, 34264, 34735)  # pixel scale, tie points, transformation, directory of keys
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 _MOST_XML = 2**24
 
@@ -21,10 +23,15 @@ def axis_spacing(file: Any) -> tuple[dict[str, float], dict[str, str]]:
         return _of_imagej(file)
     if file.is_ome:
         return _of_ome(file.ome_metadata or "")
-    scale = file.pages[0].tags.get(_PIXEL_SCALE)
-    if scale is not None:  # GeoTIFF: of the model, whose unit another tag tells by a code
-        return _sound(dict(zip("XY", scale.value, strict=False))), {}
     return {}, {}
+
+
+def lies_on_earth(page: Any) -> bool:
+    """Whether a page has a place on Earth.
+
+    Source: OGC GeoTIFF 1.1, 7.1 and B.6.
+    """
+    return any(tag in page.tags for tag in _GEO_TAGS)
 
 
 def print_resolution(page: Any) -> tuple[float, float] | None:

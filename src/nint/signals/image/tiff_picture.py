@@ -1,7 +1,8 @@
-"""TIFF as an image: 16-bit and float pixels exactly as stored, the pixels that have no value, and the pages that are left out."""
+"""TIFF as an image: 16-bit and float pixels exactly as stored, the pixels that have no value, and what of the file is left out."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import quiet_stderr
-from nint.signals.image.picture import Picture, checked_profile, told_dpi
+from nint.signals.image.picture import Picture, checked_profile, upright_dpi
 from nint.signals.image.tiff import nodata_of, quiet
-from nint.signals.image.tiff_axes import print_resolution
+from nint.signals.image.tiff_axes import NOT_ON_EARTH, axis_spacing, lies_on_earth, print_resolution
 from nint.signals.image.tiff_decode import check_whole, page_pixels
 from nint.signals.pixels import ORIENTATION_TAG, check_packing, check_pixel_count, upright
 
 _PROFILE_TAG, _EXIF_TAGS = 34675, (34665, 34853)
+_UNSAID, _MULTIPLIED = (0,), (1,)  # of tag 338, ExtraSamples: what a channel beyond the colours is
+_COLOURS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}
 
 
 def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
@@ -56,16 +59,18 @@ def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
         if array.shape[:2] != (page.imagelength, page.imagewidth) or array.ndim not in (2, 3) or array.shape[2:] > (4,):
             raise UsageError(f"'{path}' holds pixels of the shape {array.shape}; an image is [h, w] or [h, w, c] with 1 to 4 channels.")
         tag = page.tags.get(ORIENTATION_TAG)
-        pixels = upright(_tiff_colours(path, page, array), int(tag.value) if tag else 1)
+        orientation = int(tag.value) if tag else 1
+        pixels = upright(_tiff_colours(path, page, array), orientation)
         stored = page.tags.get(_PROFILE_TAG)
         profile, note = checked_profile(stored and stored.value, 1 if pixels.ndim == 2 else pixels.shape[2], path.name)
         exif = any(tag in page.tags for tag in _EXIF_TAGS)
         left_out = f"The model does not keep the EXIF data of '{path.name}'." if exif else ""
-        return Picture(pixels, profile, told_dpi(print_resolution(page)), notes=tuple(filter(None, [note, left_out])))
+        dpi = upright_dpi(print_resolution(page), orientation)
+        return Picture(pixels, profile, dpi, notes=tuple(filter(None, [note, left_out])))
 
 
-def with_nodata(picture: Picture, path: Path, data: bytes) -> Picture:
-    """A picture with what only tifffile tells: where its file has no value (GDAL's tag 42113), and that it has further pages.
+def with_tags(picture: Picture, path: Path, data: bytes) -> Picture:
+    """A picture with what only tifffile tells: where its file has no value (GDAL's tag 42113), and what else it says and holds.
 
     Args:
         picture: Of the first page, upright.
@@ -79,7 +84,7 @@ def with_nodata(picture: Picture, path: Path, data: bytes) -> Picture:
         count = len(file.pages)
         nodata = nodata_of(page, picture.pixels.dtype)
         as_stored = getattr(page.photometric, "name", "") in ("MINISBLACK", "RGB")
-    notes = list(picture.notes)
+        notes = [*picture.notes, *_of_extra_channel(page, path.name), *_of_place(file, path.name)]
     if count > 1:
         notes.append(f"'{path.name}' holds {count} pages, of which the first is fitted; --kind array fits them where they are of one size.")
     observed = None
@@ -92,11 +97,37 @@ def with_nodata(picture: Picture, path: Path, data: bytes) -> Picture:
     return dataclasses.replace(picture, observed=observed, notes=tuple(notes))
 
 
+def _of_extra_channel(page: Any, name: str) -> list[str]:
+    """Sentences on a channel beyond the colours, where it is other than plain alpha."""
+    if _extra_channel(page) == _MULTIPLIED:
+        return [f"The colours of '{name}' are stored multiplied by alpha; they are fitted divided by it, and black where it is 0."]
+    if _extra_channel(page) == _UNSAID:
+        return [f"'{name}' has a further channel that it does not call alpha, which is left out; --kind array fits it."]
+    return []
+
+
+def _of_place(file: Any, name: str) -> list[str]:
+    """Sentences on the size of a pixel and its place on Earth, which an image does not keep."""
+    notes: list[str] = []
+    spacing: dict[str, float] = {}
+    units: dict[str, str] = {}
+    with contextlib.suppress(Exception):  # damaged words on the axes; the pixels are sound
+        spacing, units = axis_spacing(file)
+    sizes = ", ".join(f"{axis.lower()} {spacing[axis]:g} {units.get(axis, '')}".rstrip() for axis in "YX" if axis in spacing)
+    if sizes:
+        notes.append(f"The size of a pixel of '{name}' ({sizes}) is not kept; --kind array keeps it in a .tif.")
+    return [*notes, NOT_ON_EARTH] if lies_on_earth(file.pages[0]) else notes
+
+
 def _tiff_colours(path: Path, page: Any, array: np.ndarray) -> np.ndarray:
     white = array.dtype.type(1 if array.dtype.kind == "f" else 65535)
     photometric = page.photometric.name
+    array = _apart_from_alpha(array, _extra_channel(page), white)
     if photometric == "MINISWHITE":
-        return np.asarray(white - array)
+        inverted = np.array(array)
+        grey = inverted if array.ndim == 2 else inverted[..., 0]  # alpha stays as it is
+        np.subtract(white, grey, out=grey)
+        return inverted
     if photometric == "SEPARATED" and array.ndim == 3 and array.shape[2] == 4:  # CMYK
         inks = white - array.astype(np.float64)
         rgb: np.ndarray = inks[..., :3] * inks[..., 3:] / white
@@ -105,3 +136,32 @@ def _tiff_colours(path: Path, page: Any, array: np.ndarray) -> np.ndarray:
     if photometric in ("MINISBLACK", "RGB"):
         return array
     raise UsageError(f"'{path}' is a TIFF of {photometric} with {page.bitspersample} bits a channel, which is not read; convert it to RGB.")
+
+
+def _extra_channel(page: Any) -> tuple[int, ...]:
+    """What the file says of the one channel that a page has beyond its colours; () where it has none or several, or says nothing."""
+    colours = _COLOURS.get(getattr(page.photometric, "name", ""), 0)
+    alone = colours and page.samplesperpixel == colours + 1 and len(page.extrasamples) == 1
+    return tuple(map(int, page.extrasamples)) if alone else ()
+
+
+def _apart_from_alpha(array: np.ndarray, extra: tuple[int, ...], white: Any) -> np.ndarray:
+    """Colours that the file has multiplied by alpha, divided by it, 0 where it is 0; a channel that is not said to be alpha is dropped.
+
+    Args:
+        array: `[h, w]` or `[h, w, c]`.
+        extra: As `_extra_channel` gives it.
+        white: The number of full alpha.
+
+    Source: TIFF 6.0, section 18, ExtraSamples.
+    """
+    if extra == _UNSAID:
+        return array[..., 0] if array.shape[2] == 2 else array[..., :-1]
+    if extra != _MULTIPLIED:
+        return array
+    colours, alpha = array[..., :-1].astype(np.float64), array[..., -1:]
+    with np.errstate(invalid="ignore"):  # infinity, which is refused later
+        divided = np.divide(colours * float(white), alpha, out=np.zeros_like(colours), where=alpha != 0)
+    if array.dtype.kind != "f":
+        divided = np.rint(np.minimum(divided, float(white)))
+    return np.concatenate([divided.astype(array.dtype), alpha], axis=2)

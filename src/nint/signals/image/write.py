@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from nint.errors import UsageError, nearest
+from nint.files import move_into_place, temporary_beside
+from nint.signals.pixels import DTYPES
 
 FORMATS = {
     ".png": "PNG",
@@ -61,7 +63,7 @@ def write_image(array: np.ndarray, path: str | Path, *, profile: bytes = b"", dp
         raise UsageError(f"A 16-bit image cannot be written as {ending}; use {_endings(_KEEP_16_BITS)}, which keep 16 bits.")
     if channels in (2, 4) and kind not in _KEEP_ALPHA:
         raise UsageError(f"An image with alpha cannot be written as {ending}; use {_endings(_KEEP_ALPHA)}, which keep alpha.")
-    array = np.ascontiguousarray(_stored(array, kind))
+    array = np.ascontiguousarray(_stored(array, ending))
     try:
         data = _encode(array, kind, profile, dpi)
     except (OSError, ValueError, OverflowError, MemoryError) as error:  # Pillow's word for "too many pixels a side" differs by format
@@ -82,13 +84,19 @@ def format_of(path: Path) -> str:
     return FORMATS[ending]
 
 
+def stored_bits(ending: str) -> int:
+    """Most bits of a channel in a file of this ending: 32 for floats."""
+    kind = FORMATS.get(ending)
+    return 32 if kind == "TIFF" else 16 if kind in _KEEP_16_BITS else 8
+
+
 def _endings(kinds: tuple[str, ...]) -> str:
     *first, last = (ending for ending, kind in FORMATS.items() if kind in kinds)
     return f"{', '.join(first)} or {last}"
 
 
-def _stored(array: np.ndarray, kind: str) -> np.ndarray:
-    """The array in the type in which the format stores it.
+def _stored(array: np.ndarray, ending: str) -> np.ndarray:
+    """The array in the type in which a file of the ending stores it.
 
     Raises:
         UsageError: for a type that no format stores.
@@ -97,10 +105,11 @@ def _stored(array: np.ndarray, kind: str) -> np.ndarray:
         return array
     if array.dtype.kind != "f":
         raise UsageError(f"Pixels of type {array.dtype} cannot be written; use uint8, uint16 or floats in [0, 1].")
-    if kind == "TIFF":
+    bits = stored_bits(ending)
+    if bits == 32:
         return array.astype(np.float32)
-    dtype, top = (np.uint16, 65535) if kind in _KEEP_16_BITS else (np.uint8, 255)
-    return np.rint(np.clip(array.astype(np.float64), 0, 1) * top).astype(dtype)
+    numbers: np.ndarray = np.rint(np.clip(array.astype(np.float64), 0, 1) * (2**bits - 1))
+    return numbers.astype(DTYPES[bits], copy=False)
 
 
 def _encode(array: np.ndarray, kind: str, profile: bytes, dpi: tuple[float, float] | None) -> bytes:
@@ -170,15 +179,17 @@ def _png16(array: np.ndarray, profile: bytes, dpi: tuple[float, float] | None) -
 def _replace(path: Path, data: bytes) -> None:
     if path.is_dir():
         raise UsageError(f"'{path}' is a folder; give a file to write.")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = None
     try:
+        partial, mode = temporary_beside(path)
         with open(partial, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        move_into_place(partial, path, mode)
     except OSError as error:
         raise UsageError(f"'{path}' cannot be written: {error.strerror or error}.") from error
     finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                partial.unlink()

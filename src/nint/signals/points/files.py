@@ -23,6 +23,7 @@ COORDINATE_NAMES = ("x", "y", "z", "t", "time", "lat", "latitude", "lon", "lng",
 """Names of leading columns that are taken for coordinates."""
 
 _DELIMITERS = ",;\t"
+_NO_VALUE = ("na", "n/a", "#n/a", "<na>", "null", "none", "missing", "-", "--", "?", ".")
 _LONGEST_LINE = 2**20
 _LONGEST_SHOWN = 40
 _NAMES_SHOWN = 10
@@ -58,6 +59,8 @@ class Table:
 def read_csv(path: Path) -> Table:
     """A CSV file with or without a header line; columns are separated by commas, semicolons or tabs.
 
+    The first line is a header where none of its cells is a number, or the leading one is a name.
+
     Raises:
         UsageError: names the line for a cell that is not a number or a row of another length.
     """
@@ -73,7 +76,7 @@ def read_csv(path: Path) -> Table:
             cells = [printable(cell.strip()) for cell in next(csv.reader([first.lstrip("#").strip()], delimiter=delimiter))]
             if len(cells) > _MOST_COLUMNS:
                 raise UsageError(f"'{path}' has {len(cells):,} columns, more than the limit of {_MOST_COLUMNS:,}.")
-            has_header = not all(_is_number(cell) for cell in cells)
+            has_header = _are_names(cells)
             if not has_header:
                 file.seek(0)
             start = file.tell()
@@ -101,7 +104,7 @@ def read_csv(path: Path) -> Table:
 
 
 def read_npz(path: Path, *needed: str, max_points: int | None = None) -> list[np.ndarray]:
-    """Named arrays of an NPZ file as float64 `[n, columns]`; one without columns becomes one column.
+    """Named arrays of an NPZ file as they are stored, `[n, columns]`; one without columns becomes one column.
 
     Args:
         path: The file.
@@ -128,7 +131,7 @@ def read_npz(path: Path, *needed: str, max_points: int | None = None) -> list[np
         raise UsageError(f"'{path}' is too large for the memory of this machine.") from error
     except Exception as error:  # zipfile, zlib, lzma and NumPy each fail in ways of their own on damaged files
         raise UsageError(f"'{path}' is not a readable NPZ file of numbers: {reason_of(error)}.") from error
-    return [np.asarray(array, np.float64).reshape(len(array), -1) for array in found]
+    return [array.reshape(len(array), -1) for array in found]
 
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, most: int) -> np.ndarray:
@@ -220,6 +223,14 @@ def _holds_integers(file: TextIO, delimiter: str) -> bool:
             if len(word) > _DIGITS and word.isdecimal() and int(word[:_LONGEST_SHOWN]) != float(word[:_LONGEST_SHOWN]):
                 return False
     return True
+
+
+def _are_names(cells: list[str]) -> bool:
+    """Whether a first row is a header. A row of data may lack a number: "0.5, 1, NA". A header may have some: "station, 2019, 2020"."""
+    words = [cell for cell in cells if not _is_number(cell)]
+    if len(words) == sum(bool(cell.strip()) for cell in cells):
+        return bool(words)
+    return cells[0] in words and cells[0].lower() not in _NO_VALUE
 
 
 def _is_number(cell: str) -> bool:

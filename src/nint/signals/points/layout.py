@@ -20,6 +20,9 @@ _DEFAULT_GRID_POINTS = 2**14
 _MOST_GRID_POINTS = 2**24
 _LARGEST = 1e300  # of a coordinate or value: the extent of a column must be a 64-bit float
 
+INEXACT_COORDS = "has whole numbers beyond 2^53 that 64-bit floats do not hold; subtract an offset first."
+"""End of the sentence that refuses coordinates, behind the name of what has them."""
+
 
 @dataclass(frozen=True)
 class PointsLayout(Layout):
@@ -168,10 +171,12 @@ class PointsLayout(Layout):
         if isinstance(at, (str, Path)):
             name, columns = f"'{at}'", self._coordinates_in(Path(at))
         else:
-            name, columns = "at", np.asarray(at, dtype=np.float64)
+            name, columns = "at", np.asarray(at)
         if columns.ndim != 2 or columns.shape[1] < self.in_features or not len(columns):
             raise UsageError(f"{name} has the shape {columns.shape}; it must be rows of {self.in_features} coordinates.")
-        own = columns[:, : self.in_features]
+        own, exact = as_floats(columns[:, : self.in_features])
+        if not exact:
+            raise UsageError(f"{name} {INEXACT_COORDS}")
         check_finite(own, name)
         return own
 
@@ -187,9 +192,19 @@ class PointsLayout(Layout):
             return read_npz(path, "coords")[0]
         table = read_csv(path)
         if not table.exact:
-            raise UsageError(f"'{path}' has whole numbers beyond 2^53 that 64-bit floats do not hold; subtract an offset first.")
+            raise UsageError(f"'{path}' {INEXACT_COORDS}")
         named = [table.names.index(name) for name in self.coord_names if name in table.names]
         return table.rows[:, named] if len(named) == self.in_features else table.rows
+
+
+def as_floats(numbers: Any) -> tuple[np.ndarray, bool]:
+    """Numbers as 64-bit floats, and whether these hold each of them: whole numbers beyond 2^53 may be rounded."""
+    array = np.asarray(numbers)
+    floats = np.asarray(array, dtype=np.float64)
+    if array.dtype.kind not in "iu" or array.dtype.itemsize < 8:
+        return floats, True
+    beyond = 2.0 ** (63 if array.dtype.kind == "i" else 64)  # what the largest ones are rounded to, and no integer of the type
+    return floats, bool((floats < beyond).all()) and bool((floats.astype(array.dtype) == array).all())
 
 
 def check_finite(coords: np.ndarray, name: str) -> None:

@@ -15,7 +15,7 @@ from nint.settings import whole
 from nint.signals.base import KindDefaults, Pool, Predict, Signal
 from nint.signals.grid.gridded import DEFAULTS
 from nint.signals.measure import estimate_note, measure
-from nint.signals.points.layout import PointsLayout, check_finite
+from nint.signals.points.layout import INEXACT_COORDS, PointsLayout, as_floats, check_finite
 
 __all__ = ["PointsLayout", "PointsSignal", "load_points"]
 
@@ -36,7 +36,8 @@ class PointsSignal(Signal):
         notes: Sentences for the report.
 
     Raises:
-        UsageError: for shapes that do not fit, coordinates that are not finite, infinite values, or nothing that varies.
+        UsageError: for shapes that do not fit, coordinates that are not finite or that 64-bit floats do not hold, infinite values, or
+            nothing that varies.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("psnr",)
@@ -53,10 +54,12 @@ class PointsSignal(Signal):
         name: str = "points",
         notes: tuple[str, ...] = (),
     ) -> None:
-        coords, values = np.asarray(coords, dtype=np.float64), np.asarray(values, dtype=np.float64)
+        (coords, exact), (values, exact_values) = as_floats(coords), as_floats(values)
         values = values[:, None] if values.ndim == 1 else values
         if coords.ndim != 2 or values.ndim != 2 or len(coords) != len(values) or 0 in (*coords.shape, *values.shape):
             raise UsageError(f"'{name}': coords {coords.shape} and values {values.shape} must be [n, d] and [n, c] with the same n.")
+        if not exact:
+            raise UsageError(f"'{name}' {INEXACT_COORDS}")
         check_finite(coords, f"'{name}'")
         _check_size(np.abs(coords), name)
         _check_size(np.abs(values), name)
@@ -80,7 +83,7 @@ class PointsSignal(Signal):
             tuple(high.tolist()),
         )
         self.name = name
-        self._notes = notes
+        self._notes = notes if exact_values else (*notes, _INEXACT)
         self.coords = self.layout.to_coords(coords)
         self._notes += _merged(coords, self.coords, self.layout.coord_names)
         extent = np.where(high > low, high - low, 1)
@@ -172,7 +175,7 @@ def load_points(path: str | Path, *, in_dims: int | None = None, max_points: int
     if dims >= columns:
         raise UsageError(f"'{path}' has {columns} columns; with {dims} of them coordinates there is no value to learn.")
     if not table.exact and np.nanmax(np.abs(table.rows[:, :dims])) >= EXACT:
-        raise UsageError(f"'{path}' has whole numbers beyond 2^53 that 64-bit floats do not hold; subtract an offset first.")
+        raise UsageError(f"'{path}' {INEXACT_COORDS}")
     names = table.names or None
     note = f"The coordinates are {', '.join(names[:dims])}, by their names; in_dims says otherwise." if names and in_dims is None else ""
     return PointsSignal(
