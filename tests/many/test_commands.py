@@ -114,3 +114,14 @@ def test_distributions_and_the_worst():
     values = [("a", 3.0), ("b", float("nan")), ("c", 1.0), ("d", 2.0)]
     assert worst(values, "psnr", 2) == [("c", 1.0), ("d", 2.0)]
     assert worst(values, "chamfer", 1) == [("a", 3.0)]
+
+
+def test_where_no_signal_can_be_fitted_one_sentence_says_why_even_when_quiet(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", np.random.default_rng(0).random((6, 7), np.float32))
+    words = ["fit-all", "a.npy", "--steps", "1", "--size", "1x4", "--threads", "1", "--workers", "1"]
+    assert main([*words, "--quiet", "--out", "out"]) == 2
+    found = capsys.readouterr()
+    assert found.out == "" and found.err.count("\n") == 1
+    assert found.err.startswith("nint: None of the 6 signals could be fitted; the first: 'array' has the shape (7,); an image is")
+    assert found.err.endswith("channels. All reasons are in out/failed.json.\n")

@@ -100,10 +100,10 @@ _SETTINGS = ("sampler", "batch_share", "batch_size", "total_steps", "lr", "lr_sc
 
 
 def run(options: FitAllOptions) -> int:
-    """Runs `nint fit-all`; returns the exit code: 1 where every signal failed.
+    """Runs `nint fit-all`; returns the exit code: 0 where any signal could be fitted.
 
     Raises:
-        UsageError: says what is wrong and what would be right.
+        UsageError: says what is wrong and what would be right; also where no signal could be fitted.
     """
     if not options.inputs:
         raise UsageError("fit-all needs INPUT; see nint fit-all --help.")
@@ -154,7 +154,12 @@ def run(options: FitAllOptions) -> int:
         from nint.report.page import write_report
 
         show_report(write_report(Path(options.out)), show)
-    return 1 if report.failed and not report.fitted and not report.before else 0
+    if _nothing_fitted(report):
+        (_, error), *others = report.failed
+        which = f"None of the {1 + len(others):,} signals" if others else "The signal"
+        also = f" All reasons are in {options.out}/failed.json." if others else ""
+        raise UsageError(f"{which} could{'' if others else ' not'} be fitted{'; the first' if others else ''}: {error.rstrip('.')}.{also}")
+    return 0
 
 
 def order_of(options: FitAllOptions) -> Order:
@@ -191,6 +196,10 @@ def _facts(options: FitAllOptions, order: Order, wanted: int, left: int, workers
     return [("signals", f"{wanted:,}{there}"), ("where", where), ("output", str(options.out))]
 
 
+def _nothing_fitted(report: Report) -> bool:
+    return bool(report.failed) and not report.fitted and not report.before
+
+
 def _summary(show: Any, options: FitAllOptions, report: Report, seconds: float) -> None:
     from nint.report.words import duration
 
@@ -206,5 +215,5 @@ def _summary(show: Any, options: FitAllOptions, report: Report, seconds: float) 
         show.line(f"failed: {id}: {error}")
     if len(report.failed) > _SHOWN_FAILURES:
         show.line(f"and {len(report.failed) - _SHOWN_FAILURES:,} more")
-    if not report.interrupted:
+    if not report.interrupted and not _nothing_fitted(report):
         show.facts([("next", f"nint inspect {options.out}"), ("", f"nint decode-all {options.out} --out decoded")])

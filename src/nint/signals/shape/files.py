@@ -14,9 +14,13 @@ import numpy as np
 
 from nint.errors import UsageError, nearest
 from nint.files import quiet_stderr, read_bytes, reason_of, write_atomically
-from nint.mesh import Cloud, Mesh, face_normals
+from nint.mesh import Cloud, Mesh
 from nint.signals.shape.glb import check_glb
+from nint.signals.shape.obj import unusual_obj
+from nint.signals.shape.off import polygons_of_off
 from nint.signals.shape.ply import parse_ply, ply_cloud
+from nint.signals.shape.ply_mesh import ply_mesh
+from nint.signals.shape.stl import read_stl, stl_bytes
 
 READS = (".obj", ".ply", ".stl", ".off", ".glb", ".xyz")
 """Endings that can be read."""
@@ -41,7 +45,13 @@ def read_shape(path: str | Path) -> Mesh | Cloud:
     if ending not in READS:
         raise UsageError(f"'{path}' has no ending of a shape that can be read.{nearest(ending, READS)}")
     data = read_bytes(path, "a shape file")
-    readers: dict[str, Callable[[bytes], Mesh | Cloud]] = {".stl": _read_stl, ".xyz": _read_xyz, ".ply": _read_ply}
+    readers: dict[str, Callable[[bytes], Mesh | Cloud]] = {
+        ".stl": read_stl,
+        ".xyz": _read_xyz,
+        ".ply": _read_ply,
+        ".obj": _read_obj,
+        ".off": _read_off,
+    }
     try:
         with warnings.catch_warnings(), quiet_stderr():
             warnings.simplefilter("ignore")
@@ -96,8 +106,6 @@ def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
     except ImportError as error:
         raise UsageError(f"cannot be read: {ending} files need the package trimesh; pip install 'nint[shape]'.") from error
 
-    if ending == ".off":
-        _check_off_length(data)
     if ending == ".glb":
         check_glb(data)
     if ending in (".obj", ".off"):  # trimesh wants another package to guess the letters of a comment
@@ -116,38 +124,12 @@ def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
     return Mesh(vertices, faces)
 
 
-def _check_off_length(data: bytes) -> None:
-    # trimesh reads as many faces as there are.
-    lines = [line for line in (text.partition("#")[0].strip() for text in data.decode("utf-8", "replace").splitlines()) if line]
-    if not lines or "OFF" not in lines[0].upper():
-        raise UsageError("is not an OFF file: its first line does not say OFF.")
-    counts = lines[0].upper().partition("OFF")[2].split()
-    body = lines[1:] if counts else lines[2:]
-    counts = counts or (lines[1].split() if len(lines) > 1 else [])
-    if len(counts) < 2 or not all(word.isdecimal() and len(word) < 30 for word in counts[:2]):
-        raise UsageError("is damaged or binary: it does not say in digits how many vertices and faces it has.")
-    points, faces = int(counts[0]), int(counts[1])
-    last = body[points + faces - 1].split() if 0 < points + faces <= len(body) else []
-    if not last or (faces and len(last) <= int(last[0])):
-        raise UsageError(f"is cut short: it promises {points:,} vertices and {faces:,} faces.")
+def _read_obj(data: bytes) -> Mesh:
+    return unusual_obj(data) or _read_with_trimesh(data, ".obj")
 
 
-def _read_stl(data: bytes) -> Mesh:
-    record = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-    count = int.from_bytes(data[80:84], "little") if len(data) >= 84 else 0
-    if len(data) >= 84 and len(data) == 84 + count * record.itemsize:
-        corners = np.frombuffer(data, record, count, 84)["corners"]
-    elif data.lstrip()[:5].lower() == b"solid" and b"facet" in data:
-        if b"endsolid" not in data.lower():
-            raise UsageError("is cut short: it has no endsolid.")
-        words = data.split()
-        places = [i for i, word in enumerate(words) if word.lower() == b"vertex"]
-        corners = np.array([words[i + 1 : i + 4] for i in places]).astype(np.float64).reshape(-1, 3, 3)
-    elif len(data) < 84 or len(data) > 84 + count * record.itemsize:
-        raise UsageError("is not an STL file.")
-    else:
-        raise UsageError(f"is cut short: it promises {count:,} triangles and holds {(len(data) - 84) // record.itemsize:,}.")
-    return Mesh(corners.reshape(-1, 3).astype(np.float64), np.arange(3 * len(corners)).reshape(-1, 3))
+def _read_off(data: bytes) -> Mesh:
+    return polygons_of_off(data) or _read_with_trimesh(data, ".off")
 
 
 def _read_xyz(data: bytes) -> Cloud:
@@ -162,7 +144,7 @@ def _read_xyz(data: bytes) -> Cloud:
 
 def _read_ply(data: bytes) -> Mesh | Cloud:
     ply = parse_ply(data)
-    return _read_with_trimesh(data, ".ply") if ply.has_faces else ply_cloud(ply)
+    return ply_mesh(ply) if ply.has_faces else ply_cloud(ply)
 
 
 def _fits_32_bits(vertices: np.ndarray) -> bool:
@@ -203,7 +185,4 @@ def _obj_bytes(mesh: Mesh) -> bytes:
 def _stl_bytes(mesh: Mesh) -> bytes:
     if not _fits_32_bits(mesh.vertices):
         raise UsageError("The shape is too far from the origin for the 32-bit floats of .stl; use .ply or .obj.")
-    table = np.zeros(len(mesh.faces), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-    table["normal"] = face_normals(mesh.vertices, mesh.faces)
-    table["corners"] = mesh.vertices[mesh.faces]
-    return b"nint".ljust(80, b"\0") + len(table).to_bytes(4, "little") + table.tobytes()
+    return stl_bytes(mesh.vertices, mesh.faces)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from nint.errors import UsageError
 from nint.mesh import Cloud
 
-_TYPES = {
+TYPES = {
     **dict.fromkeys(("char", "int8"), "i1"),
     **dict.fromkeys(("uchar", "uint8"), "u1"),
     **dict.fromkeys(("short", "int16"), "i2"),
@@ -33,18 +33,23 @@ class Element:
         name: "vertex", "face", ...
         count: Rows that the header promises.
         properties: (name, type) of each column in order; of a list, the type of its length.
-        lists: Names of the columns that are lists.
+        lists: Of the columns that are lists, the type of their items.
     """
 
     name: str
     count: int
     properties: tuple[tuple[str, str], ...]
-    lists: tuple[str, ...]
+    lists: dict[str, str] = field(default_factory=dict)
 
     @property
     def least_bytes(self) -> int:
         """The length of a binary row whose lists are empty."""
-        return sum(np.dtype(_TYPES[kind]).itemsize for _, kind in self.properties)
+        return sum(np.dtype(TYPES[kind]).itemsize for _, kind in self.properties)
+
+    @property
+    def rows(self) -> str:
+        """How many rows of what the header promises, for messages."""
+        return f"{self.count:,} " + _MANY.get(self.name, f"rows of '{self.name}'" if self.name.isidentifier() else "rows")
 
 
 @dataclass(frozen=True)
@@ -85,13 +90,14 @@ def parse_ply(data: bytes) -> Ply:
         if line[:1] == ["element"]:
             if len(line) != 3 or not line[2].isdecimal() or len(line[2]) > 30:
                 raise UsageError("is damaged: its header has an element without a number of rows.")
-            elements.append(Element(line[1], int(line[2]), (), ()))
+            elements.append(Element(line[1], int(line[2]), ()))
         elif line[:1] == ["property"]:
             is_list = line[1:2] == ["list"]
-            if not elements or len(line) != (5 if is_list else 3) or any(word not in _TYPES for word in line[1 + is_list : -1]):
+            known = len(line) == (5 if is_list else 3) and all(word in TYPES for word in line[1 + is_list : -1])
+            if not elements or not known or (is_list and TYPES[line[2]][0] == "f"):
                 raise UsageError("is damaged: its header has a property that cannot be understood.")
             last, name = elements[-1], line[-1]
-            lists = (*last.lists, name) if is_list else last.lists
+            lists = last.lists | {name: line[3]} if is_list else last.lists
             elements[-1] = Element(last.name, last.count, (*last.properties, (name, line[1 + is_list])), lists)
     newline = rest.find(b"\n")
     ply = Ply(order, tuple(elements), data[len(head) + len(end) + newline + 1 :])
@@ -111,8 +117,7 @@ def _check_length(ply: Ply) -> None:
             continue
         size = element.least_bytes if ply.order else 1
         if size == 0 or element.count > left // size:
-            what = _MANY.get(element.name, f"rows of '{element.name}'" if element.name.isidentifier() else "rows")
-            raise UsageError(f"is cut short: it promises {element.count:,} {what} and holds at most {left // max(size, 1):,}.")
+            raise UsageError(f"is cut short: it promises {element.rows} and holds at most {left // max(size, 1):,}.")
         left -= element.count * size
 
 
@@ -134,7 +139,7 @@ def ply_cloud(ply: Ply) -> Cloud:
         raise UsageError("is a point cloud without a point.")
     table: np.ndarray
     if ply.order:
-        table = np.frombuffer(ply.body, np.dtype([(name, ply.order + _TYPES[kind]) for name, kind in element.properties]), element.count)
+        table = np.frombuffer(ply.body, np.dtype([(name, ply.order + TYPES[kind]) for name, kind in element.properties]), element.count)
         columns = {name: table[name] for name in names}
     else:
         table = np.loadtxt(io.StringIO(ply.body.decode("ascii")), np.float64, ndmin=2, max_rows=element.count)
