@@ -223,7 +223,7 @@ def test_a_run_that_goes_on_logs_nothing_twice(tmp_path):
 def test_going_on_with_a_finished_run_adds_nothing(tmp_path):
     out = tmp_path / "run"
     for resume in (False, True):
-        nint.fit(PIXELS, budget=4, out=out, resume=resume, monitors=[TensorBoard(out / "tensorboard")], **SMALL)
+        nint.fit(PIXELS, budget=4, out=out, eval_every=1, resume=resume, monitors=[TensorBoard(out / "tensorboard")], **SMALL)
     log = read(out / "tensorboard")
     assert [event.step for event in log.images["selection"]] == [1, 2, 4]
     assert len(log.scalars["quality/psnr"]) == 4
