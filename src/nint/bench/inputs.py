@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nint.bench.datasets import TITLES, search
 from nint.errors import UsageError, nearest
+from nint.signals.stamp import Stamp, stamp_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,7 +213,7 @@ def read_signal(source: str, square: int | None, options: tuple[tuple[str, Any],
     Raises:
         UsageError: where it cannot be read, or `square` does not fit it.
     """
-    return _read(source, square, options, _stamp(source))
+    return _read(source, square, options, stamp_of(source))
 
 
 def pixels_of(signal: Signal) -> np.ndarray:
@@ -230,7 +231,7 @@ def pixels_of(signal: Signal) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...], stamp: tuple[int, ...]) -> Signal:
+def _read(source: str, square: int | None, options: tuple[tuple[str, Any], ...], stamp: Stamp) -> Signal:
     from nint.signals.grid.volume import VolumeSignal
     from nint.signals.image.loader import from_array
     from nint.signals.image.signal import ImageSignal
@@ -282,19 +283,10 @@ def content_of(source: str) -> str | None:
     """16 hex digits of a file's bytes; None for a sample, a folder and a file that is not there."""
     if source.startswith("sample:") or not os.path.isfile(source):
         return None
-    return _digest(source, _stamp(source))
+    return _digest(source, stamp_of(source))
 
 
 @functools.lru_cache(maxsize=1024)
-def _digest(source: str, stamp: tuple[int, ...]) -> str:
+def _digest(source: str, stamp: Stamp) -> str:
     with open(source, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _stamp(source: str) -> tuple[int, ...]:
-    """What changes when a file is written anew; nothing for a sample and for what is not there."""
-    try:
-        found = os.stat(source)
-    except (OSError, ValueError):
-        return ()
-    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -19,7 +19,7 @@ def forward_flops(field: nn.Module) -> int:
     flops = 0
     for module in field.modules():
         if isinstance(module, FeatureGrid):
-            flops += 2 * (4 if module.lattice.cubic else 2) ** len(module.lattice.vertices) * module.table.shape[1]
+            flops += 2 * module.lattice.corner_count * module.table.shape[1]
         elif isinstance(module, ComplexLinear):
             flops += 4 * module.weight.numel()  # stored as two real numbers a weight
         elif isinstance(module, FourierFeatures):

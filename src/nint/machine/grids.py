@@ -56,6 +56,12 @@ class Lattice:
         """Rows of the table."""
         return self.entries or math.prod(self.vertices)
 
+    @property
+    def corner_count(self) -> int:
+        """Vertices that a point is interpolated from."""
+        count: int = (4 if self.cubic else 2) ** len(self.vertices)
+        return count
+
     def corners(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Entries and weights of the vertices around each point, both `[..., k]`, k = 2^d or, cubic, 4^d.
 

@@ -14,7 +14,7 @@ from nint.errors import UsageError
 from nint.files import check_regular, reason_of
 from nint.many.content import memory_source
 from nint.many.parquet_files import image_of_bytes, parquet_cell
-from nint.many.stamp import Stamp, stamp_of
+from nint.signals.stamp import Stamp, stamp_of
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 from nint.errors import UsageError
 from nint.files import reason_of
 from nint.many.arrow import arrow, parquet
-from nint.many.stamp import Stamp, stamp_of
+from nint.signals.stamp import Stamp, stamp_of
 
 
 @functools.lru_cache(maxsize=4)

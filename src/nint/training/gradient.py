@@ -185,8 +185,7 @@ def _graph_bytes_per_point(field: nn.Module) -> int:
     total = 0
     for module in field.modules():
         if isinstance(module, FeatureGrid):
-            corners = (4 if module.lattice.cubic else 2) ** len(module.lattice.vertices)
-            total += corners * (_CORNER_BYTES + 3 * module.table.shape[1] * module.table.element_size())
+            total += module.lattice.corner_count * (_CORNER_BYTES + 3 * module.table.shape[1] * module.table.element_size())
         else:
             total += 3 * sum(p.shape[0] * p.element_size() for p in module.parameters(recurse=False) if p.ndim >= 2)
     return total
