@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch as it is loaded, here and in every process that a test starts
 
@@ -48,3 +50,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A Dask cluster of two workers on loopback. Every port is a free one: two processes of the suite may each have a cluster."""
+    distributed = pytest.importorskip("distributed", reason="needs nint[cluster]")
+    page = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # None would mean 8787, and a warning where that is taken
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1", "scheduler_kwargs": page}
+    with distributed.LocalCluster(silence_logs=logging.CRITICAL, **options) as started:
+        yield started

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 
@@ -16,19 +15,12 @@ from nint.errors import UsageError
 from nint.runs.model import Fit
 from nint.runs.snapshots import load_snapshots
 
-distributed = pytest.importorskip("distributed", reason="needs nint[cluster]")
+pytest.importorskip("distributed", reason="needs nint[cluster]")
 
 
 def spec_of(**changes) -> RunSpec:
     values = {"input": "sample:camera", "field": "siren:size=2x16", "sampler": "nint", "steps": 25, "evaluate_at": (7,), "square": 16}
     return RunSpec(**(values | changes))
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(host="127.0.0.1", silence_logs=logging.CRITICAL, **options) as started:
-        yield started
 
 
 def numbers(record):

@@ -10,7 +10,7 @@ from nint.bench.scales.sizes import Task, spread
 from nint.errors import UsageError
 from nint.fields import parse_size
 
-TASKS = ("images", "sizes", "structures", "audio", "shapes", "super_resolution", "large")
+TASKS = ("images", "hyper_parameters", "sizes", "structures", "audio", "shapes", "super_resolution", "large")
 
 
 def parameters(size: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -233,13 +232,10 @@ def test_an_interruption_keeps_what_is_finished(folder, tmp_path, small_batches)
     assert (report.before, report.fitted) == (2, 5)
 
 
-def test_a_cluster_gives_the_same_bits(folder, tmp_path, small_batches):
-    distributed = pytest.importorskip("distributed", reason="needs nint[cluster]")
+def test_a_cluster_gives_the_same_bits(folder, tmp_path, small_batches, cluster):
     items, order = items_of([str(folder)]), order_of()
     run_order(items, order, tmp_path / "here")
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(host="127.0.0.1", silence_logs=logging.CRITICAL, **options) as cluster:
-        report = run_order(items, order, tmp_path / "there", scheduler=cluster.scheduler_address)
+    report = run_order(items, order, tmp_path / "there", scheduler=cluster.scheduler_address)
     assert report.fitted == 7
     same(fields(tmp_path / "here"), fields(tmp_path / "there"))
 
