@@ -26,6 +26,8 @@ from typing import Any
 
 from machine import machine
 
+STEPS = 1000
+"""Of the runs of Tables 1 and 2, which are the ones with seconds."""
 TARGETS = (25.0, 30.0)
 DEFAULT = "default recipe"
 SLACK = 0.02
@@ -36,7 +38,7 @@ def inputs_of(folder: Path) -> list[str]:
     """The pictures whose `full` row is finished, as "folder/name" without the ending, in the order of the runs."""
     from nint.bench.store import Store
 
-    ended = [r["spec"] for r in Store(folder).records().values() if not r["error"] and r["steps"]]
+    ended = [r["spec"] for r in Store(folder).records().values() if not r["error"] and r["steps"] == STEPS]
     return list(dict.fromkeys("/".join(Path(s["input"]).with_suffix("").parts[-2:]) for s in ended if s["sampler"] == "full"))
 
 
@@ -49,7 +51,7 @@ def rows_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     from nint.bench.store import Store
 
     records = Store(folder).records().values()
-    ended = [r for r in records if name in r["spec"]["input"] and not r["error"] and r["steps"]]
+    ended = [r for r in records if name in r["spec"]["input"] and not r["error"] and r["steps"] == STEPS]
     mine = [r for r in ended if r["spec"]["recipe"] == "paper" and dict(r["spec"]["settings"]).get("lr") == 1e-4]
     recipes = [r for r in ended if r["spec"]["recipe"] == "default"]
     if not mine:
@@ -144,6 +146,17 @@ def medians(lines: list[dict[str, Any]], turn: int | None = None) -> dict[float,
     return {kind: statistics.median(seconds for of_turn in found for seconds in of_turn) for kind, found in turns.items()}
 
 
+def seconds_to(rows: dict[str, dict[str, Any]], lines: list[dict[str, Any]], row: str, name: str) -> list[float | None]:
+    """Seconds of a row at each of its `points_of`; empty where its steps were not timed."""
+    points = points_of(rows[row])
+    for line in lines:
+        if "seconds_at" in line and line["sampler"] == row and line["input"] in name:
+            return [line["seconds_at"][str(point[0])] if point else None for point in points]
+    timed = [line for line in lines if "seconds_at" not in line and line["sampler"] == row]
+    kinds = medians(timed)
+    return [seconds_of(kinds, *point) if point else None for point in points] if timed else []
+
+
 HEAD = """Seconds of the rows of Table 1 at full size: median seconds of the steps in `seconds.jsonl` ({threads} threads, the rows in turn,
 nothing else on the machine, one picture: all have the same size), multiplied by the steps of `runs.jsonl`. Evaluation is not in it.
 Ratios: median of the turns (lowest to highest). Made by `python benchmarks/full_size_seconds.py`.
@@ -153,12 +166,9 @@ Ratios: median of the turns (lowest to highest). Made by `python benchmarks/full
 def table(rows: dict[str, dict[str, Any]], lines: list[dict[str, Any]], name: str) -> str:
     """Markdown of what the runs of a picture take."""
     stepwise: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    complete: dict[str, dict[str, float]] = {}
     for line in lines:
         if "seconds_at" not in line:
             stepwise[line["sampler"]].append(line)
-        elif line["input"] in name:
-            complete[line["sampler"]] = line["seconds_at"]
     out = [
         f"## {name}",
         "",
@@ -168,21 +178,17 @@ def table(rows: dict[str, dict[str, Any]], lines: list[dict[str, Any]], name: st
     turns = len(stepwise["full"][0]["seconds"]) if stepwise["full"] else 0
     for sampler, record in rows.items():
         points, ratios = points_of(record), list[str]()
-        if sampler in complete:
-            found = [complete[sampler][str(point[0])] if point else None for point in points]
-            each = "run from beginning to end"
-        elif stepwise[sampler]:
-            kinds = medians(stepwise[sampler])
-            found = [seconds_of(kinds, *point) if point else None for point in points]
-            each = ", ".join(f"{seconds:.2f} ({kind:g})" for kind, seconds in sorted(kinds.items()))
-        else:
+        found, whole_run = seconds_to(rows, lines, sampler, name), not stepwise[sampler]
+        if not found:
             continue
+        kinds = sorted(medians(stepwise[sampler]).items())
+        each = "run from beginning to end" if whole_run else ", ".join(f"{seconds:.2f} ({kind:g})" for kind, seconds in kinds)
         for point, value, base in zip(points, found, points_of(rows["full"]), strict=True):
             if point is None or base is None or value is None:
                 ratios.append("")
                 continue
             of = [seconds_of(medians(stepwise["full"], turn), *base) for turn in range(turns)]
-            by_turn = [value if sampler in complete else seconds_of(medians(stepwise[sampler], turn), *point) for turn in range(turns)]
+            by_turn = [value if whole_run else seconds_of(medians(stepwise[sampler], turn), *point) for turn in range(turns)]
             parts = sorted(mine / full for mine, full in zip(by_turn, of, strict=True))
             ratios.append(f"{statistics.median(parts):.2f} ({parts[0]:.2f} to {parts[-1]:.2f})")
         totals = [f"{value:,.0f}" if value is not None else "" for value in found]

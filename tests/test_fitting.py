@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import random
+import shutil
 from typing import ClassVar
 
 import numpy as np
@@ -328,6 +329,18 @@ def test_init_starts_from_a_model(tmp_path):
     assert fit.metrics["psnr"] > quick(seed=9, budget=1).metrics["psnr"] + 1
     with pytest.raises(UsageError, match="another shape"):
         quick(init=tmp_path / "donor.safetensors", field="siren:size=2x13")
+
+
+def test_what_a_run_began_from_stays_with_it_when_it_is_resumed(tmp_path):
+    donor = tmp_path / "donor.safetensors"
+    quick(budget=3).save(donor)
+    begun = {"with": quick(init=donor, budget=2, out=tmp_path / "with"), "without": quick(budget=2, out=tmp_path / "without")}
+    assert quick(budget=4, out=tmp_path / "with", resume=True).record["init"] == str(donor) == begun["with"].record["init"]
+    assert quick(init=donor, budget=5, out=tmp_path / "with", resume=True).record["init"] == str(donor)
+    with pytest.raises(UsageError, match=r"it began from its own start weights; leave init out"):
+        quick(init=donor, budget=4, out=tmp_path / "without", resume=True)
+    with pytest.raises(UsageError, match=r"it began from .*donor.safetensors; leave init out"):
+        quick(init=shutil.copy(donor, tmp_path / "other.safetensors"), budget=6, out=tmp_path / "with", resume=True)
     with pytest.raises(UsageError, match="There is no file"):
         quick(init=tmp_path / "nothing.safetensors")
 

@@ -249,3 +249,70 @@ def test_columns_of_a_subset():
     inputs = Inputs({"a": torch.arange(6), "b": torch.arange(12.0).reshape(6, 2)})
     rows = Columns(inputs)[torch.tensor([4, 1])]
     assert rows.tolist() == [[4, 8, 9], [1, 2, 3]] and len(Columns(inputs)) == 6 and inputs.shape == (6, 3)
+
+
+@pytest.mark.parametrize(("kind", "sampler"), [("dropout", "int"), ("jitter", "int"), ("dropout", "nint"), ("jitter", "nint")])
+def test_a_network_that_is_in_evaluation_at_first_is_still_scored_so_while_it_trains(kind, sampler):
+    def teacher_of():
+        torch.manual_seed(0)
+        model, (coords, values) = network(kind).eval(), data()
+        found = Teacher(model, coords, values, sampler, total_steps=5, chunk_size=7)
+        return model, found
+
+    model, teacher = teacher_of()
+    expected = teacher.next().indices.tolist()
+    model, teacher = teacher_of()
+    model.train()
+    state = torch.get_rng_state()
+    assert teacher.next().indices.tolist() == expected
+    assert torch.equal(torch.get_rng_state(), state) and model.training
+
+
+@pytest.mark.parametrize("sampler", ["evos", "egra", "expansive", "soft-mining"])
+def test_an_image_of_other_values_than_0_to_1_is_seen_as_it_is(sampler):
+    image = torch.rand(8, 9, generator=torch.Generator().manual_seed(0)).reshape(-1, 1)
+    coords = torch.cartesian_prod(torch.linspace(-1, 1, 8), torch.linspace(-1, 1, 9))
+
+    def first(values, **options):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+        teacher = Teacher(model, coords, values, sampler, total_steps=5, grid=(8, 9), **options)
+        return teacher.probe.pool.value_range, teacher.next().indices.tolist()
+
+    own, chosen = first(4 * image - 2)
+    assert own == pytest.approx((float((4 * image - 2).min()), float((4 * image - 2).max())))
+    assert first(4 * image - 2, value_range=own) == (own, chosen)
+    assert first(image)[0] == (0.0, 1.0)
+    assert first(4 * image - 2, value_range=(0.0, 1.0))[0] == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("factor", [65536.0, 0.25])
+def test_scaled_and_repeated_losses_leave_the_slope_as_it_is(factor):
+    image = torch.rand(72, 1, generator=torch.Generator().manual_seed(0))
+    coords = torch.cartesian_prod(torch.linspace(-1, 1, 8), torch.linspace(-1, 1, 9))
+
+    def chosen(times, factor):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+        teacher = Teacher(model, coords, image, "soft-mining", total_steps=9, grid=(8, 9))
+        found = []
+        for _ in range(4):
+            batch = teacher.next()
+            for _ in range(times):  # as the closure of LBFGS
+                model.zero_grad()
+                (factor * batch.loss(prediction := model(batch.coords))).backward()
+            teacher.observe(prediction)
+            found.append(batch.indices.tolist())
+        return found
+
+    assert chosen(1, factor) == chosen(3, factor) == chosen(3, 1.0) == chosen(1, 1.0)
+
+
+@pytest.mark.parametrize("values", [torch.float64, torch.float16, torch.uint8])
+def test_huber_takes_values_of_another_type_than_the_prediction(values):
+    model, (coords, aims) = network("jitter"), data()
+    aims = (aims * 100).to(values) if values == torch.uint8 else aims.to(values)
+    teacher = Teacher(model, coords, aims, "uniform", total_steps=2, loss="huber")
+    batch = teacher.next()
+    batch.loss(model(batch.coords)).backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())

@@ -9,7 +9,7 @@ from oracles import residual_ntk
 from torch import nn
 from torch.func import grad, hessian, jvp, vmap
 
-from nint import Teacher, UnsupportedFieldError, UsageError
+from nint import PointSet, PointSets, Teacher, UnsupportedFieldError, UsageError
 from nint.scores.ntk import ntk_gradient
 
 WIDTH, VISCOSITY, N = 7, 0.003, 23
@@ -353,3 +353,28 @@ def test_a_state_round_trip_chooses_the_same_points():
         again = Teacher(model, points(), residual=by_autograd, sampler=sampler, total_steps=20)
         again.load_state_dict(state)
         assert train(model, again, 5) == expected
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(12), nn.Dropout(0.5)])
+@pytest.mark.parametrize("sampler", ["nint-fast", "uniform"])
+def test_residuals_of_random_and_mixing_networks_are_taken_as_they_come(layer, sampler):
+    for seed in range(5):
+        torch.manual_seed(seed)
+        net = nn.Sequential(nn.Linear(2, 12), nn.Tanh(), layer, nn.Linear(12, 1))
+        if isinstance(layer, nn.BatchNorm1d):
+            layer.reset_running_stats()
+        teacher = Teacher(net, torch.rand(64, 2), residual=lambda net, x: net(x) - x[:, :1], sampler=sampler, total_steps=3)
+        batch = teacher.next()
+        residual = net(batch.coords) - batch.coords[:, :1]
+        batch.loss(residual).backward()
+        if isinstance(layer, nn.BatchNorm1d):
+            assert int(layer.num_batches_tracked) == 1
+
+
+def test_weighted_point_sets_are_for_squares():
+    points = torch.rand(8, 2)
+    sets = PointSets(a=PointSet(points, lambda net, x: net(x)), b=PointSet(points, lambda net, x: net(x), weight=4.0))
+    with pytest.raises(UsageError, match='are for loss="l2"'):
+        Teacher(nn.Linear(2, 1), sets.coords, residual=sets.residual, sampler="uniform", total_steps=3, loss="l1")
+    even = PointSets(a=PointSet(points, lambda net, x: net(x)))
+    Teacher(nn.Linear(2, 1), even.coords, residual=even.residual, sampler="uniform", total_steps=3, loss="l1")

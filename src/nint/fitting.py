@@ -188,7 +188,8 @@ def run_job(
         run.clock.wall_s = already_s if budget.seconds is None else min(already_s, _START_SHARE * budget.seconds)
         settings, start = job.settings(), start_weights(run.field)
         if folder is not None and resuming:
-            restore(folder / CHECKPOINT, run, settings)
+            restore(folder / CHECKPOINT, run, settings, init)
+            init = run.init
         elif folder is not None:
             folder.clear()  # now that the new run is ready to start
         spec = job.field if isinstance(job.field, FieldSpec) else None
@@ -207,13 +208,14 @@ def run_job(
                 restarting(run.restarts[-1])
         run.field.eval()
         result.metrics = {name: run.curve[-1][name] for name in job.signal.metrics if name in run.curve[-1]}
-        said = {"init": None if init is None else str(init), "half": half, "restarts": run.restarts}
+        said = {"init": run.init, "half": half, "restarts": run.restarts}
         result.record = record_of(job, run, settings, reason) | said
         if half:
             round_to_half(run.field)
             result.metrics = job.signal.evaluate(result.predict)
             result.record |= result.metrics
         if folder is not None:
+            _write(result, folder, half)  # before anything else, so that nothing can cost the model
             result.record["sizes"] = sizes_of(job.signal, result.metrics, job.source)
             _write(result, folder, half)
             if job.max_kilobytes is not None and reason != "interrupted":

@@ -120,7 +120,8 @@ def run_sharded_job(
         settings, start = job.settings(), start_weights(run.field)
         notes: tuple[str, ...] = ()
         if resuming and path is not None:
-            notes = restore(path / CHECKPOINT, run, settings)
+            notes = restore(path / CHECKPOINT, run, settings, init)
+            init = run.init
             _divide_costs(run, group)
         elif folder is not None:
             folder.clear()
@@ -143,7 +144,7 @@ def run_sharded_job(
                     _as_the_first(run, group, threads, None)
                     restarting(run.restarts[-1])
             run.field.eval()
-            _finish(result, job, run, settings, reason, group, half, init)
+            _finish(result, job, run, settings, reason, group, half)
         except LostProcessError as error:
             raise LostProcessError(error.reason, _kept(run, saved, path)) from error
         if folder is not None:
@@ -183,9 +184,7 @@ def _part(cost: Cost, group: Group) -> Cost:
     return Cost(**{name: int(count) // group.size + (group.rank < int(count) % group.size) for name, count in vars(cost).items()})
 
 
-def _finish(
-    result: Fit, job: Job, run: Run, settings: dict[str, Any], reason: str, group: Group, half: bool, init: str | Path | None
-) -> None:
+def _finish(result: Fit, job: Job, run: Run, settings: dict[str, Any], reason: str, group: Group, half: bool) -> None:
     """Metrics and record, the same on every process."""
     assert run.shared is not None
     run.shared.tell_time()
@@ -195,7 +194,7 @@ def _finish(
     signal = job.signal
     held = group.counts(len(signal.shard) if isinstance(signal, ShardedSignal) else len(run.teacher.probe))
     result.record = record_of(job, run, settings, reason) | {
-        "init": None if init is None else str(init),
+        "init": run.init,
         "half": half,
         "restarts": run.restarts,
         "processes": group.size,

@@ -2,7 +2,9 @@
 
 import math
 import re
+import shlex
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -64,3 +66,14 @@ def test_short_runs_beside_it_and_a_picture(cli, tmp_path):
 def test_what_cannot_be_tuned(cli, words, said):
     outcome = cli("tune", *words)
     assert outcome.code == 2 and said in outcome.err and outcome.err.count("\n") == 1
+
+
+def test_the_command_that_follows_keeps_what_was_given_and_can_be_pasted(cli, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16), np.uint8)).save(tmp_path / "my photo.png")
+    outcome = cli("tune", "my photo.png", "--max-side", 8, "--field", "siren:size=1x16,weight_scale=2", "--seed", 3)
+    assert (outcome.code, outcome.err) == (0, "")
+    words = shlex.split(outcome.out.splitlines()[-1].partition("next: ")[2])
+    assert words[:3] == ["nint", "fit", "my photo.png"]
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    assert given.pop("--field").startswith("siren:size=1x16,weight_scale=")
+    assert given == {"--max-side": "8", "--seed": "3"}

@@ -7,10 +7,12 @@ import torch
 from torch import nn
 from torch.func import functional_call, jvp
 
+import nint
 from nint.fields.finer import Finer
-from nint.fields.passes import GROUPS, LEAST, Rows, chunks_of
-from nint.fields.siren import Siren
+from nint.fields.passes import GROUPS, LEAST, Rows, SineLayer, chunks_of, sine_passes
+from nint.fields.siren import Sine, Siren
 from nint.fields.written_out import written_out
+from nint.machine.sines import SineKernel
 from nint.machine.workers import workers
 
 SPECS = [Siren(size="1x7"), Siren(size="3x16", omega_0=10.0), Finer(size="2x9", first_bias=1.0)]
@@ -129,3 +131,36 @@ def test_rows_of_a_file_are_read_by_one_thread_at_a_time():
     rows = Rows(Reader(), torch.tensor([5, 3, 8]))
     assert rows[1:3].tolist() == [3, 8]
     assert Rows(torch.arange(10))[2:4].tolist() == [2, 3]
+
+
+class Halved(Sine):
+    def forward(self, x):
+        return 0.5 * super().forward(x)
+
+
+class Rectified(Sine):
+    def activation(self, z):
+        return super().activation(z).relu()
+
+
+class OwnSine(SineLayer):
+    """Says everything itself, in one class."""
+
+    kernel = property(lambda self: SineKernel())
+    fold = property(lambda self: self.omega_0)
+
+    def activation(self, z):
+        return torch.sin(self.omega_0 * z)
+
+    def forward(self, x):
+        return self.activation(self.linear(x))
+
+
+@pytest.mark.parametrize(("layer", "applies"), [(Sine, True), (Halved, False), (Rectified, False), (OwnSine, True)])
+def test_a_subclass_that_changes_a_part_is_computed_as_it_is(layer, applies):
+    torch.manual_seed(0)
+    net = nn.Sequential(layer(nn.Linear(2, 8), 30.0), layer(nn.Linear(8, 8), 30.0), nn.Linear(8, 1))
+    assert (sine_passes(net) is not None) == applies
+    coords = torch.rand(50, 2) * 2 - 1
+    teacher = nint.Teacher(net, coords, torch.rand(50, 1), "int", total_steps=3)
+    assert torch.allclose(teacher.probe.prediction(), net(coords).detach(), atol=1e-5)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -102,8 +103,6 @@ def test_a_finished_run_is_read_from_its_record(run):
 
 
 def test_damaged_and_half_written_files_are_no_error(run, tmp_path):
-    import shutil
-
     from nint.live.pictures import pictures_of
     from nint.live.state import runs_in
 
@@ -279,3 +278,37 @@ def test_runs_stand_side_by_side_and_a_lost_server_is_said(watching, run, browse
     assert "No run is stopped" in page.locator("#state").inner_text()
     assert page.locator("article").count() == 2
     page.close()
+
+
+def test_a_port_can_be_taken_again_after_a_page_was_open():
+    from nint.live.server import listening
+
+    first = listening(None)
+    port = first.getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)):
+        served, _ = first.accept()
+        served.close()  # the server ends the connection first, so that it waits on this side
+    first.close()
+    listening(port).close()
+
+
+def test_of_many_runs_the_newest_are_shown_and_all_are_counted(tmp_path):
+    from nint.live.state import MOST_RUNS, count_runs, runs_in
+
+    for number in range(MOST_RUNS + 3):
+        folder = tmp_path / f"r{number:02d}"
+        folder.mkdir()
+        (folder / "run.json").write_text("{}")
+        os.utime(folder / "run.json", (1000 - number, 1000 - number))  # the first by name is the newest
+    assert [run.name for run in runs_in(tmp_path)] == [f"r{number:02d}" for number in range(MOST_RUNS)]
+    assert count_runs(tmp_path) == MOST_RUNS + 3
+
+
+def test_a_state_left_by_a_killed_run_does_not_hide_that_it_was_finished(run, tmp_path):
+    from nint.live.state import runs_in
+
+    folder = shutil.copytree(run[0], tmp_path / "x")
+    (folder / LIVE_STATE).write_text('{"step": 5, "done_part": 0.3}')
+    os.utime(folder / LIVE_STATE, (1000, 1000))
+    (watched,) = runs_in(tmp_path)
+    assert watched.state()["done_part"] == 1.0 and watched.state()["ended"]

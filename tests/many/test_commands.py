@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nint
 from nint.cli.main import main
 from nint.many.card import LOADING
 from nint.many.statistics import QUANTILES, spread, worst
@@ -125,3 +126,38 @@ def test_where_no_signal_can_be_fitted_one_sentence_says_why_even_when_quiet(tmp
     assert found.out == "" and found.err.count("\n") == 1
     assert found.err.startswith("nint: None of the 6 signals could be fitted; the first: 'array' has the shape (7,); an image is")
     assert found.err.endswith("channels. All reasons are in out/failed.json.\n")
+
+
+def test_decoding_never_replaces_what_was_fitted(dataset, folder, tmp_path, capsys):
+    before = {path: path.read_bytes() for path in folder.rglob("*.png")}
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a1.png").symlink_to(folder / "a0.png")  # another signal's source, by way of a link
+    assert main(["decode-all", str(dataset), "--out", str(folder), "--force"]) == 1
+    said = capsys.readouterr().out
+    assert "0 of 7 signals written" in said and said.count("is one of the signals that the dataset was fitted to") == 7
+    assert main(["decode-all", str(dataset), "--out", str(tmp_path / "files"), "--force"]) == 1
+    assert "6 of 7 signals written" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in folder.rglob("*.png")} == before
+
+
+def test_a_dataset_that_replaces_another_takes_its_report_along(dataset, folder, tmp_path, capsys):
+    pytest.importorskip("plotly")
+    assert main(["report", str(dataset)]) == 0
+    assert main(["fit-all", str(folder / "b.png"), "--out", str(dataset), "--force", *WORDS]) == 0
+    assert not (dataset / "report.html").exists()
+    capsys.readouterr()
+    assert main(["report", str(dataset), "--input", str(folder / "b.png")]) == 2
+    assert "--input applies to the report of a fit or a comparison" in capsys.readouterr().err
+
+
+def test_a_list_without_files_and_a_packed_model_to_be_like(folder, tmp_path, capsys):
+    (tmp_path / "empty.txt").write_text("# nothing\n\n")
+    out = tmp_path / "new"
+    assert main(["fit-all", f"@{tmp_path / 'empty.txt'}", "--out", str(out), *WORDS]) == 2
+    assert "empty.txt names no files; a list has a path on each line." in capsys.readouterr().err
+    assert not out.exists()
+    pytest.importorskip("cbor2", reason="packing needs cbor2, from the extra nint[pack]")
+    fit = nint.fit("sample:camera", max_side=8, field="siren:size=1x8", budget=2)
+    fit.pack(tmp_path / "donor.nint")
+    assert main(["fit-all", str(folder / "b.png"), "--out", str(out), "--like", str(tmp_path / "donor.nint"), "--steps", "2"]) == 2
+    assert "donor.nint does not say how it was fitted" in capsys.readouterr().err

@@ -66,3 +66,29 @@ def test_volumes_have_nifti(tmp_path):
     pytest.importorskip("nibabel", reason="volumes need nibabel, from the extra nint[volume]")
     signal = nint.open_signal(np.arange(8 * 9 * 10, dtype=np.uint8).reshape(8, 9, 10), kind="volume")
     assert 300 < sizes_of(signal, {"psnr": 30.0})["nii.gz"] < 2000
+
+
+def test_noise_that_optimised_tables_have_no_room_for_is_coded(pixels: np.ndarray):
+    noisy = np.clip(pixels + np.random.default_rng(0).normal(0, 60, pixels.shape), 0, 255).astype(np.uint8)
+    whole = np.tile(noisy, (256 // noisy.shape[0] + 1, 256 // noisy.shape[1] + 1, 1))[:256, :256]
+    assert jpeg_at(whole, 45.0) > 2 * 256 * 256  # what Pillow gives libjpeg for them
+    assert jpeg_at(whole, 200.0) is None
+
+
+def test_images_that_are_too_long_for_a_format_have_no_figure_of_it():
+    strip = np.zeros((4, 16_400, 3), np.uint8)
+    assert webp_at(strip, 30.0) is None and jpeg_at(strip, 30.0) > 0
+    assert jpeg_at(np.zeros((2, 65_600, 1), np.uint8), 30.0) is None
+
+
+def test_a_scaled_nifti_is_as_large_as_its_own_file(tmp_path):
+    nibabel = pytest.importorskip("nibabel", reason="volumes need nibabel, from the extra nint[volume]")
+    image = nibabel.Nifti1Image(np.random.default_rng(0).integers(-500, 3000, (9, 8, 7), np.int16), np.eye(4))
+    image.header.set_slope_inter(0.01, 2)
+    path = tmp_path / "scan.nii.gz"
+    nibabel.save(image, path)
+    stored = np.asarray(nibabel.load(path).dataobj.get_unscaled())
+    signal = nint.open_signal(path)
+    size = sizes_of(signal, {"psnr": 30.0}, str(path))["nii.gz"]
+    signal.layout.write(signal.layout.nifti.real(stored), tmp_path / "own.nii.gz")
+    assert abs(size - (tmp_path / "own.nii.gz").stat().st_size) <= 16

@@ -190,3 +190,20 @@ def test_a_sound_is_given_more_bits_than_a_photo(camera, tmp_path: Path):
 def test_a_grid_of_a_sound_has_settings_that_can_be():
     chosen = complete(FitSettings(max_kilobytes=8, field="grid", seed=0), nint.open_signal("sample:chirp"), None, by_kernel=False).field
     assert chosen.growth <= 8 and 4000 < chosen.parameter_count(1, 1) < 8000
+
+
+def test_a_network_that_cannot_fit_is_refused_before_it_is_trained(camera, tmp_path: Path):
+    with pytest.raises(UsageError, match=r"264,707 weights does not fit into 20,000 bytes: it takes 62,041 at the least"):
+        nint.fit("sample:astronaut", max_side=8, field="siren:size=5x256", max_kilobytes=20, budget=1, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_perfect_model_is_packed(fit: Fit, tmp_path: Path):
+    fit.save(tmp_path / "a.safetensors")
+    loaded = Fit.load(tmp_path / "a.safetensors")
+    loaded.metrics = {"psnr": float("inf"), "ssim": 1.0}
+    loaded.save(tmp_path / "b.safetensors")
+    again = Fit.load(tmp_path / "b.safetensors")
+    assert again.metrics == {"ssim": 1.0}  # a file has no number for infinity
+    again.pack(tmp_path / "b.nint", max_kilobytes=500)
+    assert states_equal(Fit.load(tmp_path / "b.nint"), Fit.load(tmp_path / "b.nint"))

@@ -311,3 +311,34 @@ def test_kept_runs_of_a_bench_stand_beside_each_other(bench):
     assert frames["labels"] == ["step 1", "step 2"]
     assert list(frames["panels"][0]["layers"]) == ["Reconstruction", "Absolute error", "Selected points"]
     assert frames["panels"][0]["captions"][1] == "step 2, 0.1 s, 0.4% of the points, 22.00 dB"
+
+
+def test_the_kernel_study_is_shown_and_its_tables_are_named(bench):
+    (bench / "kernel.md").write_text("# What the kernel is worth\n\n| part | better |\n|---|---|\n| K g | 5 |\n")
+    (bench / "kernel-photo-paper.md").write_text("# Photos\n")
+    save(new_figure(2, 1), bench / "kernel.png")
+    page = read(write_report(bench))
+    assert "What the kernel is worth" in page.text and "K g" in page.text and "kernel-photo-paper.md" in page.text
+    for path in bench.glob("table*"):
+        path.unlink()
+    for path in bench.glob("fig*"):
+        path.unlink()
+    assert "No table or figure has been written" not in read(write_report(bench)).text
+
+
+def test_an_original_of_one_of_several_inputs_is_shown_with_it(tmp_path):
+    store, folder = Store(tmp_path / "c"), tmp_path / "c"
+    pictures = {name: np.roll(wave(16), shift) for name, shift in (("a", 0), ("b", 1))}
+    for name, pixels in pictures.items():
+        spec = RunSpec(f"{name}.npy", sampler="nint", steps=2, keep=True)
+        settings = {"input": f"{name}.npy", "options": {}, "content": nint.signals.open.open_signal(pixels).fingerprint()}
+        store.append(bench_record(spec) | {"experiment": "compare", "settings": settings, "source": ""})
+        store.place(spec.key).mkdir(parents=True)
+        arrays = {"step": 2, "training_seconds": 0.1, "selected": [3], "decoded": np.zeros((16, 16), np.uint8), "pool": 256}
+        np.savez(store.place(spec.key) / "step-000002.npz", **arrays)
+    page = read(write_report(folder, original=nint.signals.open.open_signal(pictures["b"])))
+    layers = [list(found["panels"][0]["layers"]) for found in page.data if "panels" in found]
+    assert layers == [["Reconstruction", "Absolute error", "Selected points"]]
+    assert "The original (a.npy) was not found" in page.text and "The original (b.npy) was not found" not in page.text
+    with pytest.raises(UsageError, match=r"is none of the signals that this comparison was made on"):
+        write_report(folder, original=nint.signals.open.open_signal(np.roll(wave(16), 2)))

@@ -120,3 +120,24 @@ def test_what_was_written_is_listed_also_after_an_error(tmp_path):
         assert (folder.fresh, folder.known) == (True, True)
         folder.clear()
         assert [path.name for path in (folder / "snapshots").iterdir()] == ["mine.npz"]
+
+
+def test_the_kernel_study_goes_on_in_its_own_folder(tmp_path):
+    names = ("runs.jsonl", "kernel.md", "kernel.json", "kernel.png", "kernel-photo-paper.md", "kernel-photo-paper.tex")
+    texts = {
+        ".md": "# What the kernel is worth\n",
+        ".json": '{"effects": [], "command": ""}',
+        ".jsonl": '{"spec": {}, "experiment": "bench"}\n',
+    }
+    for listed in (True, False):
+        folder = tmp_path / str(listed)
+        with OutputFolder(folder, BENCH, of_bench(["kernel"], report=False)):
+            for name in names:
+                path = folder / name
+                drawn(path) if path.suffix == ".png" else path.write_text(texts.get(path.suffix, ""))
+        if not listed:
+            (folder / MANIFEST).unlink()
+            (folder / ".nint.lock").unlink(missing_ok=True)
+        with OutputFolder(folder, BENCH, of_bench(["kernel"], report=False)) as again:
+            assert not again.fresh
+        assert set((read_manifest(folder) or recognised(folder, BENCH)).files) == set(names)

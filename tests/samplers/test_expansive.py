@@ -221,3 +221,17 @@ def test_state_survives_a_checkpoint():
     back = unflatten(flatten(state, "s", tensors), tensors, ExpansiveState)
     assert torch.equal(back.anchors, state.anchors)
     assert (back.total_steps, back.epoch) == (10, 0)
+
+
+def test_a_growing_batch_starts_with_its_part_of_anchors():
+    probe = probe_on(picture(32, 32))
+    for share in (0.0, 0.5, 1.0):
+        sampler = Expansive(random_share=share, schedule="growing")
+        state = sampler.init(probe, 1000, rng())
+        rows = sampler.select(state, 0, probe, rng())[0].indices.tolist()
+        anchors, count = set(state.anchors.tolist()), sampler.count(0, 1000, 32 * 32)
+        part = min(int((1 - share) * count), len(anchors))
+        assert len(rows) == len(set(rows)) == count == int(0.25 * 0.2 * 32 * 32)
+        assert set(rows[:part]) <= anchors
+        if share == 0.5:
+            assert 0 < part < count and set(rows) - anchors

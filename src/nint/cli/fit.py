@@ -144,7 +144,7 @@ def _prepare(options: FitOptions, job: Job, budget: Budget, out: OutputFolder, i
     trial = build_run(job, budget, None if resuming else init)
     threads = threads_for(job, budget, out.path if resuming else None, trial) if options.threads is None else given(options.threads)
     threads.give_to(trial)
-    notes = restore(out / CHECKPOINT, trial, job.settings()) if resuming else ()
+    notes = restore(out / CHECKPOINT, trial, job.settings(), init) if resuming else ()
     if not show.quiet:
         with using(threads.number, trial.field):
             announce(show, job, trial, budget, out.path, options.eval_every, notes)

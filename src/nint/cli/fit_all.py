@@ -31,7 +31,7 @@ class FitAllOptions(SignalOptions):
         out: folder of the dataset
         recipe: source of the defaults: default (the fastest settings that were measured) or paper
         like: model whose settings all signals get, where no option here says otherwise
-        field: network, as NAME:SETTING=VALUE,... (nint list fields); siren if left out
+        field: network, as NAME:SETTING=VALUE,... (nint list fields); the recipe's if left out
         size: hidden layers x width of the network, short for its setting size
         sampler: which points to train on, as NAME:SETTING=VALUE,... (nint list samplers); the recipe's if left out
         batch_share: fraction of the points in a batch, short for the sampler's setting batch_share

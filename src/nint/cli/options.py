@@ -60,7 +60,7 @@ class FitOptions(SignalOptions):
         input: file, or sample:NAME (nint list samples)
         recipe: source of the defaults: default (the fastest settings that were measured) or paper
         out: folder for the model, its checkpoint, record and pictures; nint-out/NAME if left out
-        field: network, as NAME:SETTING=VALUE,... (nint list fields); siren if left out
+        field: network, as NAME:SETTING=VALUE,... (nint list fields); the recipe's if left out
         size: hidden layers x width of the network, short for its setting size
         sampler: which points to train on, as NAME:SETTING=VALUE,... (nint list samplers); the recipe's if left out
         batch_share: fraction of the points in a batch, short for the sampler's setting batch_share

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from nint.cli.options import SignalOptions
-from nint.cli.parsing import MAX_STEPS, flag, positional, text, whole
+from nint.cli.options import FitOptions, SignalOptions
+from nint.cli.parsing import MAX_STEPS, command_line, flag, positional, text, whole
 from nint.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,8 +94,11 @@ def run(options: TuneOptions) -> int:
 
         title = f"{setting} of {name} {field.size} for {signal.name}"
         show.line(f"{write_bandwidth(setting, choice.tried, choice.chosen, reached, options.check or 0, title, picture)}")
-    size = f" --size {field.size}" if options.size else ""
-    show.line(f"took {choice.seconds:.1f} s; next: nint fit {options.input} --field {name}:{setting}={choice.chosen:g}{size}")
+    raw = {key: value for key, value in split_text(form)[1].items() if key != "size" or options.size is None}
+    tuned = ",".join(f"{key}={value}" for key, value in (raw | {setting: f"{choice.chosen:g}"}).items())
+    shared = {one.name: getattr(options, one.name) for one in dataclasses.fields(SignalOptions)}
+    fit = FitOptions(**shared, input=options.input, seed=options.seed, field=f"{name}:{tuned}", size=options.size)
+    show.line(f"took {choice.seconds:.1f} s; next: {command_line(fit, 'fit')}")
     return 0
 
 

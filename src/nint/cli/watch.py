@@ -44,13 +44,13 @@ def run(options: WatchOptions) -> int:
 
     from nint.cli.show import Show
     from nint.live.server import address_of, listening, serve
-    from nint.live.state import runs_in
+    from nint.live.state import count_runs, runs_in
 
     found = listening(options.port)
-    runs = len(runs_in(folder))
-    Show().line(
-        f"{runs} run{'s' * (runs != 1)} in {folder}; watch at {address_of(found)} (this machine only). Ctrl-C ends the page and no run."
-    )
+    runs, shown = count_runs(folder), len(runs_in(folder))
+    newest = f", of which the {shown} written to last are shown" if shown < runs else ""
+    what = f"{runs} run{'s' * (runs != 1)} in {folder}{newest}"
+    Show().line(f"{what}; watch at {address_of(found)} (this machine only). Ctrl-C ends the page and no run.")
     with contextlib.suppress(KeyboardInterrupt):
         serve(folder, found)
     return 0

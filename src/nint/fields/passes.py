@@ -79,7 +79,7 @@ def sine_passes(field: Any) -> SinePasses | None:
     if not isinstance(first, SineLayer):
         return None
     for name, layer in hidden:
-        if not isinstance(layer, SineLayer) or (layer.kernel, layer.fold) != (first.kernel, first.fold):
+        if not isinstance(layer, SineLayer) or not _is_whole(type(layer)) or (layer.kernel, layer.fold) != (first.kernel, first.fold):
             return None
         layers.append((f"{name}.linear", layer.linear))
     if not isinstance(last, nn.Linear):
@@ -92,6 +92,12 @@ def sine_passes(field: Any) -> SinePasses | None:
         if type(linear) is not nn.Linear or linear.bias is None or not (plain(linear.weight) and plain(linear.bias)):
             return None
     return SinePasses(first.kernel, first.fold, layers, by_axis)
+
+
+def _is_whole(layer: type[SineLayer]) -> bool:
+    """Whether a kernel says all of what a layer computes: not where someone else's subclass has changed a part of it only."""
+    owners = {next(one for one in layer.__mro__ if part in vars(one)) for part in ("forward", "activation", "kernel", "fold")}
+    return len(owners) == 1 or all(one.__module__.partition(".")[0] == "nint" for one in owners)
 
 
 def plain(parameter: Tensor) -> bool:

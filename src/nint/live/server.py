@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,8 @@ def listening(port: int | None) -> socket.socket:
         UsageError: where the port is taken or not allowed.
     """
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if os.name != "nt":  # there it would take a port away from who listens; here it only ends the wait after a page was open
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((HOST, port or 0))
     except OSError as error:

@@ -41,6 +41,8 @@ class WatchedRun:
         for name in _FILES:
             self._refresh(name)
         live, record, checkpoint = (self._parts.get(name, {}) for name in _FILES)
+        if self._seen.get(RECORD, (0, 0)) > self._seen.get(LIVE_STATE, (0, 0)):  # left by a run that was killed, and gone on without it
+            live = {}
         done = bool(record) and not live  # live.json goes with the end of the run
         rows = max((clean_rows(part.get("curve")) for part in (live, record, checkpoint)), key=lambda found: _last(found))
         newest = max((live, record, checkpoint), key=lambda part: facts.number(part, "step") or facts.number(part, "steps") or 0)
@@ -101,16 +103,31 @@ class WatchedRun:
 
 
 def runs_in(folder: Path) -> list[WatchedRun]:
-    """The runs of `nint fit` in a folder: itself, or folders below it, at most `MOST_RUNS` by name."""
+    """The runs of `nint fit` in a folder: itself, or folders below it, by name; of more than `MOST_RUNS` those written to last."""
+    shown = sorted(sorted(_all_runs(folder), key=_last_written)[-MOST_RUNS:])
+    return [WatchedRun(path, path.resolve().name if path == folder else path.relative_to(folder).as_posix()) for path in shown]
+
+
+def count_runs(folder: Path) -> int:
+    """How many runs lie in a folder, those that are not shown included."""
+    return len(_all_runs(folder))
+
+
+def _last_written(folder: Path) -> int:
+    """When the newest of the files that tell of a run was written, in nanoseconds."""
+    return max((stamp[0] for name in _FILES if (stamp := _stamp(folder / name)) is not None), default=0)
+
+
+def _all_runs(folder: Path) -> list[Path]:
     if _is_run(folder):
-        return [WatchedRun(folder, folder.resolve().name)]
+        return [folder]
     found: list[Path] = []
     level = [folder]
     for _ in range(DEEPEST):
         level = [path for parent in level for path in _folders(parent)]
         found += [path for path in level if _is_run(path)]
         level = [path for path in level if not _is_run(path)]
-    return [WatchedRun(path, path.relative_to(folder).as_posix()) for path in sorted(found)[:MOST_RUNS]]
+    return found
 
 
 def _is_run(folder: Path) -> bool:

@@ -41,7 +41,7 @@ def decode_all(
     Raises:
         UsageError: never; what cannot be written is told with its id.
     """
-    folder, seen = Path(out), set()
+    folder, seen, sources = Path(out), set(), Sources(dataset)
     for id in dataset.ids:
         if interrupted():
             return
@@ -55,6 +55,8 @@ def decode_all(
             if path.exists() and not force:
                 yield id, None, ""
                 continue
+            if path.exists() and sources.have(path):
+                raise UsageError(f"{path} is one of the signals that the dataset was fitted to, which would be lost.")
             known = inspect.signature(fit.layout.decode).parameters
             for name in options:
                 if name not in known:
@@ -65,6 +67,36 @@ def decode_all(
             yield id, None, sentence(error)
             continue
         yield id, path, ""
+
+
+class Sources:
+    """The files that a dataset was fitted to, looked at when they are asked for first.
+
+    Args:
+        dataset: Its fields; sources that are relative are looked for here and beside its folder.
+    """
+
+    def __init__(self, dataset: FieldDataset) -> None:
+        self._dataset = dataset
+        self._known: set[tuple[int, int]] | None = None
+
+    def have(self, path: Path) -> bool:
+        """Whether a file is one of them, whichever links lead there."""
+        if self._known is None:
+            told = self._dataset.index.column("source").to_pylist()
+            named = {*told, *(source.rpartition("#")[0] for source in told)}
+            beside = self._dataset.path.resolve().parent
+            self._known = {found for name in named for place in (Path(name), beside / name) if (found := _identity(place)) is not None}
+        return _identity(path) in self._known
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from all others; None where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _write(fit: Fit, path: Path, options: dict[str, Any]) -> None:

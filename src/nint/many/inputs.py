@@ -40,6 +40,8 @@ def items_of(
     texts = [text for one in given for text in (_expanded(os.fsdecode(one)) if isinstance(one, (str, os.PathLike)) else ())]
     if len(texts) == 1 and not isinstance(given[0], (str, os.PathLike)):
         raise UsageError("Give paths or signals, not both.")
+    if not texts and any(isinstance(one, (str, os.PathLike)) for one in given):
+        raise UsageError(f"{given[0]} names no files; a list has a path on each line.")
     if len(texts) == 0:
         return [_loaded(f"{number:0{_DIGITS}d}", value) for number, value in enumerate(given)]
     if any(not isinstance(one, (str, os.PathLike)) for one in given):

@@ -7,7 +7,7 @@ from typing import Any
 
 from nint.errors import UsageError
 from nint.fields import FIELDS
-from nint.files import load_tensors
+from nint.runs.model import read_model
 from nint.samplers import SAMPLERS
 
 _PLAIN = ("optimizer", "lr", "lr_schedule", "warm_up", "loss", "total_steps")
@@ -25,7 +25,7 @@ def settings_like(model: str | Path) -> dict[str, Any]:
     path = Path(model)
     if path.is_dir():
         path = path / "model.safetensors"
-    _, header = load_tensors(path)
+    _, header = read_model(path)
     record = header.get("record") or {}
     settings = record.get("settings") or header.get("settings") or {}
     if header.get("field") is None or "sampler" not in settings:

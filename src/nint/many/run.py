@@ -27,7 +27,7 @@ from nint.many.plan import batches, full_batches
 from nint.many.shards import FORMAT
 from nint.many.writer import Writer, parse_splits
 from nint.runs.contents import CARD, DATASET, FIT_ALL, REPORT
-from nint.runs.folder import OutputFolder
+from nint.runs.folder import OutputFolder, remove_stale
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.places import shown
 from nint.runs.threads import Threads
@@ -216,6 +216,8 @@ def run_order(
         told = described(order, splits)
         if force:
             folder.remove(*(name for name in FIT_ALL.may if name != CARD or is_generated(folder / CARD)))
+            if not folder.fresh:
+                remove_stale(folder.path)
         elif not folder.fresh:
             check_same(folder.path, told)
         writer = Writer(folder.path, divided)

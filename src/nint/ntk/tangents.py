@@ -92,7 +92,7 @@ def _found(field: nn.Module, coords: Any, instead: str, *, double: bool) -> Tang
     reasons: list[Exception] = []
     for way in (by_dual_numbers, by_torch_func, by_reverse_twice):
         try:
-            pushed = float(way(outputs, primal, pulled).double().sum())
+            pushed = float(way(outputs, primal, pulled).cpu().double().sum())
         except Exception as error:  # the next way may go through
             reasons.append(error)
             continue
@@ -128,7 +128,7 @@ def _pulled(outputs: Callable[[Params], Tensor], primal: Params) -> Params:
 
 
 def _product(left: Params, right: Params) -> float:
-    return sum(float((left[name].conj() * right[name]).real.double().sum()) for name in left)
+    return sum(float((left[name].conj() * right[name]).real.cpu().double().sum()) for name in left)
 
 
 def _quotient(outputs: Callable[[Params], Tensor], primal: Params, tangent: Params, squared: float) -> float:

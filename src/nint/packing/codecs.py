@@ -94,16 +94,28 @@ def webp_at(pixels: np.ndarray, quality: float) -> int | None:
 def coded_image(pixels: np.ndarray, form: str, quality: int, **options: Any) -> tuple[int, float]:
     """Bytes and PSNR in dB of an image in a lossy format.
 
+    A JPEG of noise may be larger than the memory that Pillow gives libjpeg for optimised tables; it is then written with the usual ones.
+
     Args:
         pixels: `[h, w, c]` uint8, c 1 or 3.
         form: "JPEG" or "WEBP".
         quality: 0 to 100, as the format counts.
         **options: Of Pillow's writer.
+
+    Raises:
+        OSError: for an image that the format cannot hold.
+        ValueError: likewise.
     """
     from PIL import Image
 
     image, file = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]), io.BytesIO()
-    image.save(file, form, quality=quality, **options)
+    try:
+        image.save(file, form, quality=quality, **options)
+    except OSError:
+        if not options.pop("optimize", False):
+            raise
+        file = io.BytesIO()
+        image.save(file, form, quality=quality, **options)
     with Image.open(file) as decoded:
         back = np.asarray(decoded.convert(image.mode)).reshape(pixels.shape)
     return file.getbuffer().nbytes, _psnr(back, pixels)
@@ -114,8 +126,11 @@ def _psnr(prediction: np.ndarray, target: np.ndarray) -> float:
 
 
 def _smallest(pixels: np.ndarray, wanted: float, form: str, **options: Any) -> int | None:
-    """Bytes at the lowest quality, 1 to 100, whose PSNR reaches the wanted one, by bisection."""
-    return _bisected(lambda number: coded_image(pixels, form, number, **options), wanted, 1, 100)
+    """Bytes at the lowest quality, 1 to 100, whose PSNR reaches the wanted one, by bisection; None where the format cannot hold it."""
+    try:
+        return _bisected(lambda number: coded_image(pixels, form, number, **options), wanted, 1, 100)
+    except (OSError, ValueError):  # WebP has at most 16,383 pixels a side, JPEG 65,500
+        return None
 
 
 def _bisected(code: Callable[[int], tuple[int, float]], wanted: float, low: int, high: int) -> int | None:
@@ -168,7 +183,7 @@ def _of_volume(signal: VolumeSignal) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "volume.nii.gz"
         try:
-            layout.write(stored, path)
+            layout.write(stored if layout.nifti is None else layout.nifti.real(stored), path)
         except UsageError:  # nibabel is missing, or NIfTI has no such type
             return {}
         return {"nii.gz": path.stat().st_size}

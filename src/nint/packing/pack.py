@@ -20,13 +20,11 @@ from nint.packing.container import join
 from nint.packing.finetune import FineTuning, finetuned
 from nint.packing.header import short
 from nint.packing.levels import Levels, quantise, top_of
+from nint.packing.sizing import LEAST_BITS, MOST_BITS
 from nint.packing.state import check_finite, encode_levels, raw
 from nint.probe.objectives import make_loss
 from nint.signals.base import Layout, Pool, Signal
 from nint.signals.measure import spread_rows
-
-LEAST_BITS, MOST_BITS = 2.5, 12.0
-"""Mean bits of a weight, before entropy coding."""
 
 _PROBES = 4096
 _JUDGED = 2**16

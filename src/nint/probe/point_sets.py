@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nint.errors import UsageError, nearest
 from nint.probe.called import ResidualFunction
+from nint.probe.objectives import L2, PointLoss
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class PointSets:
         return torch.cat(points), numbers.repeat_interleave(torch.tensor([len(part) for part in points], device=points[0].device))
 
     def residual(self, model: Any, inputs: tuple[Tensor, Tensor]) -> Tensor:
-        """Residuals of points of any sets, `[b, r]`, scaled so that their mean square is the weighted one of each set.
+        """Residuals of points of any sets, `[b, r]`, scaled so that their mean square is the weighted one of each set: for loss="l2" only.
 
         Args:
             model: The network.
@@ -86,6 +87,16 @@ class PointSets:
             total = empty.index_put((rows,), wide)
         assert total is not None
         return total
+
+    def check_loss(self, loss: PointLoss) -> None:
+        """Refuses a loss that is not of squares where sets have weights or numbers of residuals, by whose roots residuals are scaled.
+
+        Raises:
+            UsageError: says what would be right.
+        """
+        if isinstance(loss, L2) or all(one.weight == 1 and one.columns == self._most for one in self.sets.values()):
+            return
+        raise UsageError('PointSets with weights, or with sets of different columns, are for loss="l2"; leave the weights or the loss out.')
 
     def redrawn(self, **coords: Tensor) -> PointSets:
         """The same sets with other points in some of them, for `teacher.replace_pool(sets.coords)`.

@@ -6,7 +6,7 @@ A probe is lazy (nothing runs until it is requested, and a prediction at most on
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -34,7 +34,8 @@ class Probe:
         precision: Of the forwards behind `prediction`, "float32" or "bf16"; gradients, J^T u and J v stay float32.
         forwards: How to call the network, shared with another probe; instead of `precision`.
         tangents: How to compute J v, see `nint.ntk.tangents`; None is forward mode.
-        in_evaluation: Look at the network as in `eval()`, drawing from no global generator: for one that is random or mixes points.
+        in_evaluation: Look at the network as in `eval()`, drawing from no global generator: for one that is random or mixes points, or was
+            in evaluation when it was tried.
 
     Raises:
         UsageError: for a bad chunk size or an unknown precision.
@@ -103,7 +104,7 @@ class Probe:
     def prediction(self) -> Tensor:
         """`[n, d_out]`, no graph. Cost: n forwards, once a step."""
         if self._prediction is None:
-            with as_in_evaluation(self._field) if self.in_evaluation else nullcontext():
+            with self._looking():
                 self._prediction = forward_rows(self.forwards.scoring, self.coords, self.chunk_size)
             self.cost.forward += len(self)
         return self._prediction
@@ -121,7 +122,8 @@ class Probe:
         """J^T u for u `[n, d_out]`. Cost: n forwards and n backwards."""
         self.cost.forward += len(self)
         self.cost.backward += len(self)
-        return vjp_rows(self._field, self.coords, lambda _, rows: cotangent[rows], self.chunk_size, self.forwards.training)
+        with self._looking():
+            return vjp_rows(self._field, self.coords, lambda _, rows: cotangent[rows], self.chunk_size, self.forwards.training)
 
     def gradient(self) -> Params:
         """J^T g: the parameter gradient of the loss summed over the pool.
@@ -140,7 +142,8 @@ class Probe:
                 kept[rows] = prediction
             return self.loss.point_gradient(prediction, values[rows])
 
-        result = vjp_rows(self._field, self.coords, cotangent, self.chunk_size, self.forwards.training)
+        with self._looking():
+            result = vjp_rows(self._field, self.coords, cotangent, self.chunk_size, self.forwards.training)
         self._prediction = kept
         self.cost.forward += len(self)
         self.cost.backward += len(self)
@@ -149,7 +152,11 @@ class Probe:
     def jvp(self, tangent: Params) -> Tensor:
         """J v for a parameter tangent, `[n, d_out]`. Cost: n forward-mode passes."""
         self.cost.jvp += len(self)
-        return jvp_rows(self._field, self.coords, tangent, self.chunk_size, self.tangents)
+        with self._looking():
+            return jvp_rows(self._field, self.coords, tangent, self.chunk_size, self.tangents)
+
+    def _looking(self) -> AbstractContextManager[None]:
+        return as_in_evaluation(self._field) if self.in_evaluation else nullcontext()
 
     def parameters(self) -> Params:
         """Detached trainable parameters."""

@@ -14,6 +14,7 @@ from nint.report import facts, markdown, stored, verdict
 from nint.report.blocks import Block, Facts, Notes, Page, Prose, Section, Still
 from nint.report.encode import picture_file
 from nint.report.stored import Record
+from nint.runs.contents import STUDY
 from nint.signals.base import Signal
 
 _NAME = re.compile(r"(table|fig)(\d+)\.(md|png|json)")
@@ -32,12 +33,14 @@ def bench_page(folder: Path) -> Page:
     good = [(spec, record) for spec, record in runs if not record.get("error")]
     failed = [(spec, record) for spec, record in runs if record.get("error")]
     names = experiments(folder)
-    page = Page(f"Benchmark {folder.resolve().name}", f"{len(names)} tables and figures, {len(good)} runs")
+    studied = sorted(path.name for path in folder.glob(f"{STUDY}*.md"))
+    page = Page(f"Benchmark {folder.resolve().name}", f"{len(names) + len(studied)} tables and figures, {len(good)} runs")
     if failed:
         page.lead += f", {len(failed)} of them failed" if not good else f", and {len(failed)} that failed"
     page.verdict, page.tiles = verdict.of_bench(folder)
     page.sections = [_experiment(folder, name) for name in names]
-    if not names:
+    page.sections += [_study(folder, studied)] if studied else []
+    if not page.sections:
         page.sections.append(Section("Tables and figures", [Notes(["No table or figure has been written into this folder yet."])]))
     claims = markdown.read(folder / verdict.CLAIMS)
     page.sections += [Section("Claims", [Prose(markdown.markup(claims))])] if claims is not None else []
@@ -77,6 +80,17 @@ def _experiment(folder: Path, name: str) -> Section:
         )
     lead = "" if text is None else re.sub(rf"^{label}[.:]?\s*", "", markdown.title_of(text))
     return Section(label, [*blocks, *([Notes(said)] if said else [])], lead)
+
+
+def _study(folder: Path, names: list[str]) -> Section:
+    """The page and the picture of the kernel study; its tables, which are long, are named."""
+    text, picture = markdown.read(folder / f"{STUDY}.md"), folder / f"{STUDY}.png"
+    found = picture_file(picture, _FIGURE_SIDE) if picture.exists() else None
+    blocks: list[Block] = [] if found is None else [Still(found, "Differences from the same batch without a kernel.", "")]
+    blocks += [] if text is None else [Prose(markdown.markup(text))]
+    tables = [name for name in names if name != f"{STUDY}.md"]
+    blocks += [Notes([f"Its tables lie beside the runs: {', '.join(tables)}."])] if tables else []
+    return Section("What the kernel is worth", blocks)
 
 
 def _absent(run: Any) -> str:

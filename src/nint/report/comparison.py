@@ -9,7 +9,7 @@ from nint.bench.store import Store
 from nint.errors import UsageError
 from nint.report import facts, markdown, stored, verdict
 from nint.report.blocks import Facts, Notes, Page, Prose, Section
-from nint.report.original import find_original
+from nint.report.original import find_original, is_same, opened
 from nint.report.stored import Record
 from nint.runs.contents import TABLE
 from nint.signals.base import Signal
@@ -44,7 +44,11 @@ def comparison_page(folder: Path, original: str | Signal | None = None) -> Page:
     page = Page(title or str(facts.part(first, "settings").get("input") or folder.resolve().name), lead)
     page.verdict = verdict.of_comparison(good)
 
+    of_input = {} if original is None or counts["input"] == 1 else _given(good, original)
+
     def signal_of(spec: RunSpec, record: Record) -> tuple[Signal | None, str]:
+        if spec.input_name in of_input:
+            return of_input[spec.input_name], ""
         return find_original(record, original if counts["input"] == 1 else None)
 
     pictures = stored.pictures(store, good, signal_of)
@@ -59,6 +63,19 @@ def comparison_page(folder: Path, original: str | Signal | None = None) -> Page:
     rows = {"Settings of the first run": facts.settings(first), "Machine and versions": facts.place(first)}
     page.sections.append(Section("Settings and versions", [Facts(name, found) for name, found in rows.items() if found]))
     return page
+
+
+def _given(runs: list[tuple[RunSpec, Record]], original: str | Signal) -> dict[str, Signal]:
+    """Input -> the signal that was given, for those inputs of several that it is.
+
+    Raises:
+        UsageError: where it cannot be read, or is none of them.
+    """
+    first = {spec.input_name: record for spec, record in reversed(runs)}
+    found = {name: signal for name, record in first.items() if is_same(record, signal := opened(record, original))}
+    if not found:
+        raise UsageError(f"--input {original} is none of the signals that this comparison was made on ({', '.join(sorted(first))}).")
+    return found
 
 
 def _tables(table: str | None) -> Section:

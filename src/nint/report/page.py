@@ -97,11 +97,13 @@ def page_of(folder: Path, kind: str, original: str | Signal | None = None) -> Pa
         original: As for `write_report`.
 
     Raises:
-        UsageError: for a record that cannot be read, or `original` with a benchmark.
+        UsageError: for a record that cannot be read, or `original` with a benchmark or a dataset.
     """
     if kind == "dataset":
         from nint.report.dataset import dataset_page
 
+        if original is not None:
+            raise UsageError("--input applies to the report of a fit or a comparison; a dataset shows its fields without their signals.")
         return dataset_page(folder)
     if kind == "bench":
         from nint.report.bench import bench_page

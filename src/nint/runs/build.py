@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def build_run(
         interrupted=interrupted if shared is None else shared.is_stopping,
         compiled=job.compile,
         shared=shared,
+        init=None if init is None else os.path.abspath(init),
     )
     run.rate = _rate(job, run)
     return run

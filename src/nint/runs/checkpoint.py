@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from nint.training.engine import Run
 from nint.training.threads import shares_chunks
 
 _TEXT_FORMS = {"field": FIELDS, "sampler": SAMPLERS}
+_UNTOLD = object()  # by checkpoints of before
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def save_checkpoint(path: Path, run: Run, fit: Fit, settings: dict[str, Any], wh
             "first_loss": run.first_loss,
             "loss": run.loss,
             "restarts": run.restarts,
+            "init": run.init,
             "threads": run.threads,
             "matmul": matmul_backend(run.teacher.probe.device),
             "wall_s": run.clock.wall_s,
@@ -92,8 +95,14 @@ def threads_of(path: Path) -> int | None:
     return threads if isinstance(threads, int) and threads >= 1 else None
 
 
-def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
+def restore(path: Path, run: Run, settings: dict[str, Any], init: str | Path | None = None) -> tuple[str, ...]:
     """Puts a freshly built run into the state of a checkpoint.
+
+    Args:
+        path: The checkpoint.
+        run: The run, at step 0.
+        settings: What must be as it was.
+        init: The model to start from, where one was named again; another one than the run began with is refused.
 
     Returns:
         Sentences on why the result will not be bit-identical to that of an uninterrupted run; none where it will be.
@@ -122,6 +131,10 @@ def restore(path: Path, run: Run, settings: dict[str, Any]) -> tuple[str, ...]:
             "" if length == settings.get("total_steps") else f" (--total-steps {length} keeps the length that schedules are laid out for)"
         )
         raise UsageError(f"Cannot resume {path.parent} with other settings: {'; '.join(differing)}{kept}.")
+    begun = header["resume"].get("init", _UNTOLD) if isinstance(header["resume"], dict) else _UNTOLD
+    if init is not None and begun is not _UNTOLD and begun != os.path.abspath(init):
+        was = "its own start weights" if begun is None else begun
+        raise UsageError(f"Cannot resume {path.parent} from {init}: it began from {was}; leave init out, or choose another folder.")
     try:
         _check(header["resume"])
         _apply(tensors, header["resume"], run)
@@ -179,6 +192,7 @@ def _apply(tensors: dict[str, torch.Tensor], saved: dict[str, Any], run: Run) ->
     vars(run.teacher.cost).update(saved["selection_cost"])
     run.curve[:] = [with_current_names(row) for row in saved["curve"]]
     run.restarts[:] = saved.get("restarts", [])
+    run.init = saved.get("init")
     run.first_loss = saved["first_loss"]
     run.matmul = saved.get("matmul")
     run.loss = saved["loss"] if saved["loss"] is not None else math.nan

@@ -57,8 +57,10 @@ COMPARE = Contents(
     (RECORDS, TABLE, *_DRAWN, *KEPT_RUNS, REPORT, LOG_FILES),
 )
 _OF_BENCH = ("inputs.json", "claims.md", "scoring.json")
-_STUDY = "kernel"
 _TABLE_ENDINGS, _FIGURE_ENDINGS = ("md", "tex", "csv", "jsonl"), ("png", "json")
+STUDY = "kernel"
+"""The study of `nint bench`: a page, a picture, and a table for each kind of signal and recipe."""
+_OF_STUDY = (f"{STUDY}.md", *(f"{STUDY}.{ending}" for ending in _FIGURE_ENDINGS), *(f"{STUDY}-*.{ending}" for ending in _TABLE_ENDINGS))
 
 BENCH = Contents(
     "bench",
@@ -70,6 +72,7 @@ BENCH = Contents(
         REPORT,
         *(f"table*.{ending}" for ending in _TABLE_ENDINGS),
         *(f"fig*.{ending}" for ending in _FIGURE_ENDINGS),
+        *_OF_STUDY,
         *KEPT_RUNS,
     ),
 )
@@ -109,7 +112,8 @@ def of_bench(parts: Iterable[str], *, report: bool) -> tuple[str, ...]:
         parts: Names of its tables and figures.
         report: As for `of_fit`.
     """
-    files = [f"{part}.{ending}" for part in parts for ending in (_TABLE_ENDINGS if part.startswith("table") else _FIGURE_ENDINGS)]
-    if _STUDY in parts:
-        files += [f"{_STUDY}.md", *(f"{_STUDY}-*.{ending}" for ending in _TABLE_ENDINGS)]
+    parts = list(parts)
+    printed = [part for part in parts if part != STUDY]
+    files = [f"{part}.{ending}" for part in printed for ending in (_TABLE_ENDINGS if part.startswith("table") else _FIGURE_ENDINGS)]
+    files += _OF_STUDY if STUDY in parts else ()
     return (RECORDS, *_OF_BENCH, *files, *KEPT_RUNS, *((REPORT,) if report else ()))

@@ -185,7 +185,8 @@ def _is_record(path: Path) -> bool:
     found = loads(path.read_text(encoding="utf-8"), path.name)
     if isinstance(found.get("versions"), dict) and "nint" in found["versions"]:  # of a fit
         return True
-    return {"figure", "runs", "missing"} <= set(found) or {"scale", "facts"} <= set(found) or path.name == "inputs.json"  # of a benchmark
+    of_bench = ({"figure", "runs", "missing"}, {"scale", "facts"}, {"effects", "command"})
+    return any(keys <= set(found) for keys in of_bench) or path.name == "inputs.json"
 
 
 def _is_lines(path: Path) -> bool:
@@ -212,7 +213,10 @@ def _is_drawn(path: Path) -> bool:
 
 def _is_prose(path: Path) -> bool:
     text = path.read_text(encoding="utf-8")
-    return any(heading in text for heading in ("## How it was made", "## How it was measured", "# The paper's claims"))
+    return any(
+        heading in text
+        for heading in ("## How it was made", "## How it was measured", "# The paper's claims", "# What the kernel is worth")
+    )
 
 
 def _is_table(path: Path) -> bool:

@@ -289,7 +289,9 @@ class Fit:
             raise
         except (LookupError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
             raise UsageError(f"{name} is not a complete model: {reason_of(error)}.") from error
-        return cls(module, spec, layout, header.get("metrics"), header.get("record"))
+        metrics = header.get("metrics") or {}
+        finite = {name: value for name, value in metrics.items() if value is not None}  # a file has no number for infinity
+        return cls(module, spec, layout, finite, header.get("record"))
 
     def to(self, device: str | torch.device) -> Fit:
         """Moves the field; returns itself."""

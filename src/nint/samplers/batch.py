@@ -29,6 +29,7 @@ class Batch:
         compute: Coords -> residuals `[b, r]`, where the loss is of residuals.
         compares: Whether `loss` makes sure, on a few points, that what it is given are these residuals.
         seen: The prediction or the residuals of which `loss` or `residual` was taken last, without a graph.
+        factor: What the last backward pass multiplied `loss` by, as gradient scaling and accumulation do; empty where none has passed.
         weight: Of the objective's mean over the batch in the mean over the processes: 1 in one process; over several the number of
             processes times this one's part of all points, so that the average of the gradients is that of the whole batch.
     """
@@ -40,6 +41,7 @@ class Batch:
     compute: Callable[[Any], Tensor] | None = field(default=None, repr=False)
     compares: bool = field(default=False, repr=False)
     seen: list[Tensor] = field(default_factory=list, repr=False, compare=False)
+    factor: list[Tensor] = field(default_factory=list, repr=False, compare=False)
     weight: float = 1.0
 
     def residual(self) -> Tensor:
@@ -73,7 +75,22 @@ class Batch:
         if len(self.indices) == 0:
             return prediction.sum()  # 0, with a graph, so that a gradient can be averaged with those of the other processes
         loss = self.objective(prediction, self.values, self.indices)
+        if isinstance(self.coords, Tensor) and self.coords.requires_grad and loss.requires_grad:
+            self.coords.grad = None  # a closure that is called several times, as by LBFGS, would add up slopes
+            self.factor.clear()
+            loss.register_hook(self._heard)
         return loss if self.weight == 1.0 else loss * self.weight
+
+    def slope(self) -> Tensor | None:
+        """D loss / d coords of these points as backward() has left it, without the factor of scaled losses; None where there is none."""
+        if not isinstance(self.coords, Tensor) or self.coords.grad is None:
+            return None
+        factor = self.factor[-1] if self.factor else None
+        usable = factor is not None and bool(torch.isfinite(factor)) and bool(factor != 0)
+        return self.coords.grad / factor if usable else self.coords.grad
+
+    def _heard(self, gradient: Tensor) -> None:
+        self.factor[:] = [gradient.detach()]
 
     def _compare(self, given: Tensor) -> None:
         """Refuses predictions in place of residuals, which have the same shape often enough.

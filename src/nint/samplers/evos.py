@@ -70,7 +70,9 @@ def crossover(squared_error: Tensor, detail_error: Tensor, elites: int, detail_w
     error_only = lead_error[~shared]
     detail_only = lead_detail[~_mask(lead_error, len(by_error))[lead_detail]]
 
-    mean_error, mean_detail = squared_error.double().mean().item(), detail_weight * detail_error.double().mean().item()
+    # on the CPU, since not every device has float64
+    mean_error, mean_detail = (float(error.cpu().double().mean()) for error in (squared_error, detail_error))
+    mean_detail *= detail_weight
     total = mean_error + mean_detail
     fraction = mean_error / total if math.isfinite(total) and total > 0 else 1.0
     from_error = int(len(error_only) * fraction)
@@ -133,14 +135,16 @@ class Evos(BatchSampler[EvosState]):
         return number % period == 1 % period
 
     def elites(self, step: int, total_steps: int, n: int) -> int:
-        """How many of the ranking a step takes: int((fraction - mu) N), mu = beta * initial fraction."""
-        start = self.start_share(n)
-        share = batch_share(self.schedule, start, step, total_steps)
-        return max(int((share - self.mutation_share * start) * n), 0)
+        """How many of the ranking a step takes: int((fraction - mu) N), mu = beta * initial fraction, or of a smaller one."""
+        share = batch_share(self.schedule, self.start_share(n), step, total_steps)
+        return max(int((share - self._mutation(share, n)) * n), 0)
 
-    def mutants(self, n: int) -> int:
-        """How many random points a step takes: int(mu N)."""
-        return int(self.mutation_share * self.start_share(n) * n)
+    def mutants(self, step: int, total_steps: int, n: int) -> int:
+        """How many random points a step takes: int(mu N), of a batch that is smaller than at first int(beta * fraction * N)."""
+        return int(self._mutation(batch_share(self.schedule, self.start_share(n), step, total_steps), n) * n)
+
+    def _mutation(self, share: float, n: int) -> float:
+        return self.mutation_share * min(share, self.start_share(n))
 
     def expected_share(self, step: int, total_steps: int) -> float:
         """All points at an evaluation, else the scheduled fraction."""
@@ -177,7 +181,7 @@ class Evos(BatchSampler[EvosState]):
         picker = Picker(n, rng)
         if state.ranking is not None:
             picker.take(state.ranking[:n_elites])
-        picker.random(max(self.mutants(n), 1 - n_elites))
+        picker.random(max(self.mutants(step, state.total_steps, n), 1 - n_elites))
         supervised = state.luma_error is not None and self._supervises(step, state.total_steps, probe)
         objective = self._objective(probe, state.luma_error) if supervised else None
         return Selection(picker.indices, objective), state

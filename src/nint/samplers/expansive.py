@@ -72,7 +72,8 @@ class ExpansiveState:
 class Expansive(BatchSampler[ExpansiveState]):
     """All anchors, at most int((1 - xi) * batch_share * N) edge pixels, plus random others up to int(batch_share * N) in all.
 
-    The anchors are found once and stay; where the batch grows over the run, only its random part grows.
+    The anchors are found once and stay; where the batch grows over the run, only its random part grows. Of a batch that is smaller than
+    the one they were found for (`growing` starts at a quarter) they have their part, drawn from all of them.
 
     Cost: no forwards.
     Differs: a short anchor set is made up for by random points, so that the batch always has int(batch_share * N).
@@ -104,7 +105,11 @@ class Expansive(BatchSampler[ExpansiveState]):
         if state.epoch != probe.epoch:
             state = self.init(probe, state.total_steps, rng)
         count = self.count(step, state.total_steps, len(probe))
+        anchors, first = state.anchors, int(self.start_share(len(probe)) * len(probe))
+        if count < first:  # of a batch that is smaller than at first, anchors have their part
+            most = int((1 - self.random_share) * count)
+            anchors = anchors[random_rows(len(anchors), most, rng)] if len(anchors) > most else anchors
         picker = Picker(len(probe), rng)
-        picker.take(state.anchors)
+        picker.take(anchors)
         picker.random(count - len(picker))
         return Selection(picker.indices), state

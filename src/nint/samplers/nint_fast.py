@@ -43,10 +43,10 @@ class NintFastState:
 @accepts_aliases
 @dataclass(frozen=True)
 class NintFast(BatchSampler[NintFastState]):
-    """Points in proportion to xi + (1 - xi) (e / mean e)^p, e the root mean square error of the point's cell as last seen.
+    """Points in proportion to xi + (1 - xi) e^p / mean(e^p), e the root mean square error of the point's cell as last seen.
 
-    Cost: no forwards; a few passes over the cells a step (at most about 16,384 unless points_per_cell is given), and one sort when the pool
-    changes.
+    Cost: no forwards; a few passes over the cells a step (about 16,384 at most unless points_per_cell is given; more along many columns,
+    each of which is cut into a whole number), and one sort when the pool changes.
     """
 
     random_share: float = setting(0.3, "fraction of the batch drawn regardless of the error", symbol="xi", at_least=0, at_most=1)

@@ -64,7 +64,7 @@ def suited(field: nn.Module, pool: Pool, needs: frozenset[str], others: Others) 
     if "kernel" in needs:
         _explained(lambda: require_pointwise(field), others)
     by_type = _is_pointwise(field)
-    in_evaluation = not by_type
+    in_evaluation = not by_type or _is_evaluating(field)
     if isinstance(pool.coords, Inputs) and not needs & {"prediction", "kernel"}:
         return Suited(module, in_evaluation=in_evaluation)
     with _beside(field, by_type):
@@ -118,7 +118,9 @@ def suited_residual(field: nn.Module, function: ResidualFunction, pool: Pool, ne
             _explained(lambda: require_pointwise_behaviour(module, few, columns, "residual function"), others)
             two = each_tensor(few, lambda part: part[:2])
             tangents = way_through(module, two, f"use a sampler that does not need it ({others('kernel')})")
-    return Suited(module, tangents, in_evaluation=not (by_type and alike), zeros=torch.zeros_like(residual[:1].detach()), alike=alike)
+    in_evaluation = not (by_type and alike) or _is_evaluating(field)
+    # One that is random or mixes points gives other residuals at a second call; trained, it also changes by being called.
+    return Suited(module, tangents, in_evaluation=in_evaluation, zeros=torch.zeros_like(residual[:1].detach()), alike=by_type and alike)
 
 
 def _few(pool: Pool) -> Any:
@@ -129,6 +131,11 @@ def _few(pool: Pool) -> Any:
 
 def _beside(field: nn.Module, by_type: bool) -> AbstractContextManager[None]:
     return generators_kept(field) if by_type else as_in_evaluation(field)
+
+
+def _is_evaluating(field: nn.Module) -> bool:
+    """Whether any part of a network is in evaluation now, in which state it is tried; what it does in training is not known then."""
+    return not all(module.training for module in field.modules())
 
 
 def _is_pointwise(field: nn.Module) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nint.distributed.group import Group
 from nint.distributed.probe import ShardedProbe
@@ -21,6 +23,8 @@ from nint.samplers.base import Sampler
 from nint.samplers.suits import Suited, suited, suited_residual
 from nint.signals.base import Pool
 from nint.signals.inputs import Inputs
+
+_SLACK = 1e-3  # by which rounding may leave 0 to 1
 
 
 def sharded(probe: Probe, group: Group, sampler: Sampler[Any], name: str) -> ShardedProbe:
@@ -59,6 +63,19 @@ def targets(residual: ResidualFunction | None, points: Any, values: Any, grid: t
     if grid is not None:
         raise UsageError("A grid belongs to values; leave it out with residual=.")
     return torch.zeros(1, 1).expand(len(points), 1) if hasattr(points, "__len__") else None
+
+
+def range_of(values: Any, grid: tuple[int, ...] | None) -> tuple[float, float]:
+    """0 and 1, or the lowest and the highest of an image's values where they reach beyond these."""
+    low, high = 0.0, 1.0
+    if grid is None or len(grid) != 2 or not isinstance(values, (Tensor, np.ndarray)):
+        return low, high
+    found = torch.as_tensor(values)
+    if found.numel() and found.dtype != torch.bool and not found.is_complex():
+        least, most = float(found.min()), float(found.max())
+        if math.isfinite(most - least) and (least < -_SLACK or most > 1 + _SLACK):
+            low, high = min(low, least), max(high, most)
+    return low, high
 
 
 def with_zeros(pool: Pool, look: Suited) -> Pool:

@@ -26,6 +26,7 @@ from nint.machine.grad_mode import gradients_enabled
 from nint.probe.called import ResidualFunction
 from nint.probe.cost import Cost
 from nint.probe.objectives import PointLoss, make_loss
+from nint.probe.point_sets import PointSets
 from nint.probe.pool import checked_pool
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
@@ -37,7 +38,7 @@ from nint.samplers.saving import Saved, from_dict, to_dict
 from nint.samplers.suits import Suited
 from nint.signals.base import Pool
 from nint.signals.inputs import Inputs, several
-from nint.teacher.given import device_of, looked_at, replacement, sharded, targets, unwrapped, with_zeros
+from nint.teacher.given import device_of, looked_at, range_of, replacement, sharded, targets, unwrapped, with_zeros
 
 SEED_OFFSET = 0x5EED
 """Added to a run's seed for its sampler, so that start weights and choices are drawn apart."""
@@ -63,7 +64,8 @@ class Teacher:
         loss: "l2", "l1", "huber" or a `PointLoss`: the loss of your loop, whose gradient is g. "l2" is the mean square: over points, and
             over the channels (or residuals) of a point.
         chunk_size: Points at a time when scoring; None chooses for the device.
-        value_range: Lowest and highest possible value.
+        value_range: Lowest and highest possible value, black and white to samplers that see an image; None is 0 and 1, or the values' own
+            lowest and highest where they reach beyond these.
         precision: Of forwards that only score points: "float32", or "bf16" for their large products (`nint.machine.precision`).
         check_finite: Look for NaN and infinity in the points; False where they are known to be finite.
         group: Processes of `torch.distributed` that train one network together, each on rows of its own: `coords` and `values` are then
@@ -93,7 +95,7 @@ class Teacher:
         grid: tuple[int, ...] | None = None,
         loss: str | PointLoss = "l2",
         chunk_size: int | None = None,
-        value_range: tuple[float, float] = (0.0, 1.0),
+        value_range: tuple[float, float] | None = None,
         precision: str = "float32",
         check_finite: bool = True,
         group: Any = None,
@@ -119,11 +121,14 @@ class Teacher:
         self._check_finite = check_finite
         if residual is not None and precision != "float32":
             raise UsageError(f"precision={precision} is not possible with residual=, whose derivatives need float32; leave it out.")
+        if isinstance(sets := getattr(residual, "__self__", None), PointSets):
+            sets.check_loss(self.loss)
         points = several(coords)
         if group is not None and (residual is not None or isinstance(points, Inputs)):
             raise UsageError("With group= a teacher takes values and coords of one tensor [n, d_in]; leave residual and group apart.")
         shared = None if group is None else group if isinstance(group, Group) else Group(group, device=device_of(field))
-        self._given = Pool(points, targets(residual, points, values, grid), grid, value_range)
+        aims = targets(residual, points, values, grid)
+        self._given = Pool(points, aims, grid, range_of(aims, grid) if value_range is None else value_range)
         empty = shared is not None and len(points) == 0
         pool = self._given if empty else checked_pool(self._given, field, check_finite)
         if self.wants_coord_gradient and isinstance(points, Inputs):
@@ -235,7 +240,7 @@ class Teacher:
             point_loss = self.loss.point_loss(prediction, self._batch.values)
         elif tuple(point_loss.shape) != (len(prediction),):
             raise UsageError(f"point_loss {tuple(point_loss.shape)} must hold one loss for each point of the batch, ({len(prediction)},).")
-        slope = self._batch.coords.grad if self.wants_coord_gradient else None
+        slope = self._batch.slope() if self.wants_coord_gradient else None
         if self.wants_coord_gradient and slope is None:
             raise UsageError("This sampler needs d loss / d coords; call loss.backward() on batch.coords before observe().")
         gradient = {name: p.grad for name, p in self._look.module.named_parameters() if p.grad is not None}

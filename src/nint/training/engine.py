@@ -55,6 +55,7 @@ class Run:
         matmul: Library of matrix products (`nint.machine.matmul`), as the checkpoint of a resumed run names it; None for the faster one.
         by_wall: Whether a budget of seconds is one of wall time, which does not stop for evaluation, rather than of training.
         shared: The processes that train one network together (`nint.distributed`); None for one process.
+        init: File of the model whose weights it started from; None for its own.
     """
 
     field: nn.Module
@@ -78,6 +79,7 @@ class Run:
     matmul: str | None = None
     by_wall: bool = False
     shared: Shared | None = None
+    init: str | None = None
 
     @property
     def spent_s(self) -> float:

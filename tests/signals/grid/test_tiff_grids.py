@@ -206,3 +206,26 @@ def test_the_case_files():
     heights, signal = tifffile.imread(case(name)), open_signal(case(name))
     assert detect_kind(case(name)) == "array" and (heights == -9999).any()
     assert np.allclose(stored(signal.inner), np.where(heights == -9999, np.nan, heights), atol=1e-3, equal_nan=True)
+
+
+def test_pages_that_are_not_there_are_no_black_planes(tmp_path):
+    planes = numbers((2, 8, 9))
+    tifffile.imwrite(tmp_path / "a.ome.tif", planes, metadata={"axes": "ZYX"})
+    assert open_signal(tmp_path / "a.ome.tif").layout.grid == (2, 8, 9)
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        described = file.ome_metadata
+    lying = described.replace('SizeZ="2"', 'SizeZ="4"')
+    tifffile.imwrite(tmp_path / "b.ome.tif", planes, description=lying.encode(), metadata=None)
+    with pytest.raises(UsageError, match="some of the pages that it names are missing, or lie in other files that are not here"):
+        open_signal(tmp_path / "b.ome.tif", kind="volume")
+
+
+def test_what_numbers_do_not_keep_of_a_picture_is_said(tmp_path):
+    turned = (274, "H", 1, 6, True)
+    tifffile.imwrite(tmp_path / "a.tif", numbers((8, 9), "uint8"), resolution=(300, 300), resolutionunit="inch", extratags=[turned])
+    said = " ".join(open_signal(tmp_path / "a.tif", kind="array").report())
+    assert "The file's orientation and print resolution are not kept; --kind image keeps what a picture has." in said
+    tifffile.imwrite(tmp_path / "b.tif", numbers((8, 9), "uint8"))
+    assert "not kept" not in " ".join(open_signal(tmp_path / "b.tif", kind="array").report())
+    tifffile.imwrite(tmp_path / "c.tif", numbers((5, 8, 9), "uint8"), photometric="miniswhite")
+    assert "In this file 0 is white" in " ".join(open_signal(tmp_path / "c.tif").report())

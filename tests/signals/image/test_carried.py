@@ -346,3 +346,15 @@ def test_the_cases_of_10_bits_and_of_animations():
 def test_the_cases_that_are_no_images_name_what_reads_them(name):
     with pytest.raises(UsageError, match="--kind array"):
         load_image(CASES / name)
+
+
+def test_a_resolution_that_a_format_cannot_hold_is_left_out_and_said(tmp_path):
+    Image.fromarray(pixels()).save(tmp_path / "a.png", dpi=(254_000, 254_000))  # a tenth of a micrometre a pixel
+    layout = load_image(tmp_path / "a.png").layout
+    assert layout.dpi[0] == pytest.approx(254_000, rel=1e-3)
+    said = "The print resolution is not kept, which {} has no place for."
+    assert layout.losses(".jpg") == (said.format(".jpg"),) and layout.losses(".webp") == (said.format(".webp"),)
+    assert layout.losses(".png") == layout.losses(".tif") == ()
+    layout.write(pixels(), tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.info.get("dpi", (72, 72))[0] <= 72

@@ -117,3 +117,15 @@ def test_samplers_that_need_a_grid_say_so():
     array[HOLE] = np.nan
     with pytest.raises(UsageError, match="needs an image"):
         nint.fit(array, field="siren:size=1x8", sampler="egra", budget=2)
+
+
+def test_a_masked_array_is_unobserved_where_it_is_masked():
+    pixels = np.random.default_rng(0).random((9, 8)).astype(np.float32)
+    hidden = np.ma.masked_less(pixels, 0.3)
+    plain = np.where(pixels < 0.3, np.nan, pixels)
+    for kind in ("image", "array"):
+        assert open_signal(hidden, kind=kind).fingerprint() == open_signal(plain, kind=kind).fingerprint()
+    cube = np.ma.masked_less(np.random.default_rng(0).random((4, 5, 6)), 0.3)
+    assert open_signal(cube, kind="volume").fingerprint() == open_signal(cube.filled(np.nan), kind="volume").fingerprint()
+    with pytest.raises(UsageError, match="masks entries of uint8, which knows no NaN"):
+        open_signal(np.ma.masked_less(np.arange(72, dtype=np.uint8).reshape(9, 8), 9))

@@ -270,3 +270,20 @@ def test_damaged_headers(change):
     assert layout_from_json(header) == PointsLayout(("x",), ("v",), (0.0,), (1.0,), (2.0,), (3.0,))
     with pytest.raises(UsageError, match="points layout: "):
         layout_from_json(header | change)
+
+
+def test_masked_values_are_missing_ones():
+    coords, values = np.arange(6.0)[:, None], np.array([1.0, -9999, 3, 4, -9999, 6])[:, None]
+    masked = PointsSignal(coords, np.ma.masked_equal(values, -9999))
+    plain = PointsSignal(coords, np.where(values == -9999, np.nan, values))
+    assert masked.layout == plain.layout and masked.layout.value_low == (1.0,)
+
+
+def test_a_table_that_names_some_of_the_coordinates_is_refused(tmp_path):
+    layout = PointsSignal(np.array([[0.0, 0.0], [1.0, 1.0]]), [1.0, 2.0], coord_names=("lat", "lon")).layout
+    (tmp_path / "at.csv").write_text("id,lat,longitude\n1,0.5,0.25\n")
+    with pytest.raises(UsageError, match=r"has the columns id, lat, longitude but no lon; name every coordinate, or none of them"):
+        layout.decode(lambda at: at[:, :1], at=str(tmp_path / "at.csv"))
+    (tmp_path / "at.csv").write_text("id,lon,lat\n1,1.0,0.0\n")
+    rows = layout.decode(lambda at: at[:, :1], at=str(tmp_path / "at.csv"))
+    assert rows[0, :2].tolist() == [0.0, 1.0]

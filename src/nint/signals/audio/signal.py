@@ -17,6 +17,7 @@ from nint.settings import whole
 from nint.signals.audio.files import read_audio
 from nint.signals.audio.layout import HIGH, LOW, AudioLayout, waveform
 from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Pool, Predict, Signal
+from nint.signals.masks import unmasked
 
 PEAK_LIMIT = 2.0
 """Beyond full scale (1), what lossy formats overshoot by; more is taken for another unit."""
@@ -62,7 +63,7 @@ class AudioSignal(Signal):
         channel_mask: int = 0,
         notes: tuple[str, ...] = (),
     ) -> None:
-        samples = np.asarray(samples)
+        samples = np.asarray(unmasked(samples, name))
         rate = whole(sample_rate_hz, "sample_rate_hz")
         checked = _checked(samples, name)
         peak = float(np.abs(checked).max())

@@ -14,6 +14,7 @@ from nint.signals.grid.gridded import GridLayout, GridSignal, axis_count
 from nint.signals.grid.spacing import Spacing, checked_spacing
 from nint.signals.grid_rows import Scan
 from nint.signals.limits import check_decoded
+from nint.signals.masks import unmasked
 
 _MOST_CHANNELS = 4
 _MOST_GUESSED_AXES = 4
@@ -157,8 +158,7 @@ class ArraySignal(GridSignal):
         notes: tuple[str, ...] = (),
         scanned: Scan | None = None,
     ) -> None:
-        if isinstance(array, np.ma.MaskedArray):
-            array = _unmasked(array, name)
+        array = unmasked(array, name)
         if not hasattr(array, "chunks"):
             array = np.asanyarray(array)
         ndim = len(array.shape)
@@ -229,11 +229,3 @@ def load_array(path: str | Path, *, in_dims: int | None = None, max_points: int 
     if ending != ".npy":
         raise UsageError(f"'{path}' is not a file of one array that can be read; .npy, .zarr and .tif are.")
     return ArraySignal(open_npy(path), in_dims=in_dims, name=path.name)
-
-
-def _unmasked(array: np.ma.MaskedArray, name: str) -> np.ndarray:
-    if array.dtype.kind == "f":
-        return array.filled(np.nan)
-    if np.ma.is_masked(array):
-        raise UsageError(f"'{name}' masks entries of {array.dtype}, which knows no NaN; convert it to floats.")
-    return array.data

@@ -23,6 +23,13 @@ _IN_IMAGEJ = ("uint8", "uint16", "float32")
 _IN_OME = (*_IN_IMAGEJ, "int8", "int16", "int32", "uint32", "float64")
 _STORED_AS = {"bool": np.uint8, "float16": np.float32}
 _NAMED = "TZYX"
+_COLOURS_LEFT_OUT = {
+    "PALETTE": "The numbers are those of a palette, whose colours are left out.",
+    "MINISWHITE": "In this file 0 is white; a .tif that is written of its numbers has 0 for black, so that viewers show the negative.",
+    "SEPARATED": "The numbers are those of inks (CMYK); a .tif that is written of them does not say so.",
+    "CIELAB": "The numbers are those of CIELAB colours; a .tif that is written of them does not say so.",
+}
+"""Photometric interpretation -> what of it an array of numbers does not keep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +78,12 @@ def read_grid(path: Path, max_points: int | None = None) -> TiffGrid:
         if array is not data.array:
             changed = f", and the numbers are fitted as {array.dtype.name}" if array.dtype != header.dtype else ""
             notes.append(f"The file says that {header.nodata:g} stands for no value; such points are unobserved{changed}.")
-    if header.photometric == "PALETTE":
-        notes.append("The numbers are those of a palette, whose colours are left out.")
+    if header.photometric in _COLOURS_LEFT_OUT:
+        notes.append(_COLOURS_LEFT_OUT[header.photometric])
+    if header.of_a_picture:
+        listed = " and ".join(filter(None, [", ".join(header.of_a_picture[:-1]), header.of_a_picture[-1]]))
+        are = "are" if len(header.of_a_picture) > 1 else "is"
+        notes.append(f"The file's {listed} {are} not kept; --kind image keeps what a picture has.")
     spacing = Spacing(tuple(header.spacing.get(axis) for axis in axes), tuple(header.units.get(axis, "") for axis in axes))
     if header.on_earth:
         notes.append(NOT_ON_EARTH)

@@ -15,6 +15,7 @@ from nint.signals.grid.animation import ENDINGS, read_animation
 from nint.signals.grid.gridded import GridLayout, GridSignal
 from nint.signals.grid.video_files import image_files, read_folder, read_video
 from nint.signals.grid.video_layout import CHANNELS, VideoLayout, above_zero
+from nint.signals.masks import unmasked
 from nint.signals.pixels import downsample
 
 _SSIM_SIDE = 7
@@ -47,7 +48,7 @@ class VideoSignal(GridSignal):
         notes: tuple[str, ...] = (),
         pixel_aspect: tuple[int, int] = (1, 1),
     ) -> None:
-        frames = np.asanyarray(frames)
+        frames = np.asanyarray(unmasked(frames, name))
         frames = frames[..., None] if frames.ndim == 3 else frames
         if frames.ndim != 4 or frames.shape[3] not in CHANNELS or frames.dtype != np.uint8:
             raise UsageError(f"'{name}' is {frames.dtype} of shape {frames.shape}; a video is uint8 [t, h, w] or [t, h, w, 3].")

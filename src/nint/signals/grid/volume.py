@@ -14,6 +14,7 @@ from nint.signals.grid.nifti import Nifti
 from nint.signals.grid.spacing import Spacing
 from nint.signals.grid.volume_layout import AXES, VolumeLayout
 from nint.signals.grid_rows import Scan
+from nint.signals.masks import unmasked
 from nint.signals.measure import ssim_3d
 
 _SSIM_SIDE = 7
@@ -48,6 +49,7 @@ class VolumeSignal(GridSignal):
         notes: tuple[str, ...] = (),
         scanned: Scan | None = None,
     ) -> None:
+        array = unmasked(array, name)
         array = np.asanyarray(array) if not hasattr(array, "chunks") else array
         if len(array.shape) not in (3, 4):
             raise UsageError(f"'{name}' has {len(array.shape)} axes; a volume has three, and a fourth for channels.")

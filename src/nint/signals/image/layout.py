@@ -187,14 +187,16 @@ class ImageLayout(Layout):
         return decoded[..., 0] if self.channels == 1 else decoded
 
     def losses(self, ending: str) -> tuple[str, ...]:
-        """The colour profile, where the format has no place for it, and the bits of floats."""
-        from nint.signals.image.write import stored_bits
+        """The colour profile and the print resolution, where the format has no place for them, and the bits of floats."""
+        from nint.signals.image.write import FORMATS, keeps_dpi, stored_bits
 
         said = []
         if self.bits == 32 and (bits := stored_bits(ending)) < 32:
             said.append(f"Pixels are stored as {bits} bits; the image's own file has 32-bit float.")
         if self.profile_bytes and (ending == ".bmp" or (ending == ".webp" and self.channels == 1)):
             said.append(f"The colour profile is not kept, which {ending} has no place for.")
+        if self.dpi is not None and not keeps_dpi(FORMATS.get(ending, ""), self.dpi):
+            said.append(f"The print resolution is not kept, which {ending} has no place for.")
         return tuple(said)
 
     def write(self, decoded: np.ndarray, path: Path) -> None:

@@ -15,6 +15,7 @@ from nint.signals.image.masked import filled, masked_image, with_values
 from nint.signals.image.picture import Picture, picture_of
 from nint.signals.image.signal import ImageSignal
 from nint.signals.image.super_resolution import SuperResolutionSignal
+from nint.signals.masks import unmasked
 from nint.signals.pixels import checked_pixels, downsample
 
 
@@ -32,7 +33,7 @@ def from_array(
     Raises:
         UsageError: for an array that cannot be fitted, and options that contradict each other.
     """
-    return _from_picture(Picture(np.asarray(array)), name, max_side, super_resolution, downsampling, transparent, bit_depth)
+    return _from_picture(Picture(np.asarray(unmasked(array, name))), name, max_side, super_resolution, downsampling, transparent, bit_depth)
 
 
 def from_pil(image: Any, name: str | None = None, **options: Any) -> ImageSignal:

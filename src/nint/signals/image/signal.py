@@ -15,6 +15,7 @@ from torch import Tensor
 from nint.signals.base import MEASURE_UP_TO, GridCoords, Pool, Predict, Signal
 from nint.signals.image.layout import ImageLayout
 from nint.signals.image.picture import Picture, checked_depth, checked_profile
+from nint.signals.masks import unmasked
 from nint.signals.pixels import checked_pixels
 
 _NARROW = 1 / 16
@@ -40,7 +41,7 @@ class ImageSignal(Signal):
     layout: ImageLayout
 
     def __init__(self, array: np.ndarray, name: str = "array", *, depth: int | None = None, source: Picture | None = None) -> None:
-        self.array = checked_pixels(np.asarray(array), name)
+        self.array = checked_pixels(np.asarray(unmasked(array, name)), name)
         self.name = name
         height, width, *rest = self.array.shape
         channels = rest[0] if rest else 1

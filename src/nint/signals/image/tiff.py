@@ -15,10 +15,11 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of
-from nint.signals.image.tiff_axes import axis_spacing, lies_on_earth
+from nint.signals.image.tiff_axes import axis_spacing, lies_on_earth, print_resolution
 from nint.signals.image.tiff_decode import ARRAY_LIMIT, series_pixels
-from nint.signals.pixels import FLOAT_EXCESS
+from nint.signals.pixels import FLOAT_EXCESS, ORIENTATION_TAG
 
+PROFILE_TAG = 34675
 _NODATA_TAG = 42113
 _PICTURE_CHANNELS = 4
 _PICTURE_TYPES = ("|b1", "|u1", "<u2", "<f2", "<f4", "<f8")
@@ -41,6 +42,7 @@ class TiffHeader:
         photometric: How numbers mean colours: "MINISBLACK", "RGB", "PALETTE", ...
         on_earth: Whether the file says where on Earth it lies.
         notes: Sentences on what of the file is not in this series.
+        of_a_picture: What the file says that a picture keeps and plain numbers do not: "colour profile", "orientation", "print resolution".
     """
 
     shape: tuple[int, ...]
@@ -53,6 +55,7 @@ class TiffHeader:
     photometric: str = ""
     on_earth: bool = False
     notes: tuple[str, ...] = ()
+    of_a_picture: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +233,19 @@ def _header(path: Path, file: Any) -> TiffHeader:
         getattr(page.photometric, "name", ""),
         lies_on_earth(page),
         _left_out(path, file),
+        _of_a_picture(page, spacing),
     )
+
+
+def _of_a_picture(page: Any, spacing: dict[str, float]) -> tuple[str, ...]:
+    turned = page.tags.get(ORIENTATION_TAG)
+    printed = None if spacing else print_resolution(page)
+    found = {
+        "colour profile": PROFILE_TAG in page.tags,
+        "orientation": turned is not None and turned.value != 1,
+        "print resolution": printed is not None and printed != (1.0, 1.0),  # which many writers put for none
+    }
+    return tuple(name for name, is_there in found.items() if is_there)
 
 
 def _left_out(path: Path, file: Any) -> tuple[str, ...]:

@@ -85,8 +85,9 @@ def series_pixels(path: Path, file: Any, series: Any, limit: int = ARRAY_LIMIT) 
     check_packing(path, series.nbytes, size)
     pages = list(series.pages)
     for page in pages:
-        if page is not None:
-            check_whole(_full(page), size)
+        if page is None:  # tifffile would fill it with zeros
+            raise ValueError("some of the pages that it names are missing, or lie in other files that are not here")
+        check_whole(_full(page), size)
     array: np.ndarray
     try:
         array = series.asarray()

@@ -13,12 +13,12 @@ import numpy as np
 from nint.errors import UsageError
 from nint.files import quiet_stderr
 from nint.signals.image.picture import Picture, checked_profile, upright_dpi
-from nint.signals.image.tiff import nodata_of, quiet
+from nint.signals.image.tiff import PROFILE_TAG, nodata_of, quiet
 from nint.signals.image.tiff_axes import NOT_ON_EARTH, axis_spacing, lies_on_earth, print_resolution
 from nint.signals.image.tiff_decode import check_whole, page_pixels
 from nint.signals.pixels import ORIENTATION_TAG, check_packing, check_pixel_count, upright
 
-_PROFILE_TAG, _EXIF_TAGS = 34675, (34665, 34853)
+_EXIF_TAGS = (34665, 34853)
 _UNSAID, _MULTIPLIED = (0,), (1,)  # of tag 338, ExtraSamples: what a channel beyond the colours is
 _COLOURS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}
 
@@ -61,7 +61,7 @@ def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
         tag = page.tags.get(ORIENTATION_TAG)
         orientation = int(tag.value) if tag else 1
         pixels = upright(_tiff_colours(path, page, array), orientation)
-        stored = page.tags.get(_PROFILE_TAG)
+        stored = page.tags.get(PROFILE_TAG)
         profile, note = checked_profile(stored and stored.value, 1 if pixels.ndim == 2 else pixels.shape[2], path.name)
         exif = any(tag in page.tags for tag in _EXIF_TAGS)
         left_out = f"The model does not keep the EXIF data of '{path.name}'." if exif else ""

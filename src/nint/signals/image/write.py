@@ -29,6 +29,7 @@ FORMATS = {
 
 JPEG_QUALITY = 95
 _INCH_M = 0.0254
+_MOST_DPI_OF_JPEG = 65_535
 
 _KEEP_16_BITS = ("PNG", "TIFF")
 _KEEP_ALPHA = ("PNG", "TIFF", "WEBP")
@@ -124,11 +125,16 @@ def _encode(array: np.ndarray, kind: str, profile: bytes, dpi: tuple[float, floa
     options = dict(known.get(kind, {}))
     if profile and kind != "BMP" and not (kind == "WEBP" and array.ndim == 2):  # WebP has no grey, which a profile of grey is for
         options["icc_profile"] = profile
-    if dpi is not None and kind != "WEBP":
+    if dpi is not None and keeps_dpi(kind, dpi):
         options["dpi"] = dpi
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def keeps_dpi(kind: str, dpi: tuple[float, float]) -> bool:
+    """Whether a format has a place for a print resolution: WebP has none, JPEG counts up to 65,535."""
+    return kind != "WEBP" and not (kind == "JPEG" and max(dpi) > _MOST_DPI_OF_JPEG)
 
 
 def _tiff(array: np.ndarray, profile: bytes, dpi: tuple[float, float] | None) -> bytes:

@@ -184,7 +184,8 @@ class PointsLayout(Layout):
         """The columns of a file that have the names of the coordinates, or else its leading ones, `[n, d]`.
 
         Raises:
-            UsageError: for a file that cannot be read, or with numbers that 64-bit floats do not hold.
+            UsageError: for a file that cannot be read, that names some of the coordinates only, or with numbers that 64-bit floats do
+                not hold.
         """
         from nint.signals.points.files import read_csv, read_npz
 
@@ -194,11 +195,16 @@ class PointsLayout(Layout):
         if not table.exact:
             raise UsageError(f"'{path}' {INEXACT_COORDS}")
         named = [table.names.index(name) for name in self.coord_names if name in table.names]
-        return table.rows[:, named] if len(named) == self.in_features else table.rows
+        if 0 < len(named) < self.in_features:
+            missing = ", ".join(name for name in self.coord_names if name not in table.names)
+            raise UsageError(f"'{path}' has the columns {', '.join(table.names)} but no {missing}; name every coordinate, or none of them.")
+        return table.rows[:, named] if named else table.rows
 
 
 def as_floats(numbers: Any) -> tuple[np.ndarray, bool]:
-    """Numbers as 64-bit floats, and whether these hold each of them: whole numbers beyond 2^53 may be rounded."""
+    """Numbers as 64-bit floats, NaN where they are masked, and whether these hold each: whole ones beyond 2^53 may be rounded."""
+    if isinstance(numbers, np.ma.MaskedArray):
+        numbers = numbers.astype(np.float64).filled(np.nan)
     array = np.asarray(numbers)
     floats = np.asarray(array, dtype=np.float64)
     if array.dtype.kind not in "iu" or array.dtype.itemsize < 8:

@@ -1,0 +1,147 @@
+"""The tables of the full-size runs as they stand in the README (all pictures) and in docs/reproduce.md (each picture, Tables 5 and 8).
+
+    python benchmarks/full_size_tables.py [--runs benchmarks/results/full-size]
+
+Writes tables.md into the folder of the runs. Seconds are those of `full_size_seconds.py`; a target that no row reached has no column.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from full_size_seconds import DEFAULT, inputs_of, rows_of, seconds_to
+
+CHECKPOINTS = (250, 1000)
+TARGETS = (25.0, 30.0)
+STUDIED = (("psnr", 25.0), ("psnr", 27.5), ("psnr", 30.0), ("ssim", 0.6), ("ssim", 0.7))
+
+Record = dict[str, Any]
+
+
+def part(value: float) -> str:
+    """A number from 0 to 1 with three places: ".839"."""
+    return f"{value:.3f}".removeprefix("0")
+
+
+def work(equivalents: float) -> str:
+    """Forward equivalents, whole from 10 on."""
+    return f"{equivalents:.1f}" if equivalents < 10 else f"{equivalents:.0f}"
+
+
+def reached(record: Record, metric: str, value: float) -> Record | None:
+    """The first evaluation at which a run has a value; LPIPS falls, the others rise."""
+    return next((row for row in record["curve"] if row[metric] >= value), None)
+
+
+def at(record: Record, step: int) -> Record:
+    """The evaluation after a step."""
+    found: Record = next(row for row in record["curve"] if row["step"] == step)
+    return found
+
+
+def head(names: list[str]) -> list[str]:
+    """Heading and rule of a table whose first column has no name."""
+    return [f"| {' | '.join(['', *names])} |".replace("|  |", "| |"), f"|---|{'---:|' * len(names)}"]
+
+
+def label(row: str) -> str:
+    """What a row is called."""
+    return "**default recipe**, SIREN 5x256" if row == DEFAULT else f"`{row}`"
+
+
+def order_of(rows: dict[str, Record]) -> list[str]:
+    """`full`, `nint`, then by PSNR at the end, the default recipe last."""
+    return sorted(rows, key=lambda row: (row == DEFAULT, row != "full", row != "nint", -rows[row]["psnr"]))
+
+
+def summary(folder: Path, lines: list[Record]) -> str:
+    """PSNR and SSIM at the end on every picture, and what 30 dB and all of it take on the first."""
+    names = inputs_of(folder)
+    runs = {name: rows_of(folder, name) for name in names}
+    first = runs[names[0]]
+    titles = [f"{name}: PSNR, SSIM" for name in names]
+    short = names[0].rpartition("/")[2]
+    costs = [f"steps to 30 dB ({short})", "forward equivalents", "seconds", "forward equivalents in all", "seconds in all"]
+    out = head([*titles, *costs])
+    for row in order_of(first):
+        ends = [runs[name].get(row) for name in names]
+        cells = ["" if end is None else f"{end['psnr']:.2f}, {part(end['ssim'])}" for end in ends]
+        hit, seconds = reached(first[row], "psnr", 30.0), seconds_to(first, lines, row, names[0])
+        cells += ["–"] * 3 if hit is None else [f"{hit['step']}", work(hit["forward_equivalents"]), f"{seconds[2]:,.0f}"]
+        cells += [work(first[row]["forward_equivalents"]), f"{seconds[0]:,.0f}"]
+        out.append(f"| {label(row)} | {' | '.join(cells)} |")
+    return "\n".join(out) + "\n"
+
+
+def pictures(folder: Path, lines: list[Record], name: str) -> str:
+    """Tables 1 and 2 of a picture."""
+    rows = rows_of(folder, name)
+    targets = [target for target in TARGETS if any(reached(record, "psnr", target) for record in rows.values())]
+    to = ", ".join(f"{target:g}" for target in targets) + " dB"
+    quality = [f"PSNR, SSIM, LPIPS after {step} iterations" if step == CHECKPOINTS[0] else f"after {step}" for step in CHECKPOINTS]
+    out = head([*quality, f"iterations to {to}", f"forward equivalents to {to}", "in all", f"seconds to {to}", "in all"])
+    for row in order_of(rows):
+        record, hits = rows[row], [reached(rows[row], "psnr", target) for target in targets]
+        found = [at(record, step) for step in CHECKPOINTS]
+        seconds = seconds_to(rows, lines, row, name)
+        times = ["–" if hit is None else f"{seconds[TARGETS.index(target) + 1]:,.0f}" for target, hit in zip(targets, hits, strict=True)]
+        cells = [
+            *(f"{each['psnr']:.2f}, {part(each['ssim'])}, {part(each['lpips'])}" for each in found),
+            ", ".join("–" if hit is None else f"{hit['step']}" for hit in hits),
+            ", ".join("–" if hit is None else work(hit["forward_equivalents"]) for hit in hits),
+            work(record["forward_equivalents"]),
+            ", ".join(times),
+            f"{seconds[0]:,.0f}",
+        ]
+        out.append(f"| {label(row)} | {' | '.join(cells)} |")
+    return "\n".join(out) + "\n"
+
+
+def settings(folder: Path) -> str:
+    """Rows of Tables 5 and 8 that are run: iterations to each target with those of the evaluation before, and work to the last of PSNR."""
+    from nint.bench.scales.scales import SCALES
+    from nint.bench.store import Store
+
+    task = SCALES["full-size"].hyper_parameters
+    rows = {
+        record["spec"]["sampler"]: record
+        for record in Store(folder).records().values()
+        if record["spec"]["steps"] == task.steps and not record["error"]
+    }
+    if not rows:
+        return ""
+    goals = [f"{value:g} dB" if metric == "psnr" else f"SSIM {part(value).rstrip('0')}" for metric, value in STUDIED]
+    out = head([*(f"iterations to {goals[0]}", *goals[1:]), "forward equivalents to 30 dB", f"PSNR after {task.steps}"])
+    for row in sorted(rows, key=lambda row: (row != "full", row != "nint", row)):
+        steps = [given["step"] for given in rows[row]["curve"]]
+        cells = []
+        for metric, value in STUDIED:
+            hit = reached(rows[row], metric, value)
+            before = 0 if hit is None else max((step for step in steps if step < hit["step"]), default=0)
+            cells.append("–" if hit is None else f"{before + 1} to {hit['step']}")
+        last = reached(rows[row], "psnr", 30.0)
+        cells += ["–" if last is None else work(last["forward_equivalents"]), f"{rows[row]['psnr']:.2f}"]
+        out.append(f"| `{row}` | {' | '.join(cells)} |")
+    return "\n".join(out) + "\n"
+
+
+def page(folder: Path) -> str:
+    """The file tables.md."""
+    lines = [json.loads(line) for line in (folder / "seconds.jsonl").read_text().splitlines()]
+    parts = [f"## All\n\n{summary(folder, lines)}", *(f"## {name}\n\n{pictures(folder, lines, name)}" for name in inputs_of(folder))]
+    studied = settings(folder)
+    return "\n".join([*parts, *([f"## Tables 5 and 8\n\n{studied}"] if studied else [])])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("benchmarks/results/full-size"))
+    asked = parser.parse_args()
+    (asked.runs / "tables.md").write_text(page(asked.runs))
+
+
+if __name__ == "__main__":
+    main()
