@@ -81,7 +81,7 @@ def test_a_fit_without_its_original_says_so(fitted):
 
 
 def test_with_its_original_there_is_an_error_map_and_a_comparison(fitted):
-    page = read(write_report(fitted, original=nint.signals.open.open_signal(wave())))
+    page = read(write_report(fitted, original=nint.open_signal(wave())))
     assert [panel["title"] for panel in page.data[0]["panels"]] == ["Reconstruction", "Absolute error", "Selected points"]
     assert {attrs["alt"] for attrs in page.all("img")} >= {"Original", "Reconstruction"}
     assert "not at hand" not in page.text
@@ -227,13 +227,13 @@ def test_the_pictures_of_a_comparison_stand_beside_each_other_with_the_original(
     np.save(source, wave(16))
     spec = RunSpec(str(source), sampler="nint", steps=2, options=(("kind", "image"),), keep=True)
     store, folder = Store(tmp_path / "c"), tmp_path / "c"
-    settings = {"input": "photo.npy", "options": {}, "content": nint.signals.open.open_signal(wave(16)).fingerprint()}
+    settings = {"input": "photo.npy", "options": {}, "content": nint.open_signal(wave(16)).fingerprint()}
     store.append(bench_record(spec) | {"experiment": "compare", "settings": settings, "source": ""})
     store.place(spec.key).mkdir(parents=True)
     arrays = {"step": 2, "training_seconds": 0.1, "selected": [3], "decoded": np.zeros((16, 16), np.uint8), "pool": 256}
     np.savez(store.place(spec.key) / "step-000002.npz", **arrays)
     assert "The original (photo.npy) was not found" in read(write_report(folder)).text
-    page = read(write_report(folder, original=nint.signals.open.open_signal(wave(16))))
+    page = read(write_report(folder, original=nint.open_signal(wave(16))))
     frames = next(found for found in page.data if "panels" in found)
     assert list(frames["panels"][0]["layers"]) == ["Reconstruction", "Absolute error", "Selected points"]
 
@@ -331,14 +331,14 @@ def test_an_original_of_one_of_several_inputs_is_shown_with_it(tmp_path):
     pictures = {name: np.roll(wave(16), shift) for name, shift in (("a", 0), ("b", 1))}
     for name, pixels in pictures.items():
         spec = RunSpec(f"{name}.npy", sampler="nint", steps=2, keep=True)
-        settings = {"input": f"{name}.npy", "options": {}, "content": nint.signals.open.open_signal(pixels).fingerprint()}
+        settings = {"input": f"{name}.npy", "options": {}, "content": nint.open_signal(pixels).fingerprint()}
         store.append(bench_record(spec) | {"experiment": "compare", "settings": settings, "source": ""})
         store.place(spec.key).mkdir(parents=True)
         arrays = {"step": 2, "training_seconds": 0.1, "selected": [3], "decoded": np.zeros((16, 16), np.uint8), "pool": 256}
         np.savez(store.place(spec.key) / "step-000002.npz", **arrays)
-    page = read(write_report(folder, original=nint.signals.open.open_signal(pictures["b"])))
+    page = read(write_report(folder, original=nint.open_signal(pictures["b"])))
     layers = [list(found["panels"][0]["layers"]) for found in page.data if "panels" in found]
     assert layers == [["Reconstruction", "Absolute error", "Selected points"]]
     assert "The original (a.npy) was not found" in page.text and "The original (b.npy) was not found" not in page.text
     with pytest.raises(UsageError, match=r"is none of the signals that this comparison was made on"):
-        write_report(folder, original=nint.signals.open.open_signal(np.roll(wave(16), 2)))
+        write_report(folder, original=nint.open_signal(np.roll(wave(16), 2)))
