@@ -78,16 +78,16 @@ class Batch:
         if isinstance(self.coords, Tensor) and self.coords.requires_grad and loss.requires_grad:
             self.coords.grad = None  # a closure that is called several times, as by LBFGS, would add up slopes
             self.factor.clear()
-            loss.register_hook(self._heard)
+            loss.register_hook(self._heard)  # type: ignore[no-untyped-call]
         return loss if self.weight == 1.0 else loss * self.weight
 
     def slope(self) -> Tensor | None:
         """D loss / d coords of these points as backward() has left it, without the factor of scaled losses; None where there is none."""
         if not isinstance(self.coords, Tensor) or self.coords.grad is None:
             return None
-        factor = self.factor[-1] if self.factor else None
-        usable = factor is not None and bool(torch.isfinite(factor)) and bool(factor != 0)
-        return self.coords.grad / factor if usable else self.coords.grad
+        gradient: Tensor = self.coords.grad
+        usable = [factor for factor in self.factor if bool(torch.isfinite(factor)) and bool(factor != 0)]
+        return gradient / usable[-1] if usable else gradient
 
     def _heard(self, gradient: Tensor) -> None:
         self.factor[:] = [gradient.detach()]
