@@ -26,7 +26,7 @@ from typing import Any
 
 from machine import machine
 
-STEPS = 1000
+STEPS, SIDE = 1000, 512
 """Of the runs of Tables 1 and 2, which are the ones with seconds."""
 TARGETS = (25.0, 30.0)
 DEFAULT = "default recipe"
@@ -38,8 +38,15 @@ def inputs_of(folder: Path) -> list[str]:
     """The pictures whose `full` row is finished, as "folder/name" without the ending, in the order of the runs."""
     from nint.bench.store import Store
 
-    ended = [r["spec"] for r in Store(folder).records().values() if not r["error"] and r["steps"] == STEPS]
+    ended = [r["spec"] for r in Store(folder).records().values() if of_table_1(r)]
     return list(dict.fromkeys("/".join(Path(s["input"]).with_suffix("").parts[-2:]) for s in ended if s["sampler"] == "full"))
+
+
+def of_table_1(record: dict[str, Any]) -> bool:
+    """Whether a finished run is one of Tables 1 and 2: of the whole picture, with the network of these tables."""
+    spec = record["spec"]
+    ended = not record["error"] and record["steps"] == STEPS and not spec["method"]
+    return ended and spec["field"] == "siren" and not spec["options"] and spec["square"] == SIDE
 
 
 def rows_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
@@ -51,7 +58,7 @@ def rows_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     from nint.bench.store import Store
 
     records = Store(folder).records().values()
-    ended = [r for r in records if name in r["spec"]["input"] and not r["error"] and r["steps"] == STEPS]
+    ended = [r for r in records if name in r["spec"]["input"] and of_table_1(r)]
     mine = [r for r in ended if r["spec"]["recipe"] == "paper" and dict(r["spec"]["settings"]).get("lr") == 1e-4]
     recipes = [r for r in ended if r["spec"]["recipe"] == "default"]
     if not mine:

@@ -2,7 +2,8 @@
 
     python benchmarks/full_size_tables.py [--runs benchmarks/results/full-size]
 
-Writes tables.md into the folder of the runs. Seconds are those of `full_size_seconds.py`; a target that no row reached has no column.
+Writes tables.md into the folder of the runs. Seconds are those of `full_size_seconds.py`; empty where they were not
+measured. A target that no row reached has no column.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ STUDIED = (("psnr", 25.0), ("psnr", 27.5), ("psnr", 30.0), ("ssim", 0.6), ("ssim
 Record = dict[str, Any]
 
 
-def part(value: float) -> str:
-    """A number from 0 to 1 with three places: ".839"."""
-    return f"{value:.3f}".removeprefix("0")
+def part(value: float | None) -> str:
+    """A number from 0 to 1 with three places: ".839"; a dash where it was not measured."""
+    return "–" if value is None else f"{value:.3f}".removeprefix("0")
 
 
 def work(equivalents: float) -> str:
@@ -57,6 +58,11 @@ def order_of(rows: dict[str, Record]) -> list[str]:
     return sorted(rows, key=lambda row: (row == DEFAULT, row != "full", row != "nint", -rows[row]["psnr"]))
 
 
+def _whole(seconds: list[float | None], place: int) -> str:
+    found = seconds[place] if seconds else None
+    return "–" if found is None else f"{found:,.0f}"
+
+
 def summary(folder: Path, lines: list[Record]) -> str:
     """PSNR and SSIM at the end on every picture, and what 30 dB and all of it take on the first."""
     names = inputs_of(folder)
@@ -70,8 +76,8 @@ def summary(folder: Path, lines: list[Record]) -> str:
         ends = [runs[name].get(row) for name in names]
         cells = ["" if end is None else f"{end['psnr']:.2f}, {part(end['ssim'])}" for end in ends]
         hit, seconds = reached(first[row], "psnr", 30.0), seconds_to(first, lines, row, names[0])
-        cells += ["–"] * 3 if hit is None else [f"{hit['step']}", work(hit["forward_equivalents"]), f"{seconds[2]:,.0f}"]
-        cells += [work(first[row]["forward_equivalents"]), f"{seconds[0]:,.0f}"]
+        cells += ["–"] * 3 if hit is None else [f"{hit['step']}", work(hit["forward_equivalents"]), _whole(seconds, 2)]
+        cells += [work(first[row]["forward_equivalents"]), _whole(seconds, 0)]
         out.append(f"| {label(row)} | {' | '.join(cells)} |")
     return "\n".join(out) + "\n"
 
@@ -87,14 +93,14 @@ def pictures(folder: Path, lines: list[Record], name: str) -> str:
         record, hits = rows[row], [reached(rows[row], "psnr", target) for target in targets]
         found = [at(record, step) for step in CHECKPOINTS]
         seconds = seconds_to(rows, lines, row, name)
-        times = ["–" if hit is None else f"{seconds[TARGETS.index(target) + 1]:,.0f}" for target, hit in zip(targets, hits, strict=True)]
+        times = [_whole(seconds, TARGETS.index(target) + 1) for target in targets]
         cells = [
-            *(f"{each['psnr']:.2f}, {part(each['ssim'])}, {part(each['lpips'])}" for each in found),
+            *(f"{each['psnr']:.2f}, {part(each['ssim'])}, {part(each.get('lpips'))}" for each in found),
             ", ".join("–" if hit is None else f"{hit['step']}" for hit in hits),
             ", ".join("–" if hit is None else work(hit["forward_equivalents"]) for hit in hits),
             work(record["forward_equivalents"]),
-            ", ".join(times),
-            f"{seconds[0]:,.0f}",
+            ", ".join(times) if seconds else "",
+            _whole(seconds, 0) if seconds else "",
         ]
         out.append(f"| {label(row)} | {' | '.join(cells)} |")
     return "\n".join(out) + "\n"

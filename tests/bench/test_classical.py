@@ -1,5 +1,6 @@
 """Methods without a network, against Pillow and scikit-image used here in another way."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -34,6 +35,27 @@ def test_interpolation(photo, method, kernel):
     expected = peak_signal_noise_ratio(original.reshape(up.shape), np.clip(up, 0, 1), data_range=1)
     assert record["psnr"] == pytest.approx(expected, abs=1e-3)
     assert [row["step"] for row in record["curve"]] == [5, 10] and spec.evaluated(record["curve"])
+
+
+def test_interpolation_on_the_networks_grid(photo):
+    spec = RunSpec(photo, method="bicubic-corners", steps=10, evaluate_at=(10,), options=(("super_resolution", 2),))
+    original = np.asarray(Image.open(photo), np.float64).reshape(40, 48, -1) / 255
+    low = original.reshape(20, 2, 24, 2, -1).mean((1, 3))
+
+    def kernel(x):
+        x, a = np.abs(x), -0.5
+        near, far = (a + 2) * x**3 - (a + 3) * x**2 + 1, a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+        return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+    def matrix(large, small):  # outermost pixels meet; weights of pixels beyond the border are left out, as Pillow does
+        places = np.arange(large) * (small - 1) / (large - 1)
+        weights = kernel(places[:, None] - np.arange(small)[None])
+        return weights / weights.sum(1, keepdims=True)
+
+    up = np.einsum("ij,jkc,lk->ilc", matrix(40, 20), low, matrix(48, 24))
+    expected = peak_signal_noise_ratio(original, np.clip(up, 0, 1), data_range=1)
+    assert classical_record(spec)["psnr"] == pytest.approx(expected, abs=2e-2)
+    assert classical_record(dataclasses.replace(spec, method="bicubic"))["psnr"] != pytest.approx(expected, abs=0.1)
 
 
 def test_jpeg_has_at_most_the_bytes_of_the_weights(photo):

@@ -36,7 +36,7 @@ def cells(made):
 
 def test_every_row_ran(made):
     records = Store(made[0]).records()
-    assert len(records) == 8
+    assert len(records) == 9
     assert all(record["error"] is None for record in records.values())
     assert all(cell["n"] == 1 for cell in cells(made) if cell["column"] == "psnr@12")
 
@@ -70,7 +70,17 @@ def test_the_files_say_what_was_run(made):
     assert "sample:rocket" in text
     assert "sample data, not the paper's" in text
     rows = list(csv.DictReader(made[3][2].read_text(encoding="utf-8").splitlines()))
-    assert [row["row"] for row in rows] == ["full", "int", "evos", "nint", "nint-fast", "recipe=default", "bicubic", "Lanczos"]
+    assert [row["row"] for row in rows] == [
+        "full",
+        "int",
+        "evos",
+        "nint",
+        "nint-fast",
+        "recipe=default",
+        "bicubic",
+        "bicubic (networks' grid)",
+        "Lanczos",
+    ]
 
 
 def test_nothing_is_run_twice_and_files_are_the_same_again(made):

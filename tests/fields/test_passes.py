@@ -8,12 +8,15 @@ from torch import nn
 from torch.func import functional_call, jvp
 
 import nint
+from nint.errors import UsageError
+from nint.fields import FIELDS, build_field
 from nint.fields.finer import Finer
 from nint.fields.passes import GROUPS, LEAST, Rows, SineLayer, chunks_of, sine_passes
 from nint.fields.siren import Sine, Siren
 from nint.fields.written_out import written_out
-from nint.machine.sines import SineKernel
+from nint.machine.sines import SineKernel, sine
 from nint.machine.workers import workers
+from nint.ntk.products import forward_rows, jvp_rows, vjp_rows
 
 SPECS = [Siren(size="1x7"), Siren(size="3x16", omega_0=10.0), Finer(size="2x9", first_bias=1.0)]
 
@@ -164,3 +167,94 @@ def test_a_subclass_that_changes_a_part_is_computed_as_it_is(layer, applies):
     coords = torch.rand(50, 2) * 2 - 1
     teacher = nint.Teacher(net, coords, torch.rand(50, 1), "int", total_steps=3)
     assert torch.allclose(teacher.probe.prediction(), net(coords).detach(), atol=1e-5)
+
+
+FORMS = ["siren:size=2x16", "finer:size=2x16", "grid:size=1x16,levels=3,max_vertices=64"]
+
+
+def built(form, seed=0):
+    return build_field(FIELDS.parse(form), 2, 1, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("form", FORMS)
+def test_passes_work_in_any_mode_of_the_caller(form, number):
+    net, coords = built(form), torch.rand(3 * LEAST, 2) * 2 - 1
+    expected = net(coords).detach()
+    tangent = {name: torch.ones_like(p) for name, p in net.named_parameters()}
+    with workers(number):
+        pushed = jvp_rows(net, coords, tangent, LEAST)
+        with torch.inference_mode():
+            assert torch.allclose(forward_rows(net, coords, LEAST), expected, atol=1e-5)
+            assert torch.allclose(jvp_rows(net, coords, tangent, LEAST), pushed, atol=1e-4)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.allclose(forward_rows(net, coords, LEAST), expected, atol=1e-5)
+            assert torch.allclose(jvp_rows(net, coords, tangent, LEAST), pushed, atol=1e-4)
+            found = vjp_rows(net, coords, lambda _, rows: torch.ones(len(coords), 1)[rows], LEAST)
+        plain = torch.autograd.grad(net(coords).sum(), list(net.parameters()))
+        for (name, _), grad in zip(net.named_parameters(), plain, strict=True):
+            assert torch.allclose(found[name], grad, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_single_precision_networks_work_where_double_is_the_default(form):
+    net, coords = built(form), torch.rand(50, 2)
+    expected = net(coords).detach()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(forward_rows(net, coords, 16), forward_rows(net, coords, 16))
+        assert torch.allclose(forward_rows(net, coords, 16), expected, atol=1e-5)
+        teacher = nint.Teacher(net, coords, torch.rand(50, 1), "nint", total_steps=3)
+        batch = teacher.next()
+        batch.loss(net(batch.coords)).backward()
+        fit = nint.fit(torch.rand(8, 8).numpy(), field=net, budget=2, recipe="paper")
+        assert fit.decode().shape == (8, 8)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_what_is_in_two_places_or_has_hooks_is_left_to_autograd():
+    torch.manual_seed(0)
+    shared = nn.Linear(8, 8)
+    middle = Sine(shared, 30.0)
+    twice = nn.Sequential(Sine(nn.Linear(2, 8), 30.0), middle, middle, nn.Linear(8, 1))
+    tied = nn.Sequential(Sine(nn.Linear(2, 8), 30.0), Sine(shared, 30.0), Sine(shared, 30.0), nn.Linear(8, 1))
+    hooked = nn.Sequential(Sine(nn.Linear(2, 8), 30.0), nn.Linear(8, 1))
+    hook = hooked[0].linear.weight.register_hook(lambda gradient: 0 * gradient)
+    coords = torch.rand(50, 2)
+    for net in (twice, tied, hooked):
+        assert sine_passes(net) is None
+        assert torch.allclose(forward_rows(net, coords, 16), net(coords).detach(), atol=1e-3)
+    before = hooked[0].linear.weight.detach().clone()
+    nint.fit(torch.rand(8, 8).numpy(), field=hooked, budget=3, recipe="paper", sampler="uniform")
+    assert torch.equal(hooked[0].linear.weight, before) and not torch.equal(hooked[0].linear.bias, torch.zeros(8))
+    hook.remove()
+    assert sine_passes(hooked) is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_sines_do_not_read_the_default_type(dtype):
+    z = torch.randn(7, 33, requires_grad=True)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        assert torch.allclose(sine(z), torch.sin(z), atol=1e-6)
+    finally:
+        torch.set_default_dtype(before)
+    with torch.device("meta"):
+        assert torch.allclose(sine(z), torch.sin(z), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.:DeprecationWarning")
+def test_a_network_can_be_traced(tmp_path):
+    net, coords = built("siren:size=2x16"), torch.rand(9, 2)
+    traced = torch.jit.trace(net, (coords,))
+    torch.jit.save(traced, tmp_path / "net.pt")
+    assert torch.allclose(torch.jit.load(tmp_path / "net.pt")(coords), net(coords), atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", ["levels=16,growth=4", "levels=32,growth=8", "levels=10,growth=8"])
+def test_levels_too_fine_for_single_precision_are_refused(settings):
+    with pytest.raises(UsageError, match=r"vertices along an axis, more than 16,777,216.*lower growth=.* or levels"):
+        built(f"grid:hashed=true,{settings}")

@@ -25,7 +25,7 @@ def classical_record(spec: RunSpec) -> dict[str, Any]:
     """The record of a method that is not trained: its metrics at every evaluation of the runs beside it.
 
     Args:
-        spec: Its `method` is "bicubic", "lanczos" or "jpeg"; its network says how many bytes "jpeg" has.
+        spec: Its `method` is "bicubic", "bicubic-corners", "lanczos" or "jpeg"; its network says how many bytes "jpeg" has.
 
     Raises:
         UsageError: for another method, or an input that it is not for.
@@ -45,7 +45,7 @@ def classical_record(spec: RunSpec) -> dict[str, Any]:
 
 
 def _interpolated(spec: RunSpec) -> tuple[np.ndarray, dict[str, Any]]:
-    """The downsampled image at the image's own size, `[h, w, c]` float32 in [0, 1]; pixel centres are aligned.
+    """The downsampled image at the image's own size, `[h, w, c]` float32 in [0, 1]; pixel centres are aligned, or outermost pixels.
 
     Raises:
         UsageError: for an input that is not to be super-resolved.
@@ -55,11 +55,22 @@ def _interpolated(spec: RunSpec) -> tuple[np.ndarray, dict[str, Any]]:
     signal = spec.signal()
     if not isinstance(signal, SuperResolutionSignal):
         raise UsageError(f"{spec.method} needs an image with super_resolution.")
-    kernel = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}[spec.method]
+    name, _, corners = spec.method.partition("-")
+    kernel = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}[name]
     size = (signal.layout.width, signal.layout.height)
     low = signal.low.numpy()
-    channels = [np.asarray(Image.fromarray(low[:, :, number]).resize(size, kernel)) for number in range(low.shape[2])]
+    sides = [_span(size[0], low.shape[1], bool(corners)), _span(size[1], low.shape[0], bool(corners))]
+    box = (sides[0][0], sides[1][0], sides[0][1], sides[1][1])
+    channels = [np.asarray(Image.fromarray(low[:, :, number]).resize(size, kernel, box)) for number in range(low.shape[2])]
     return np.clip(np.stack(channels, axis=2), 0, 1).astype(np.float32), {}
+
+
+def _span(pixels: int, low: int, corners: bool) -> tuple[float, float]:
+    """The part of a downsampled side, in its pixels, that becomes the whole side: all of it, or so that outermost pixels meet."""
+    if not corners or pixels < 2:
+        return 0.0, float(low)
+    step = (low - 1) / (pixels - 1)
+    return 0.5 - 0.5 * step, 0.5 - 0.5 * step + step * pixels
 
 
 def _jpeg(spec: RunSpec) -> tuple[np.ndarray, dict[str, Any]]:
@@ -91,6 +102,7 @@ def _jpeg(spec: RunSpec) -> tuple[np.ndarray, dict[str, Any]]:
 
 METHODS: dict[str, Callable[[RunSpec], tuple[np.ndarray, dict[str, Any]]]] = {
     "bicubic": _interpolated,
+    "bicubic-corners": _interpolated,
     "lanczos": _interpolated,
     "jpeg": _jpeg,
 }

@@ -56,6 +56,10 @@ class MultiResolution(nn.Module):
         return torch.cat([grid(x) for grid in self.grids], dim=-1)
 
 
+_MOST_ALONG = 2**24
+"""Vertices along an axis, beyond which float32 does not tell neighbouring cells apart."""
+
+
 @dataclass(frozen=True)
 class Grid(FieldSpec):
     """Feature grids + ReLU network; the default has 255,255 parameters for 2 -> 3.
@@ -94,13 +98,18 @@ class Grid(FieldSpec):
         """The grids that are built, coarse to fine.
 
         Raises:
-            UsageError: unless there are 1 to 4 coordinates.
+            UsageError: unless there are 1 to 4 coordinates, and for levels too fine for 32-bit coordinates.
         """
         if not 1 <= in_features <= MAX_AXES:
             raise UsageError(f"grid: points have {in_features} coordinates, but a grid takes 1 to {MAX_AXES}; use siren or ffn.")
         relative, found = factors(self.aspect, in_features), []
         for level in range(self.levels):
             lattice = self._lattice(int(self.base_resolution * self.growth**level), relative)
+            if max(lattice.vertices) > _MOST_ALONG:
+                raise UsageError(
+                    f"grid: level {level + 1} of {self.levels} has {max(lattice.vertices):,} vertices along an axis, more than "
+                    f"{_MOST_ALONG:,}, beyond which 32-bit coordinates do not tell them apart; lower growth={self.growth:g} or levels."
+                )
             if lattice not in found:
                 found.append(lattice)
         return found

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nint.fields.aspect import Unit
 from nint.fields.grid import FeatureGrid, MultiResolution
-from nint.fields.passes import GROUPS, LEAST, chunks_of, plain
+from nint.fields.passes import GROUPS, LEAST, chunks_of, hooked_or_repeated, plain, room
 from nint.machine.grids import Levels
 from nint.machine.workers import share_out
 
@@ -35,7 +35,7 @@ def grid_passes(field: Any) -> GridPasses | None:
     """
     if type(field) is not nn.Sequential or len(field) < 2:
         return None
-    children = list(field.named_children())
+    children = list(field._modules.items())
     first = children[0][1]
     by_axis = first.factors if isinstance(first, Unit) else None
     (encoding_name, encoding), *rest = children[1:] if isinstance(first, Unit) else children
@@ -45,10 +45,7 @@ def grid_passes(field: Any) -> GridPasses | None:
     linears = [(name, layer) for name, layer in rest[::2] if type(layer) is nn.Linear and layer.bias is not None]
     if len(grids) < len(encoding.grids) or len(linears) < len(rest[::2]) or any(type(layer) is not nn.ReLU for _, layer in rest[1::2]):
         return None
-    modules: list[nn.Module] = [field, encoding, encoding.grids, *grids, *(layer for _, layer in rest)]
-    if any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in modules):
-        return None
-    if not all(plain(p) for p in field.parameters()):
+    if hooked_or_repeated(field) or not all(plain(p) for p in field.parameters()):
         return None
     names = [f"{encoding_name}.grids.{number}.table" for number in range(len(grids))]
     return GridPasses(list(zip(names, grids, strict=True)), linears, by_axis)
@@ -117,8 +114,8 @@ class GridPasses:
         adding = Levels(self._lattices, into)
         for block in _blocks(chunks):
             start = chunks[block[0]].start
-            points = {index: torch.empty(0) for index in block}
-            to_features = torch.empty(chunks[block[-1]].stop - start, self._levels.width)
+            points = {index: room(0) for index in block}
+            to_features = room(chunks[block[-1]].stop - start, self._levels.width)
 
             def through_layers(number: int, of: range, x: dict[int, Tensor], features: Tensor, first: int) -> Callable[[], None]:
                 def run() -> None:
@@ -201,7 +198,7 @@ class GridPasses:
         """The derivative with respect to the coordinates `[m, d]`, by autograd through the corners' weights."""
         with torch.enable_grad():
             leaf = x.detach().requires_grad_(True)
-            total = torch.zeros(())
+            total = x.new_zeros(())
             for lattice, table, column in zip(self._lattices, self._tables, self._levels.columns, strict=False):
                 entry, weight = lattice.corners(leaf)
                 total = total + ((weight[..., None] * table[entry]).sum(-2) * to_features[:, column : column + table.shape[1]]).sum()
@@ -227,7 +224,7 @@ class GridPasses:
         kept: dict[Any, Tensor] = self._own.__dict__
         found = kept.get((use, number))
         if found is None or found.shape[0] != rows or found.shape[1] != columns:
-            found = kept[use, number] = torch.empty(rows, columns)
+            found = kept[use, number] = room(rows, columns)
         return found
 
 

@@ -68,7 +68,7 @@ def sine_passes(field: Any) -> SinePasses | None:
     """
     if type(field) is not nn.Sequential or len(field) < 2:
         return None
-    *hidden, (last_name, last) = field.named_children()
+    *hidden, (last_name, last) = field._modules.items()
     by_axis: Tensor | None = None
     if isinstance(hidden[0][1], Unit):
         unit = hidden.pop(0)[1]
@@ -85,8 +85,7 @@ def sine_passes(field: Any) -> SinePasses | None:
     if not isinstance(last, nn.Linear):
         return None
     layers.append((last_name, last))
-    modules: list[nn.Module] = [field, *(layer for _, layer in hidden), *(layer for _, layer in layers)]
-    if any(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks for module in modules):
+    if hooked_or_repeated(field):
         return None
     for _, linear in layers:
         if type(linear) is not nn.Linear or linear.bias is None or not (plain(linear.weight) and plain(linear.bias)):
@@ -100,9 +99,27 @@ def _is_whole(layer: type[SineLayer]) -> bool:
     return len(owners) == 1 or all(one.__module__.partition(".")[0] == "nint" for one in owners)
 
 
+def hooked_or_repeated(field: nn.Module) -> bool:
+    """Whether a module of a network has hooks, or a module or parameter of it is in two places."""
+    modules = list(field.modules())
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    if any(getattr(module, kind) for module in modules for kind in kinds):
+        return True
+    below = [id(child) for module in modules for child in module._modules.values() if child is not None]
+    held = [id(own) for module in modules for own in module._parameters.values() if own is not None]
+    return len(set(below)) < len(below) or len(set(held)) < len(held)
+
+
+def room(*shape: int) -> Tensor:
+    """Memory for numbers of a network that is written out: float32 on the CPU, whatever the defaults are."""
+    return torch.empty(*shape, dtype=torch.float32, device="cpu")
+
+
 def plain(parameter: Tensor) -> bool:
     """Whether written-out passes can train a parameter: contiguous float32 on the CPU, and nothing but a parameter."""
     if type(parameter) is not nn.Parameter or not parameter.requires_grad:
+        return False
+    if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
         return False
     return parameter.dtype == torch.float32 and parameter.device.type == "cpu" and parameter.is_contiguous()
 
@@ -288,7 +305,7 @@ class SinePasses:
             return found
         whole = kept.get((use, number, "whole"))
         if whole is None or whole.shape[0] < rows or whole.shape[1] != columns:
-            whole = kept[use, number, "whole"] = torch.empty(rows, columns)
+            whole = kept[use, number, "whole"] = room(rows, columns)
         found = kept[use, number] = whole[:rows]
         return found
 

@@ -171,7 +171,7 @@ class _SineWithCosine(torch.autograd.Function):
         if compiled is None:
             return torch.sin(z, out=value), torch.cos(z, out=slope)
         columns = z.shape[-1] if z.ndim else 1
-        none = torch.zeros(columns)
+        none = z.new_zeros(columns)
         rows = z.numel() // max(columns, 1)
         compiled.slope(z.data_ptr(), none.data_ptr(), value.data_ptr(), slope.data_ptr(), rows, columns, 0.0)
         return value, slope
@@ -200,7 +200,7 @@ class _SineWithCosine(torch.autograd.Function):
 
 def sine(z: Tensor) -> Tensor:
     """Sin z with every derivative: one native pass computes the cosine that backward needs; elsewhere `torch.sin`."""
-    if torch.compiler.is_compiling():  # which writes such a pass itself
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # the one writes such a pass itself, the other can save none
         return torch.sin(z)
     if not (z.requires_grad and torch.is_grad_enabled() and native() is not None and fits(z)):
         return torch.sin(z)

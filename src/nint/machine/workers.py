@@ -44,8 +44,10 @@ def share_out(tasks: Sequence[Callable[[], None]]) -> None:
     """Runs tasks that touch nothing of one another, on as many workers as there are; returns when all are done.
 
     Args:
-        tasks: Called once each, in any order. The first error of any is raised, after all have ended.
+        tasks: Called once each, in any order, in the caller's inference mode and never under autocast, both of which PyTorch keeps for each
+            thread by itself. The first error of any is raised, after all have ended.
     """
+    tasks = _in_the_callers_mode(tasks)
     number = min(count(), len(tasks))
     if number <= 1:
         for task in tasks:
@@ -55,6 +57,21 @@ def share_out(tasks: Sequence[Callable[[], None]]) -> None:
     errors = [error for future in futures if (error := future.exception()) is not None]
     if errors:
         raise errors[0]
+
+
+def _in_the_callers_mode(tasks: Sequence[Callable[[], None]]) -> Sequence[Callable[[], None]]:
+    inference, cast = torch.is_inference_mode_enabled(), torch.is_autocast_enabled("cpu")
+    if not (inference or cast):
+        return tasks
+
+    def wrapped(task: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            with torch.inference_mode(inference), torch.autocast("cpu", enabled=False):
+                task()
+
+        return run
+
+    return [wrapped(task) for task in tasks]
 
 
 def _pool(number: int) -> ThreadPoolExecutor:

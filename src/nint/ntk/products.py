@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from nint.errors import UsageError
-from nint.fields.passes import Rows
+from nint.fields.passes import Rows, room
 from nint.fields.written_out import written_out
 from nint.machine.forward_mode import dual_level, make_dual, unpack_dual
 from nint.machine.matmul import fast_matmul
@@ -63,7 +63,7 @@ def forward_rows(field: Forward, coords: Any, chunk_size: int) -> Tensor:
     """
     n = len(coords)
     if n and (passes := written_out(field)) is not None:
-        found = torch.empty(n, passes.out_features)
+        found = room(n, passes.out_features)
         passes.forward(Rows(coords), passes.chunks(n, chunk_size), found)
         return found
     out: Tensor | None = None
@@ -139,7 +139,7 @@ def jvp_rows(field: nn.Module, coords: Any, tangent: Params, chunk_size: int, ta
     """
     n = len(coords)
     if n and (passes := written_out(field)) is not None:
-        found = torch.empty(n, passes.out_features)
+        found = room(n, passes.out_features)
         passes.tangent(Rows(coords), passes.chunks(n, chunk_size), tangent, found)
         return found
     out: Tensor | None = None

@@ -61,7 +61,8 @@ def title_of(spec: RunSpec) -> str:
     """What the runs of a plot have in common."""
     budget = f"{spec.seconds:g} s" if spec.seconds is not None else f"{spec.steps:,} steps"
     square = f"square of {spec.square}" if spec.square else ""
-    return ", ".join(filter(None, [spec.input_name, square, spec.field or "default field", budget]))
+    options = ", ".join(f"{name}={value}" for name, value in spec.options if name != "kind")
+    return ", ".join(filter(None, [spec.input_name, square, options, spec.field or "default field", budget]))
 
 
 def names_of(specs: Sequence[RunSpec]) -> dict[str, str]:
@@ -76,7 +77,7 @@ def name_of(spec: RunSpec, common: Collection[tuple[str, Any]] = ()) -> str:
     left_out = ("total_steps", "device", "chunk_size")
     extra = [f"{name}={value}" for name, value in spec.settings if name not in left_out and (name, value) not in common]
     recipe = [f"recipe {spec.recipe}"] if spec.recipe != "paper" else []
-    return ", ".join([spec.sampler or "default sampler", *recipe, *extra])
+    return ", ".join([spec.method or spec.sampler or "default sampler", *recipe, *extra])
 
 
 def curves(runs: Runs) -> Section:

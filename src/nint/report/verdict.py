@@ -70,6 +70,9 @@ def _ranking(specs: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> str
         last = next((row[name] for row in reversed(clean_rows(record.get("curve"))) if name in row), None)
         if last is not None:
             values.setdefault(names[spec.key], []).append(float(last))
+    complete = {name: found for name, found in values.items() if len(found) == max(map(len, values.values()))}
+    left_out = [name for name in values if name not in complete]
+    values = complete
     means = sorted(((fmean(found), sampler) for sampler, found in values.items()), reverse=name not in LOWER_IS_BETTER)
     if not means:
         return ""
@@ -78,7 +81,8 @@ def _ranking(specs: Sequence[RunSpec], records: Sequence[dict[str, Any]]) -> str
     ending = f"; last is {others[-1]}" if len(others) > _NAMED - 1 else ""
     most = max(len(found) for found in values.values())
     mean = f"mean of {most} runs" if most > 1 else "one run each: a few tenths between neighbours mean nothing"
-    return f"{metric_label(name)} at the end is best with {best}{behind}{ending} ({mean})."
+    fewer = f" Without {', '.join(left_out)}, which did not finish on every input." if left_out else ""
+    return f"{metric_label(name)} at the end is best with {best}{behind}{ending} ({mean}).{fewer}"
 
 
 def of_bench(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nint.fields.grid import FeatureGrid
-from nint.fields.passes import Rows
+from nint.fields.passes import Rows, room
 from nint.fields.written_out import Passes, written_out
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
@@ -121,7 +121,7 @@ def _written_out(
 ) -> tuple[Tensor, Tensor, list[Tensor]]:
     """As `_separable`, by the network's written-out passes."""
     total = len(indices)
-    predictions, losses = torch.empty(total, passes.out_features), torch.empty(total)
+    predictions, losses = room(total, passes.out_features), room(total)
     targets = Rows(values, indices)
 
     def cotangent(prediction: Tensor, part: slice) -> Tensor:

@@ -134,8 +134,10 @@ class AdamUpdates(Updates):
         }
 
     def update(self, parameters: list[Tensor], gradients: list[Tensor], states: list[dict[str, Tensor]], settings: dict[str, Any]) -> None:
-        """One step of Adam."""
-        first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        """One step of Adam; real and imaginary parts of complex numbers are numbers of their own, as in PyTorch's."""
+        parameters, gradients = _real(parameters), _real(gradients)
+        first, second = (_real([state[name] for state in states]) for name in ("exp_avg", "exp_avg_sq"))
+        steps = [state["step"] for state in states]
         (beta1, beta2), lr, eps = settings["betas"], settings["lr"], settings["eps"]
         torch._foreach_add_(steps, 1)
         if hasattr(torch, "_fused_adam_") and all(p.device.type in ("cpu", "cuda") for p in parameters):
@@ -153,6 +155,11 @@ class AdamUpdates(Updates):
             p.addcdiv_(average, scale, value=-lr / (1 - beta1**done))
 
 
+def _real(tensors: list[Tensor]) -> list[Tensor]:
+    """Complex tensors as pairs of real numbers in the same memory."""
+    return [torch.view_as_real(one) if one.is_complex() else one for one in tensors]
+
+
 class SparseAdamUpdates(AdamUpdates):
     """Adam that leaves rows of a matrix alone in steps where their gradient is 0: the row-wise ("lazy") Adam of tables of features.
 
@@ -165,7 +172,7 @@ class SparseAdamUpdates(AdamUpdates):
         whole = []
         (beta1, beta2), lr, eps = settings["betas"], settings["lr"], settings["eps"]
         for number, (p, gradient, state) in enumerate(zip(parameters, gradients, states, strict=True)):
-            rows = torch.nonzero(gradient.flatten(1).any(1))[:, 0] if p.ndim > 1 else None
+            rows = torch.nonzero(gradient.flatten(1).any(1))[:, 0] if p.ndim > 1 and not p.is_complex() else None
             if rows is None or len(rows) == len(p):
                 whole.append(number)
                 continue

@@ -6,7 +6,19 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from nint.bench.claims.verdicts import Check, Missing, Verdict, cell, contenders, gain_percent, is_better, leads, pairs, sampler_of
+from nint.bench.claims.verdicts import (
+    Check,
+    Missing,
+    Verdict,
+    cell,
+    contenders,
+    gain_percent,
+    is_better,
+    leads,
+    pairs,
+    sampler_of,
+    standing,
+)
 from nint.bench.published import Rows, published, row_parts
 
 _POINTS, _WEIGHTS = 512 * 512, 2 * 256 + 4 * 256 * 256 + 256 * 3
@@ -92,8 +104,9 @@ def ranks(row: str, columns: Sequence[str], place: int, need: int) -> Check:
     def check(rows: Rows, printed: bool) -> Verdict:
         found = {}
         for column in columns:
-            value = cell(rows, row, column)
-            found[column] = 1.0 + sum(is_better(other, value, column) for _, other in contenders(rows, column))
+            known = standing(rows, row, column, printed)
+            value = cell(rows, row, column) if known is None else known
+            found[column] = 1.0 + sum(is_better(other, value, column) for _, other in contenders(rows, column, printed))
         there = sum(rank <= place for rank in found.values())
         behind = ", ".join(f"{column} ({rank:.0f})" for column, rank in found.items() if rank > place)
         reason = f"Among the first {place} in {there} of {len(columns)} columns{'; further back in ' + behind if behind else ''}."

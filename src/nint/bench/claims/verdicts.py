@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from nint.bench.published import STANDARD, Row, Rows, lower_is_better, published, row_parts
+from nint.bench.tables.columns import EFFORTS
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.samplers import SAMPLERS
@@ -104,6 +106,28 @@ def cell(rows: Rows, row: str, column: str) -> float:
     return value
 
 
+def standing(rows: Rows, row: str, column: str, printed: bool) -> float | None:
+    """A value to rank by: infinity for a measured row that never reached what another row of the table did; None where nothing is known.
+
+    Args:
+        rows: Of a table.
+        row: Which.
+        column: Which.
+        printed: Whether they are the published ones, whose gaps stay gaps.
+    """
+    values = rows.get(row) or _same_row(rows, row)
+    value = values.get(column)
+    if value is not None or printed or column.partition("@")[0] not in EFFORTS or all(one is None for one in values.values()):
+        return value
+    reached = any(other.get(column) is not None for name, other in rows.items() if not sampler_of(name).startswith("nint-"))
+    return math.inf if reached else None
+
+
+def shown(value: float) -> str:
+    """A value of `standing` in a sentence."""
+    return f"{value:g}" if math.isfinite(value) else "not reached"
+
+
 def _has_the_papers_form(row: str) -> bool:
     try:
         return "=" not in sampler_of(row)
@@ -189,11 +213,12 @@ def never_worse(columns: Sequence[str]) -> Check:
         seen, worse = 0, []
         for full, nint in pairs(rows):
             for column in columns:
-                values = rows[full].get(column), rows[nint].get(column)
-                if None not in values:
-                    seen += 1
-                    if is_better(values[0], values[1], column):
-                        worse.append(f"{row_parts(nint)[1]} at {column} ({values[1]:g} against {values[0]:g})")
+                theirs, ours = (standing(rows, row, column, printed) for row in (full, nint))
+                if theirs is None or ours is None or theirs == ours == math.inf:
+                    continue
+                seen += 1
+                if is_better(theirs, ours, column):
+                    worse.append(f"{row_parts(nint)[1]} at {column} ({shown(ours)} against {shown(theirs)})")
         if not seen:
             raise Missing("There is no pair of rows to compare.")
         figures = {"cells": float(seen), "worse": float(len(worse))}
@@ -214,7 +239,7 @@ def leads(columns: Sequence[str], need: float = 1.0) -> Check:
     def check(rows: Rows, printed: bool) -> Verdict:
         lost, seen = [], 0
         for column in columns:
-            known = [(row, value) for row, values in rows.items() if (value := values.get(column)) is not None]
+            known = [(row, value) for row in rows if (value := standing(rows, row, column, printed)) is not None]
             ours = [(row, value) for row, value in known if sampler_of(row) == "nint"]
             # Our own variants of NINT in a measured table are no rivals of it.
             rivals = [(row, value) for row, value in known if not sampler_of(row).startswith("nint")]
@@ -223,7 +248,7 @@ def leads(columns: Sequence[str], need: float = 1.0) -> Check:
             seen += 1
             (_, ours_best), (rival, best) = (best_of(group, column) for group in (ours, rivals))
             if is_better(best, ours_best, column):
-                lost.append(f"{column} to {rival} ({best:g} against {ours_best:g})")
+                lost.append(f"{column} to {rival} ({shown(best)} against {shown(ours_best)})")
         if not seen:
             raise Missing("There is no row of nint, or no rival.")
         led = seen - len(lost)
@@ -240,17 +265,18 @@ def best_row(row: str, columns: Sequence[str]) -> Check:
     def check(rows: Rows, printed: bool) -> Verdict:
         lost, figures = [], {}
         for column in columns:
-            value = figures[column] = cell(rows, row, column)
-            name, best = best_of(contenders(rows, column), column)
+            found = standing(rows, row, column, printed)
+            value = figures[column] = cell(rows, row, column) if found is None else found
+            name, best = best_of(contenders(rows, column, printed), column)
             if is_better(best, value, column):
-                lost.append(f"{name} is ahead in {column} ({best:g} against {value:g})")
+                lost.append(f"{name} is ahead in {column} ({shown(best)} against {shown(value)})")
         reason = "; ".join(lost) if lost else f"{row} is ahead: {', '.join(f'{value:g} ({name})' for name, value in figures.items())}"
         return Verdict(not lost, f"{reason}.", figures, partly=len(lost) < len(columns))
 
     return check
 
 
-def contenders(rows: Rows, column: str) -> list[tuple[str, float]]:
+def contenders(rows: Rows, column: str, printed: bool = True) -> list[tuple[str, float]]:
     """(row, value) of a table about settings: all that have the column but our own variants of NINT, which the paper does not have.
 
     Raises:
@@ -258,8 +284,8 @@ def contenders(rows: Rows, column: str) -> list[tuple[str, float]]:
     """
     found = [
         (row, value)
-        for row, values in rows.items()
-        if not sampler_of(row).startswith("nint-") and (value := values.get(column)) is not None
+        for row in rows
+        if not sampler_of(row).startswith("nint-") and (value := standing(rows, row, column, printed)) is not None
     ]
     if len(found) < 2:
         raise Missing(f"There are not two rows with {column}.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.bench.claims.claims import CLAIMS
-from nint.bench.claims.settings_checks import PER_IMAGE
+from nint.bench.claims.settings_checks import FIRST_FIGURE, PER_IMAGE
 from nint.bench.claims.verdicts import Claim, Verdict
 from nint.bench.published import Rows
 from nint.files import loads, write_text
@@ -25,6 +25,8 @@ def figure_rows(folder: Path) -> dict[str, dict[str, float | None]]:
         try:
             content = loads(path.read_text(encoding="utf-8"), path.name)
             rows = dict(content.get("rows", {}))
+            if path.stem == "fig1":  # whose claim is about its own photo
+                rows = {row: {**values, **{f"{FIRST_FIGURE}{name}": one for name, one in values.items()}} for row, values in rows.items()}
             for shown in content.get("images", ()) if path.stem == "fig8" else ():  # whose claim is about every image
                 rows[shown["row"]] = {**rows.get(shown["row"], {}), f"{PER_IMAGE}{shown['image']}": shown["psnr"]}
             for row, values in rows.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,9 +96,10 @@ def summary_text(effects: Sequence[Effect], command: str) -> str:
         if not own:
             continue
         count = {verdict: sum(effect.verdict == verdict for effect in own) for verdict in ("better", "worse", "no difference told")}
-        photos = sorted(effect.mean for effect in own if "photo" in effect.case)
-        middle = f"{photos[len(photos) // 2]:+.2f}" if photos else "–"
-        work = sorted(effect.work for effect in own)[len(own) // 2]
+        photos = [effect.mean for effect in own if "photo" in effect.case]
+        middle = f"{statistics.median(photos):+.2f}" if photos else "–"
+        known = [effect.work for effect in own if not math.isnan(effect.work)]
+        work = statistics.median(known) if known else math.nan
         lines.append(f"| {variant.note} `{variant.text}` | {' | '.join(map(str, count.values()))} | {middle} | {work:.2f} |")
     lines += ["", "| signal, recipe | network | NTK part | difference | interval | |", "|---|---|---|---:|---|---|"]
     for effect in ends:

@@ -160,6 +160,12 @@ def ours(without: Sequence[str] = ()) -> tuple[Row, ...]:
 JPEG = Row("JPEG", OURS, "no network: JPEG of at most as many bytes as the network's weights in float32.", method="jpeg")
 INTERPOLATED = (
     Row("bicubic", OURS, "no network: bicubic interpolation (a = -0.5), pixel centres aligned.", method="bicubic"),
+    Row(
+        "bicubic (networks' grid)",
+        OURS,
+        "no network: bicubic on the grid that networks see, outermost pixels aligned.",
+        method="bicubic-corners",
+    ),
     Row("Lanczos", OURS, "no network: Lanczos interpolation, three lobes, pixel centres aligned.", method="lanczos"),
 )
 

@@ -9,5 +9,9 @@ TABLE = PaperTable(
     task="super_resolution",
     inputs=("div2k",),
     rows=(*paper_rows("table9"), *ours(), *INTERPOLATED),
-    remarks=("Downsampling is the mean of areas of 2x2 pixels (box).",),
+    remarks=(
+        "Downsampling is the mean of areas of 2x2 pixels (box).",
+        "Networks see both images from corner to corner, as in the paper, so that the areas' means lie up to half a pixel off; "
+        "interpolation with pixel centres aligned has no such shift.",
+    ),
 )

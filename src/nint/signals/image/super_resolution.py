@@ -21,7 +21,8 @@ class SuperResolutionSignal(ImageSignal):
     """An image of which only a downsampled copy is fitted; layout and evaluation are those of the image itself.
 
     Both grids are inclusive linspaces over [-1, 1], so both images' outermost pixels lie at the limits. The averaged areas' centres lie a
-    little inside of that, which costs every method the same small shift.
+    little inside of that, so a network is measured up to half a pixel off where it was trained; interpolation that aligns pixel centres is
+    not (Table 9 has a row of either kind).
 
     Args:
         array: As in `ImageSignal`. Rows and columns at the end that `factor` does not divide are left out, and `report` says so.
