@@ -139,3 +139,30 @@ def test_json_and_bin_hold_the_operations_and_the_weights(fit: Fit, tmp_path: Pa
         h = h @ given["weight"].T + given["bias"] if step["kind"] == "linear" else np.sin(step["numbers"]["omega"] * h)
     assert np.abs(h - fit(sample_points(torch.ones(2), 50)).numpy()).max() < 1e-5
     assert (tmp_path / "a.html").read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("form", ["wire", "gauss", "siren:weight_scale=2.5", "grid:interpolation=cubic,size=1x8,levels=2,max_vertices=64"])
+def test_networks_of_the_usual_size_are_exported_within_their_own_rounding(form: str, fit: Fit, tmp_path: Path):
+    torch.manual_seed(0)
+    field = build_field(FIELDS.parse(form), 2, fit.layout.out_features, torch.Generator().manual_seed(0))
+    model = Fit(field, FIELDS.parse(form), fit.layout)
+    endings = (".pt2",) if "cubic" in form else (".onnx", ".pt2", ".json")
+    for ending in endings:
+        if ending == ".onnx":
+            pytest.importorskip("onnx", reason="needs nint[onnx]")
+        model.export(tmp_path / f"net{ending}")
+        assert (tmp_path / f"net{ending}").stat().st_size > 500
+    if "cubic" in form:
+        with pytest.raises(UsageError, match=r"only .pt2 can be written"):
+            model.export(tmp_path / "net.json")
+
+
+def test_files_say_what_their_values_mean(fit: Fit, tmp_path: Path):
+    fit.export(tmp_path / "net.json")
+    found = json.loads((tmp_path / "net.json").read_text())
+    assert found["layout"] == json.loads(json.dumps(fit.layout.to_json()))
+    assert found["extent"] == pytest.approx([1.0, 1.0], abs=1e-2)
+    fit.export(tmp_path / "net.pt2")
+    extra = {"nint.json": ""}
+    torch.export.load(tmp_path / "net.pt2", extra_files=extra)
+    assert json.loads(extra["nint.json"])["layout"] == found["layout"]

@@ -93,7 +93,7 @@ def _step(part: nn.Module, is_complex: bool) -> Step:
     if isinstance(part, MultiResolution):
         grids = [grid for grid in part.grids if isinstance(grid, FeatureGrid)]
         if any(grid.lattice.cubic for grid in grids):
-            raise UsageError("Of a grid with cubic interpolation only .pt2 can be written.")
+            raise UsageError("Of a grid with cubic interpolation only .pt2 can be written.")  # which traces the network itself
         sizes: dict[str, float] = {"levels": len(grids)}
         for number, grid in enumerate(grids):
             sizes |= {f"vertices{number}_{axis}": count for axis, count in enumerate(grid.lattice.vertices)}

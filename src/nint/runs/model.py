@@ -103,7 +103,7 @@ class Fit:
 
         signal = source if isinstance(source, Signal) else open_signal(source, **options)
         self.layout.check_comparable(signal.layout)
-        return signal.evaluate(self.predict)
+        return signal.evaluate(lambda coords: self.predict(self.layout.placed(signal.layout, coords)))
 
     def state_dict(self) -> dict[str, Tensor]:
         """The field's own plain state."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nint.errors import UsageError
 from nint.signals.rows import GridCoords as GridCoords
+from nint.signals.rows import RescaledRows as RescaledRows
 from nint.signals.rows import RowNumbers as RowNumbers
 from nint.signals.rows import RowReader as RowReader
 from nint.signals.rows import RowSubset as RowSubset
@@ -158,6 +159,15 @@ class Layout(ABC):
                 f"The model is of kind {ours[0]}, {ours[1]} coordinates to {ours[2]} channels, "
                 f"but the input is of kind {theirs[0]}, {theirs[1]} to {theirs[2]}."
             )
+
+    def placed(self, other: Layout, coords: Any) -> Any:
+        """Coordinates of a comparable signal as those of this one; the same where a place has the same coordinates in both.
+
+        Args:
+            other: Of the signal; `check_comparable` has passed.
+            coords: Read by rows, `[n, d_in]`.
+        """
+        return coords
 
     @property
     def samples(self) -> int | None:

@@ -85,6 +85,40 @@ class GridCoords:
         return torch.stack(columns[::-1], dim=1)
 
 
+class RescaledRows:
+    """Rows of which one column is stretched from its lowest value on.
+
+    Args:
+        base: `[n, d]`.
+        column: Which.
+        lowest: What stays.
+        factor: Of the distance from there.
+        highest: Values beyond are put here; None leaves them.
+    """
+
+    def __init__(self, base: RowReader, column: int, lowest: float, factor: float, highest: float | None = None) -> None:
+        self._base, self._column, self._lowest, self._factor, self._highest = base, column, lowest, factor, highest
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    @property
+    def shape(self) -> Sequence[int]:
+        """(n, d)."""
+        return self._base.shape
+
+    @property
+    def device(self) -> torch.device:
+        """Where rows are built."""
+        return self._base.device
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        found = self._base[rows].clone()
+        moved = self._lowest + (found[:, self._column].double() - self._lowest) * self._factor
+        found[:, self._column] = (moved if self._highest is None else moved.clamp(max=self._highest)).to(found.dtype)
+        return found
+
+
 class RowSubset:
     """Some rows of something that is read by rows; nothing is read before it is asked for.
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import nint
 from nint.errors import UsageError
 from nint.metrics.audio import si_snr
+from nint.runs.model import Fit
 from nint.signals.audio import remarks as audio_remarks
 from nint.signals.audio import signal as audio
 from nint.signals.audio.files import Audio, read_audio, write_audio
@@ -451,3 +453,45 @@ def test_a_real_clip():
     assert signal.layout == AudioLayout(32_000, 1, 16_000, "PCM_16")
     found = signal.evaluate(memory_of(signal))
     assert found["si_snr"] > 60 and (not has("pesq") or found["pesq"] > 4.6) and (not has("pystoi") or found["stoi"] > 0.999)
+
+
+class _OfTime(nn.Module):
+    """An exact sound of a duration: a function of the time in seconds at which a coordinate lies."""
+
+    def __init__(self, layout, function):
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+        self.last, self.function = (layout.frames - 1) / layout.sample_rate_hz, function
+
+    def forward(self, coords):
+        seconds = (coords[:, :1].double() + 5) / 10 * self.last
+        return (0.5 + 0.5 * self.function(seconds)).float() + 0 * self.unused
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
+def test_a_model_is_measured_at_the_times_of_an_input_of_another_rate(rate):
+    def tone(seconds):
+        return 0.6 * torch.sin(2 * torch.pi * 440 * seconds) + 0.2 * torch.sin(2 * torch.pi * 3000 * seconds)
+
+    def sound(at):
+        return AudioSignal(tone(torch.arange(at, dtype=torch.float64)[:, None] / at).numpy().astype(np.float32), at)
+
+    model = Fit(_OfTime(sound(16_000).layout, tone), None, sound(16_000).layout)
+    measured = model.evaluate(sound(rate))
+    assert measured["si_snr"] > 60 and measured["psnr"] > 70
+    decoded = model.decode(rate=rate).samples
+    assert measured["si_snr"] == pytest.approx(si_snr(decoded, sound(rate).samples), abs=6)
+
+
+@pytest.mark.skipif(not has("pystoi"), reason="STOI needs pystoi, from the extra nint[audio]")
+def test_a_channel_with_too_little_voice_is_named_and_left_out_of_the_mean():
+    left = voice(frames=16_000)
+    right = np.where(np.arange(16_000)[:, None] < 2000, voice(frames=16_000, seed=1), 0).astype(np.float32)
+    signal = AudioSignal(np.concatenate([left, right], axis=1), 16_000, name="both")
+    found = signal.evaluate(memory_of(signal))
+    assert found["stoi"] == pytest.approx(AudioSignal(left, 16_000).evaluate(memory_of(AudioSignal(left, 16_000)))["stoi"], abs=1e-6)
+    said = [line for line in signal.report() if "too little for STOI and PESQ" in line]
+    assert len(said) == 1 and said[0].startswith("Channel 2 of 'both'") and said[0].endswith("they are means over the others.")
+    alone = AudioSignal(right, 16_000, name="one")
+    assert "stoi" not in alone.evaluate(memory_of(alone))
+    assert any(line.startswith("'one' is silent but for less than") and line.endswith("they are left out.") for line in alone.report())

@@ -372,3 +372,13 @@ def test_a_name_that_is_not_text(tmp_path, ending):
     samples = np.sin(np.arange(4000) / 9, dtype=np.float32)[:, None] / 2
     write_audio(Audio(samples, 8000), path)
     assert read_audio(path).samples == pytest.approx(samples, abs=0.2 if ending in (".ogg", ".mp3") else 1e-4)
+
+
+def test_loops_and_cue_points_are_said_to_be_left_out(tmp_path):
+    path = tmp_path / "marked.wav"
+    write_audio(Audio(tones(400), 16_000, "PCM_16"), path)
+    data = path.read_bytes()
+    for name, content in ((b"cue ", struct.pack("<I", 1) + bytes(24)), (b"smpl", bytes(36))):
+        data += name + struct.pack("<I", len(content)) + content
+    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
+    assert "The model does not keep the loops and cue points that 'marked.wav' names." in read_audio(path).notes

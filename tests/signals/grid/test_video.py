@@ -10,6 +10,7 @@ from skimage.metrics import structural_similarity
 
 import nint
 from nint.errors import UsageError
+from nint.runs.model import Fit
 from nint.signals.base import GridCoords
 from nint.signals.grid.animation import write_gif
 from nint.signals.grid.clip import Clip
@@ -416,3 +417,47 @@ def test_a_real_video():
     assert signal.layout.grid == (10, 27, 64) and signal.layout.fps == 25
     fit = nint.fit(signal, field="siren:size=2x16", sampler="nint", budget=5, lr=1e-3)
     assert fit.decode(frame=0.21).frames.shape == (1, 27, 64, 3)
+
+
+@pytest.mark.parametrize("fps", [25.0, 50.0, 100.0])
+def test_a_model_is_measured_at_the_times_of_an_input_of_another_pace(fps):
+    def clip(pace):
+        seconds = np.arange(round(2 * pace)) / pace
+        levels = 127 + 90 * np.sin(2 * np.pi * 1.3 * seconds)
+        return VideoSignal(np.broadcast_to(np.rint(levels)[:, None, None, None], (len(seconds), 4, 5, 1)).astype(np.uint8), fps=pace)
+
+    layout = clip(25.0).layout
+
+    class OfTime(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unused = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, coords):
+            seconds = (coords[:, :1].double() + 1) / 2 * (layout.grid[0] - 1) / layout.fps
+            return ((127 + 90 * torch.sin(2 * torch.pi * 1.3 * seconds)) / 255).float() + 0 * self.unused
+
+    assert Fit(OfTime(), None, layout).evaluate(clip(fps))["psnr"] > 40
+
+
+def test_a_still_that_is_too_long_for_a_gif_is_one_sentence(tmp_path):
+    frames = np.zeros((800, 8, 8, 1), np.uint8)
+    with pytest.raises(UsageError, match=r"A GIF cannot hold a picture that stays the same for more than 655.35 s"):
+        write_gif(Clip(frames, 1.0), tmp_path / "a.gif")
+    assert not list(tmp_path.iterdir())
+
+
+def test_transparency_of_a_vp9_video_is_said_to_be_left_out(tmp_path):
+    av = pytest.importorskip("av", reason="videos need PyAV, from the extra nint[video]")
+    try:
+        with av.open(str(tmp_path / "a.webm"), "w") as container:
+            stream = container.add_stream("libvpx-vp9", rate=5)
+            stream.width, stream.height, stream.pix_fmt = 16, 16, "yuva420p"
+            stream.metadata["alpha_mode"] = "1"
+            for level in (20, 128, 240):
+                frame = av.VideoFrame.from_ndarray(np.full((16, 16, 4), level, np.uint8), format="rgba")
+                container.mux(stream.encode(frame.reformat(format="yuva420p")))
+            container.mux(stream.encode())
+    except (av.FFmpegError, ValueError) as error:
+        pytest.skip(f"no encoder for VP9 with alpha here: {error}")
+    assert "Transparency is left out." in " ".join(load_video(tmp_path / "a.webm").report())

@@ -299,3 +299,14 @@ def test_the_record_has_the_scaling():
         "scale": pytest.approx(0.3),
         "centre": pytest.approx([7, 0, 0]),
     }
+
+
+def test_a_model_is_measured_against_a_shape_of_the_same_bounding_box_only():
+    layout = ShapeSignal(sphere()).layout
+    layout.check_comparable(ShapeSignal(sphere()).layout)
+    own = sphere()
+    moved = Mesh(own.vertices * 1000 + 500, own.faces)
+    part = Mesh(np.concatenate([own.vertices, own.vertices * 0.05 + (3, 0, 0)]), np.concatenate([own.faces, own.faces + len(own.vertices)]))
+    for other in (moved, part):
+        with pytest.raises(UsageError, match="so their scales differ; measure it against what it was fitted to"):
+            layout.check_comparable(ShapeSignal(other).layout)

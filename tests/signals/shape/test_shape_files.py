@@ -206,3 +206,19 @@ def test_writing_what_cannot_be_written(tmp_path):
     with pytest.raises(UsageError, match="no faces"):
         write_mesh(Mesh(np.zeros((3, 3)), np.zeros((0, 3), int)), tmp_path / "x.ply")
     assert not list(tmp_path.iterdir())
+
+
+def test_colours_and_textures_are_said_to_be_left_out(tmp_path):
+    trimesh = pytest.importorskip("trimesh", reason="needs trimesh, from the extra nint[shape]")
+    plain = trimesh.creation.icosphere(subdivisions=1)
+    coloured = plain.copy()
+    coloured.visual.vertex_colors = np.full((len(plain.vertices), 4), (200, 10, 10, 255), np.uint8)
+    for ending in (".ply", ".obj", ".glb"):
+        for name, mesh in (("plain", plain), ("coloured", coloured)):
+            path = tmp_path / f"{name}{ending}"
+            if name == "plain" and ending != ".glb":
+                write_mesh(sphere(), path)
+            else:
+                mesh.export(path)
+            said = any("colours or textures" in line for line in load_shape(path, iou_resolution=8, pool_size=50).report())
+            assert said == (name == "coloured"), path

@@ -98,7 +98,7 @@ def improves_slightly(row: str, than: str, columns: Sequence[str]) -> Check:
 
     def check(rows: Rows, printed: bool) -> Verdict:
         known = _known(rows, (row, than), columns, printed)
-        better = [column for column in known if is_better(*(_value(rows, one, column, printed) for one in (row, than)), column)]
+        better = [column for column in known if is_better(_value(rows, row, column, printed), _value(rows, than, column, printed), column)]
         reason = f"{row} is better than {than} in {len(better)} of {len(known)} columns{': ' + ', '.join(better) if better else ''}."
         holds = 2 * len(better) > len(known)
         return Verdict(holds, reason, {"better": float(len(better)), "of": float(len(known))}, partly=bool(better))

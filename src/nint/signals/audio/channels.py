@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,14 +34,35 @@ def set_channel_mask(path: Path, mask: int) -> None:
             file.write(struct.pack("<I", mask))
 
 
-def _mask_place(file: BinaryIO) -> int | None:
+def marks(path: Path) -> tuple[str, ...]:
+    """What a WAV file marks of its sound: "loops" of a sampler and "cue points".
+
+    Source: Microsoft, Multimedia Programming Interface 1.0: the chunks "smpl" and "cue ".
+    """
+    with open(path, "rb") as file:
+        names = {name for name, _ in _chunks(file)}
+    return tuple(word for chunk, word in ((b"smpl", "loops"), (b"cue ", "cue points")) if chunk in names)
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """The chunks of a WAV file, which stands at the content of each meanwhile.
+
+    Yields:
+        Name and length in bytes.
+    """
     head = file.read(12)
     if head[:4] not in _CONTAINERS or head[8:] != b"WAVE":
-        return None
+        return
     while len(header := file.read(8)) == 8:
         name, length = struct.unpack("<4sI", header)
+        start = file.tell()
+        yield name, length
+        file.seek(start + length + length % 2)
+
+
+def _mask_place(file: BinaryIO) -> int | None:
+    for name, length in _chunks(file):
         if name == b"fmt ":
             start, tag = file.tell(), file.read(2)
             return start + _MASK_AT if length >= _MASK_AT + 4 and tag == struct.pack("<H", _EXTENSIBLE) else None
-        file.seek(length + length % 2, 1)
     return None

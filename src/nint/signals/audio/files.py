@@ -14,7 +14,7 @@ import numpy as np
 from nint.errors import UsageError, nearest
 from nint.files import check_file, quiet_stderr, write_atomically
 from nint.settings import whole
-from nint.signals.audio.channels import channel_mask, set_channel_mask
+from nint.signals.audio.channels import channel_mask, marks, set_channel_mask
 from nint.signals.audio.damage import is_cut, mp3_length, reason, refuse
 from nint.signals.pixels import check_packing
 
@@ -138,7 +138,7 @@ def read_audio(path: str | Path, *, start: float | None = None, duration: float 
             refuse(path, error)
         except MemoryError as error:
             raise UsageError(f"'{path}' does not fit in memory; take a part of it with start and duration.") from error
-        subtype, notes = file.subtype if file.subtype in SUBTYPES else "PCM_16", _left_out(file, path.name)
+        subtype, notes = file.subtype if file.subtype in SUBTYPES else "PCM_16", _left_out(file, path)
     if len(samples) < count:
         raise UsageError(f"'{path}' is damaged or cut short: {len(samples)} of {count} samples could be read.")
     mask = channel_mask(path)
@@ -241,12 +241,12 @@ def _stored(samples: np.ndarray, subtype: str) -> np.ndarray:
     return whole << (32 - bits)
 
 
-def _left_out(file: Any, name: str) -> tuple[str, ...]:
+def _left_out(file: Any, path: Path) -> tuple[str, ...]:
     """Sentences on what an opened sound file carries that is not kept."""
-    notes = []
+    notes, name = [], path.name
     if file.subtype not in SUBTYPES:
         notes.append(f"The samples of '{name}' are stored as {file.subtype}, which is not written; decoded ones have 16 bits.")
-    tags = sorted(file.copy_metadata()) if hasattr(file, "copy_metadata") else []
+    tags = [*(sorted(file.copy_metadata()) if hasattr(file, "copy_metadata") else []), *marks(path)]
     if tags:
         *first, last = tags
         notes.append(f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} that '{name}' names.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from nint.errors import UsageError, nearest
 from nint.settings import whole
 from nint.signals.audio.files import FORMATS, RATE_LIMIT, SAMPLE_BITS, SUBTYPES, Audio, stored_subtype, write_audio
-from nint.signals.base import GridCoords, Layout, Predict
+from nint.signals.base import GridCoords, Layout, Predict, RescaledRows
 
 LOW, HIGH = -5.0, 5.0
 """Coordinates of the first and the last sample.
@@ -119,6 +119,13 @@ class AudioLayout(Layout):
                 f"The model was fitted to a waveform divided by {self.gain:.9g}, but that of the input is divided by {other.gain:.9g}, so "
                 "their values do not mean the same; measure it against what it was fitted to."
             )
+
+    def placed(self, other: Layout, coords: Any) -> Any:
+        """As in `Layout.placed`: at another sample rate the last sample lies at another time."""
+        if not isinstance(other, AudioLayout) or (other.frames, other.sample_rate_hz) == (self.frames, self.sample_rate_hz):
+            return coords
+        last, own = (other.frames - 1) / other.sample_rate_hz, (self.frames - 1) / self.sample_rate_hz
+        return RescaledRows(coords, 0, LOW, last / own)
 
     def describe(self) -> str:
         """One line: "2.5 s of mono audio, 16000 Hz, 16 bits"."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nint.errors import UsageError
 from nint.metrics.audio import PESQ_LONGEST_S, PESQ_SHORTEST_S, SPEECH_RATES_HZ, STOI_SHORTEST_S, missing_package
 from nint.signals.audio.files import PCM_BITS, SUBTYPES
 from nint.signals.audio.layout import HIGH, LOW, AudioLayout
@@ -69,6 +70,34 @@ def metric_notes(layout: AudioLayout) -> list[str]:
     elif rate != 16_000:
         found.append(f"PESQ has no measure at {rate} Hz; it is computed after resampling to 16000 Hz.")
     return found
+
+
+def has_voice(samples: np.ndarray, layout: AudioLayout) -> bool:
+    """Whether STOI finds enough frames in a channel `[frames]` that are not silent; True where it is not measured at all.
+
+    PESQ then finds an utterance too.
+
+    Cost: STOI of the channel with itself.
+    """
+    from nint.metrics.audio import stoi
+
+    low, high = SPEECH_RATES_HZ
+    if missing_package("stoi") or not low <= layout.sample_rate_hz <= high or layout.duration_s < STOI_SHORTEST_S:
+        return True
+    try:
+        stoi(samples, samples, layout.sample_rate_hz)
+    except UsageError:
+        return False
+    return True
+
+
+def voice_notes(without: list[int], heard: int, layout: AudioLayout, name: str) -> list[str]:
+    """A sentence on channels (from 1 on) without voice enough for STOI and PESQ, of so many that are not silent throughout."""
+    if not without:
+        return []
+    where = f"Channel {', '.join(map(str, without))} of '{name}'" if layout.channels > 1 else f"'{name}'"
+    rest = "they are means over the others" if len(without) < heard else "they are left out"
+    return [f"{where} is silent but for less than {STOI_SHORTEST_S:g} s, too little for STOI and PESQ; {rest}."]
 
 
 def clipped_samples(samples: np.ndarray, full_scale: float) -> int:

@@ -120,15 +120,24 @@ class AudioSignal(Signal):
             found["si_snr"] = si_snr(*pair)
         for name, metric in (("stoi", stoi), ("pesq", pesq)):
             with contextlib.suppress(UsageError):
-                found[name] = metric(*pair, rate)
+                found[name] = metric(*(side[:, self._voiced] for side in pair), rate)
         found["psnr"] = psnr(values, self._values)
         return found
 
     def remarks(self) -> tuple[str, ...]:
         """What is wrong with the sound, and which metrics are absent or computed at another rate."""
-        from nint.signals.audio.remarks import faults, metric_notes
+        from nint.signals.audio.remarks import faults, metric_notes, voice_notes
 
-        return (*faults(self.samples, self.layout, self.name, self.beyond), *self._notes, *metric_notes(self.layout))
+        without = [int(channel) + 1 for channel, there in zip(self.heard, self._voiced, strict=True) if not there]
+        quiet = voice_notes(without, len(self.heard), self.layout, self.name)
+        return (*faults(self.samples, self.layout, self.name, self.beyond), *self._notes, *metric_notes(self.layout), *quiet)
+
+    @cached_property
+    def _voiced(self) -> np.ndarray:
+        """Of the channels that are not silent: whether each has voice enough for STOI and PESQ."""
+        from nint.signals.audio.remarks import has_voice
+
+        return np.array([has_voice(self.samples[:, channel], self.layout) for channel in self.heard], dtype=bool)
 
     def scaling(self) -> dict[str, Any]:
         """Waveforms that are 0 and 1 to the network, of full scale 1."""

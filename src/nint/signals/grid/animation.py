@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import struct
 import warnings
 from pathlib import Path
 
@@ -94,10 +95,16 @@ def write_gif(clip: Clip, path: Path) -> None:
     shown = [pixels[..., 0] if pixels.shape[2] == 1 else pixels for pixels, stay in zip(clip.frames, stays, strict=True) if stay]
     first, *others = map(Image.fromarray, shown)
     lengths = [stay for stay in stays if stay]
-    write_atomically(
-        path,
-        lambda target: first.save(target, "GIF", save_all=True, append_images=others, duration=lengths, loop=0),
-    )
+    try:
+        write_atomically(
+            path,
+            lambda target: first.save(target, "GIF", save_all=True, append_images=others, duration=lengths, loop=0),
+        )
+    except (OverflowError, struct.error) as error:  # Pillow joins frames that are alike, and so their times
+        still = _LONGEST_TICKS * _TICK_S
+        raise UsageError(
+            f"A GIF cannot hold a picture that stays the same for more than {still:g} s, as one does here; use .mp4."
+        ) from error
 
 
 def _repeats(lengths: list[float]) -> tuple[list[int], tuple[str, ...]]:

@@ -68,7 +68,7 @@ def read_video(path: Path, max_side: int | None, start: float, stop: float, max_
                 if turn is None:
                     turn = transform_of(frame)
                     aspect = turn.aspect(_pixel_aspect(stream))
-                    notes += [*turn.notes, *_colour_notes(frame)]
+                    notes += [*turn.notes, *_colour_notes(frame, stream)]
                 frames.add(turn(_pixels(frame)))
                 times.append(time)
                 stay = float((getattr(frame, "duration", 0) or 0) * (frame.time_base or 0))  # older PyAV does not tell
@@ -125,14 +125,16 @@ def _pixels(frame: Any) -> np.ndarray:
     return np.asarray(frame.reformat(format="rgb24", **known).to_ndarray())
 
 
-def _colour_notes(frame: Any) -> list[str]:
+def _colour_notes(frame: Any, stream: Any) -> list[str]:
     """What of the colours a frame of 8-bit RGB without tags cannot keep."""
     notes = []
     components = frame.format.components
     bits = max((component.bits for component in components), default=8)
     if bits > 8:
         notes.append(f"The video has {bits} bits a channel, of which 8 are kept.")
-    if any(component.is_alpha for component in components):
+    said = {name.lower(): value for name, value in getattr(stream, "metadata", {}).items()}
+    in_its_own_stream = said.get("alpha_mode", "0") != "0"  # of VP8 and VP9, whose frames come without it
+    if in_its_own_stream or any(component.is_alpha for component in components):
         notes.append("Transparency is left out.")
     if int(getattr(frame, "color_trc", 0)) in _HDR:
         notes.append(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from nint.errors import UsageError
 from nint.settings import whole
-from nint.signals.base import GridCoords, Layout, Predict
+from nint.signals.base import GridCoords, Layout, Predict, RescaledRows
 from nint.signals.grid.animation import GIF_FPS
 from nint.signals.grid.clip import Clip
 from nint.signals.grid.gridded import GridLayout
@@ -79,6 +79,13 @@ class VideoLayout(GridLayout):
                 f"The model stores {self.duration_s:.6g} s of video, but the input lasts {other.duration_s:.6g} s, so their times differ; "
                 "measure it against the same stretch (start and duration choose one)."
             )
+
+    def placed(self, other: Layout, coords: Any) -> Any:
+        """As in `Layout.placed`: at another pace the last frame lies at another time; frames after the model's last show that."""
+        if not isinstance(other, VideoLayout) or (other.grid[0], other.fps) == (self.grid[0], self.fps):
+            return coords
+        last, own = (other.grid[0] - 1) / other.fps, (self.grid[0] - 1) / self.fps
+        return RescaledRows(coords, 0, -1.0, last / own, 1.0) if own > 0 and other.grid[0] > 1 else coords
 
     def describe(self) -> str:
         """One line: "320x240 RGB video, 50 frames at 25 a second"."""

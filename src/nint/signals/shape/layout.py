@@ -24,6 +24,7 @@ _LARGEST = 1e100  # of a coordinate or a scale
 HALF_SIDE = 0.45
 """Half the longest side of a shape in coordinates, as in BACON; the cube around it has a half side of 0.5."""
 
+_SAME_BOX = 1e-3  # part of a side by which the bounding boxes of two copies of a shape may differ
 _MIN_RESOLUTION, _MAX_RESOLUTION = 8, 2048
 _NUDGE = 1e-3  # of a grid step (sdf) or of 1 (occupancy): how near to the surface a point of the decoding grid may be
 
@@ -80,7 +81,7 @@ class ShapeLayout(Layout):
         return (-self.cube, self.cube) if self.target == "sdf" else (0.0, 1.0)
 
     def check_comparable(self, other: Layout) -> None:
-        """Refuses a signal of another kind or target.
+        """Refuses a signal of another kind, target or bounding box, because both are scaled by their own.
 
         Raises:
             UsageError: says what would be right.
@@ -88,6 +89,15 @@ class ShapeLayout(Layout):
         super().check_comparable(other)
         if isinstance(other, ShapeLayout) and self.target != other.target:
             raise UsageError(f"The model stores {self.target} but the input was read as {other.target}; add --target {self.target}.")
+        if not isinstance(other, ShapeLayout):
+            return
+        apart = max(abs(a - b) for a, b in zip(self.centre, other.centre, strict=True)) * self.scale
+        if apart > _SAME_BOX or not math.isclose(self.half_side / self.scale, other.half_side / other.scale, rel_tol=_SAME_BOX):
+            raise UsageError(
+                f"The model stores a shape around {_point(self.centre)} that reaches {self.half_side / self.scale:.6g} to each side, the "
+                f"input lies around {_point(other.centre)} and reaches {other.half_side / other.scale:.6g}, so their scales differ; "
+                "measure it against what it was fitted to."
+            )
 
     def describe(self) -> str:
         """What was fitted, for example "mesh of 8 vertices and 12 faces, signed distance"."""
@@ -181,3 +191,7 @@ def grid_side(value: int, label: str, most: int = _MAX_RESOLUTION) -> int:
 def _finite(value: Any) -> bool:
     # A whole number of hundreds of digits is beyond what a float holds, so it is compared, not converted.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST and not math.isnan(value)
+
+
+def _point(numbers: tuple[float, ...]) -> str:
+    return f"({', '.join(f'{number:.6g}' for number in numbers)})"

@@ -83,6 +83,7 @@ class ShapeSignal(Signal):
         iou_resolution: int | None = None,
         chamfer_samples: int | None = None,
         half_side: float = HALF_SIDE,
+        notes: tuple[str, ...] = (),
     ) -> None:
         from nint.signals.shape.prepare import prepared
 
@@ -104,7 +105,8 @@ class ShapeSignal(Signal):
         self.ground_truth_name = chosen(ground_truth or GROUND_TRUTHS[not is_mesh], GROUND_TRUTHS, "ground_truth")
         if not is_mesh and self.ground_truth_name == "triangles":
             raise UsageError(f"'{name}' is a point cloud and has no triangles to measure to; use ground_truth=nearest.")
-        ready, self._notes = prepared(shape, name)
+        ready, repaired = prepared(shape, name)
+        self._notes = (*notes, *repaired)
         places = ready.vertices if isinstance(ready, Mesh) else ready.points
         low, high = places.min(0), places.max(0)
         middle = (low + high) / 2
@@ -277,9 +279,12 @@ def load_shape(
         UsageError: for a file that cannot be read or a shape that cannot be fitted.
     """
     from nint.signals.shape.files import read_shape
+    from nint.signals.shape.looks import has_colours
 
+    shape = read_shape(path)
+    left_out = (f"The colours or textures of '{Path(path).name}' are left out: a field of a shape knows no colours.",)
     return ShapeSignal(
-        read_shape(path),
+        shape,
         Path(path).name,
         pool_size=pool_size,
         redraw_every=redraw_every,
@@ -287,4 +292,5 @@ def load_shape(
         target=target,
         iou_resolution=iou_resolution,
         chamfer_samples=chamfer_samples,
+        notes=left_out if has_colours(Path(path)) else (),
     )
