@@ -129,8 +129,8 @@ def make(out: Path, quick: bool = False, only: tuple[str, ...] = ()) -> Path:
 
 HEAD = """# Gallery
 
-Everything here is made by the tool itself, on its own samples, by `python tools/make_gallery.py`: the commands below, and the pictures that
-they leave in their output folders, only reduced. One run each, on two CPU cores."""
+Everything here is made by the tool itself, on its own samples, by `python tools/make_gallery.py`: the commands below, with `--out FOLDER`,
+and the pictures that they leave there, only reduced. One run each, on two CPU cores."""
 
 
 def section(entry: Entry, out: Path, quick: bool) -> str:

@@ -81,8 +81,8 @@ def fit(
         half: Store the model in half precision; its metrics are then those of the rounded weights.
         monitors: Further monitors.
         **settings: Those of `nint.runs.options.FitSettings`: field, sampler, batch_share, batch_size, optimizer, lr, lr_schedule,
-            warm_up, loss, total_steps, seed, device, chunk_size, score_precision, compile, max_kilobytes, and the options of the signal's
-            kind (images: max_side).
+            warm_up, loss, total_steps, seed, device, chunk_size, score_precision, compile, max_kilobytes (with `out`), and the
+            options of the signal's kind (images: max_side).
 
     Returns:
         The fitted signal; its `record` tells what was done.

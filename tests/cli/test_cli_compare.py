@@ -277,3 +277,7 @@ def test_stopped_before_its_first_run_it_names_a_command_that_works(capsys, tmp_
         code, text, _ = call(capsys, *again[1:])
         assert code == 0 and "Stopped" not in text
         shutil.rmtree("o")
+
+
+def test_what_is_missing_is_named(cli):
+    assert cli("compare", "x.png", "--steps", "3").err == "nint: compare needs --out DIR; see nint compare --help.\n"

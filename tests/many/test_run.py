@@ -252,3 +252,9 @@ def test_what_cannot_be_is_refused_before_anything_is_written(folder, tmp_path):
     with pytest.raises(UsageError, match="lies inside the input"):
         run_order(items, order_of(), folder / "out", inputs=[str(folder)])
     assert not (tmp_path / "out").exists() and not (folder / "out").exists()
+
+
+def test_fields_of_a_dataset_are_not_packed(folder, tmp_path):
+    with pytest.raises(UsageError, match="packs no fields, so max_kilobytes has no use there"):
+        nint.fit_all([str(folder)], tmp_path / "out", budget=2, max_kilobytes=2)
+    assert not (tmp_path / "out").exists()

@@ -23,6 +23,7 @@ Options = TypeVar("Options")
 _QUOTED = 40  # letters of a wrong value that a message repeats
 _BORDERS = "│|╭╮╰╯─-+ "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_OPTION = re.compile(r"^\W*?(--[a-z-]+ [A-Z]+)\W*$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,7 +247,7 @@ def _sentence(panel: str, options: type, name: str) -> str:
     found = " ".join(lines[start:end])
     if found.startswith("Missing from"):
         wanted = [place.upper() for place in _positionals(options)]
-        missing = [place for place in wanted if place in found.split()]
+        missing = [place for place in wanted if place in found.split()] + _OPTION.findall(_COLOUR.sub("", panel))
         return f"{name} needs {' and '.join(missing or wanted)}; see nint {name} --help."
     if match := re.match(r"Missing value for argument '(\S+)'\. Expected (\d+) values?", found):
         return f"{match[1]} needs {'a value' if match[2] == '1' else f'{match[2]} values'}."

@@ -118,7 +118,7 @@ def fit_all(
         workers: Processes that share the signals; a script that asks for several needs `if __name__ == "__main__":`.
         scheduler: Address of a Dask scheduler whose workers fit them instead.
         threads: CPU threads of each process.
-        **settings: As for `nint.fit`.
+        **settings: As for `nint.fit`, but for max_kilobytes: fields of a dataset are not packed.
 
     Returns:
         The dataset. Signals that could not be fitted are listed in its `failed.json`.
@@ -159,6 +159,8 @@ def read_order(
     if isinstance(asked.field, nn.Module):
         raise UsageError("A module of your own cannot be built anew for each signal; give the network as a text form or spec.")
     asked.check()
+    if asked.max_kilobytes is not None:
+        raise UsageError("nint.fit_all packs no fields, so max_kilobytes has no use there; pack single ones with nint pack.")
     if init is not None and not Path(init).is_file():
         raise UsageError(f"There is no model {init}.")
     return Order(asked, limit, own_seeds, None if init is None else str(init))

@@ -14,7 +14,8 @@ class Budget:
 
     Attributes:
         steps: Training steps in all, those before a resume included.
-        seconds: Seconds of training (evaluation and files not counted).
+        seconds: Of wall time in `nint.fit` and `nint fit`, evaluation during the run included; of training alone in comparisons
+            (`nint compare`, `nint bench`).
         psnr: Target in decibels, checked at each evaluation.
 
     Raises:
