@@ -140,6 +140,22 @@ def test_decoding_never_replaces_what_was_fitted(dataset, folder, tmp_path, caps
     assert {path: path.read_bytes() for path in folder.rglob("*.png")} == before
 
 
+def test_sources_are_known_again_from_another_folder(tmp_path, monkeypatch, capsys):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "photos").mkdir()
+    Image.fromarray(np.arange(768, dtype=np.uint8).reshape(16, 16, 3)).save(tmp_path / "a" / "photos" / "p.png")
+    monkeypatch.chdir(tmp_path / "a")
+    assert main(["fit-all", "photos", "--out", "../b/ds", *WORDS]) == 0
+    monkeypatch.chdir(tmp_path / "b")
+    before = (tmp_path / "a" / "photos" / "p.png").read_bytes()
+    assert main(["decode-all", "ds", "--out", "../a/photos", "--force"]) == 1
+    assert "is one of the signals that the dataset was fitted to" in capsys.readouterr().out
+    assert (tmp_path / "a" / "photos" / "p.png").read_bytes() == before
+    monkeypatch.chdir(tmp_path / "a")
+    assert main(["fit-all", "photos", "--out", "../b/ds", "--resume", *WORDS]) == 0
+
+
 def test_a_dataset_that_replaces_another_takes_its_report_along(dataset, folder, tmp_path, capsys):
     pytest.importorskip("plotly")
     assert main(["report", str(dataset)]) == 0

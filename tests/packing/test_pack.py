@@ -192,8 +192,9 @@ def test_a_grid_of_a_sound_has_settings_that_can_be():
     assert chosen.growth <= 8 and 4000 < chosen.parameter_count(1, 1) < 8000
 
 
-def test_a_network_that_cannot_fit_is_refused_before_it_is_trained(camera, tmp_path: Path):
-    with pytest.raises(UsageError, match=r"264,707 weights does not fit into 20,000 bytes: it takes 62,041 at the least"):
+def test_a_network_that_is_far_too_large_is_refused_before_it_is_trained(camera, tmp_path: Path):
+    said = r"264,707 weights does not fit into 20,000 bytes: at 2.5 bits each, the fewest, it takes some 57,905"
+    with pytest.raises(UsageError, match=said):
         nint.fit("sample:astronaut", max_side=8, field="siren:size=5x256", max_kilobytes=20, budget=1, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -206,4 +207,5 @@ def test_a_perfect_model_is_packed(fit: Fit, tmp_path: Path):
     again = Fit.load(tmp_path / "b.safetensors")
     assert again.metrics == {"ssim": 1.0}  # a file has no number for infinity
     again.pack(tmp_path / "b.nint", max_kilobytes=500)
-    assert states_equal(Fit.load(tmp_path / "b.nint"), Fit.load(tmp_path / "b.nint"))
+    coords = torch.rand(50, 2) * 2 - 1
+    assert torch.allclose(Fit.load(tmp_path / "b.nint")(coords), again(coords), atol=0.05)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nint.errors import UsageError, sentence
+from nint.many.described import places_of
 from nint.many.opened import FieldDataset
 from nint.runs.model import Fit
 from nint.signals.base import Layout
@@ -73,7 +74,7 @@ class Sources:
     """The files that a dataset was fitted to, looked at when they are asked for first.
 
     Args:
-        dataset: Its fields; sources that are relative are looked for here and beside its folder.
+        dataset: Its fields; sources that are relative are looked for here, where it was made, and beside its folder.
     """
 
     def __init__(self, dataset: FieldDataset) -> None:
@@ -85,8 +86,8 @@ class Sources:
         if self._known is None:
             told = self._dataset.index.column("source").to_pylist()
             named = {*told, *(source.rpartition("#")[0] for source in told)}
-            beside = self._dataset.path.resolve().parent
-            self._known = {found for name in named for place in (Path(name), beside / name) if (found := _identity(place)) is not None}
+            around = [Path(), *places_of(self._dataset.path)]
+            self._known = {found for name in named for place in around if (found := _identity(place / name)) is not None}
         return _identity(path) in self._known
 
 

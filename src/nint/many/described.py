@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
 from nint.fields import FIELDS
-from nint.files import read_json
+from nint.files import read_json, write_json
 from nint.many.batch import Order
 from nint.many.shards import FORMAT
 from nint.runs.checksum import checksum
@@ -18,6 +19,7 @@ from nint.runs.places import shown
 from nint.samplers import SAMPLERS
 from nint.version import __version__
 
+PLACES = "made_in"
 _WEIGHTS = "init_weights"
 """Key that older datasets do not have."""
 
@@ -60,6 +62,33 @@ def _weights_of(model: str) -> str:
     tensors, header = read_model(Path(model))
     weights = {name: value for name, value in tensors.items() if name.startswith("field/")}
     return checksum(weights, {"field": header.get("field")})[:_DIGITS]
+
+
+def remember_place(folder: Path, head: dict[str, Any]) -> None:
+    """Writes dataset.json where it is not there, with the folder, relative to its own, where relative sources are to be looked for.
+
+    Args:
+        folder: Of the dataset.
+        head: What it says otherwise.
+    """
+    found = read_json(folder / DATASET) if (folder / DATASET).exists() else head
+    try:
+        here = os.path.relpath(os.getcwd(), folder.resolve())
+    except ValueError:  # on another drive
+        here = os.getcwd()
+    places = found.get(PLACES, [])
+    if here not in places or found is head:
+        write_json(folder / DATASET, found | {PLACES: [*places, here]})
+
+
+def places_of(folder: Path) -> list[Path]:
+    """Where relative sources of a dataset may lie: the folders in which it was made, and the one around it."""
+    try:
+        told = read_json(folder / DATASET).get(PLACES, [])
+        found = [folder.resolve() / str(place) for place in told]
+    except (UsageError, AttributeError, TypeError):
+        found = []
+    return [*found, folder.resolve().parent]
 
 
 def check_same(folder: Path, described: dict[str, Any]) -> None:

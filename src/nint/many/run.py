@@ -12,12 +12,11 @@ from typing import Any, Unpack
 from torch import nn
 
 from nint.errors import UsageError, sentence
-from nint.files import write_json
 from nint.machine.fork import refuse_after_fork
 from nint.many.arrow import arrow
 from nint.many.batch import Fitted, Order, fit_batch
 from nint.many.card import is_generated, write_card
-from nint.many.described import check_same, described
+from nint.many.described import check_same, described, remember_place
 from nint.many.ids import named_apart
 from nint.many.inputs import items_of
 from nint.many.items import Item
@@ -26,7 +25,7 @@ from nint.many.opened import FieldDataset, open_dataset
 from nint.many.plan import batches, full_batches
 from nint.many.shards import FORMAT
 from nint.many.writer import Writer, parse_splits
-from nint.runs.contents import CARD, DATASET, FIT_ALL, REPORT
+from nint.runs.contents import CARD, FIT_ALL, REPORT
 from nint.runs.folder import OutputFolder, remove_stale
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.places import shown
@@ -229,8 +228,7 @@ def run_order(
         missing = [batch for batch in missing if batch]
         left = sum(map(len, missing))
         report.before = len(wanted) - left
-        if not (folder / DATASET).exists():
-            write_json(folder / DATASET, {"format": FORMAT, "nint": __version__, "order": told})
+        remember_place(folder.path, {"format": FORMAT, "nint": __version__, "order": told})
         writer.write_index()
         count = _count(workers, missing, order, scheduler)
         started(left, count)

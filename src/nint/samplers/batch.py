@@ -75,9 +75,7 @@ class Batch:
         if len(self.indices) == 0:
             return prediction.sum()  # 0, with a graph, so that a gradient can be averaged with those of the other processes
         loss = self.objective(prediction, self.values, self.indices)
-        if isinstance(self.coords, Tensor) and self.coords.requires_grad and loss.requires_grad:
-            self.coords.grad = None  # a closure that is called several times, as by LBFGS, would add up slopes
-            self.factor.clear()
+        if isinstance(self.coords, Tensor) and self.coords.requires_grad and loss.requires_grad and not torch.compiler.is_compiling():
             loss.register_hook(self._heard)  # type: ignore[no-untyped-call]
         return loss if self.weight == 1.0 else loss * self.weight
 
@@ -90,6 +88,8 @@ class Batch:
         return gradient / usable[-1] if usable else gradient
 
     def _heard(self, gradient: Tensor) -> None:
+        """A backward pass begins: its slope replaces that of an earlier one, as a closure of LBFGS makes several."""
+        self.coords.grad = None
         self.factor[:] = [gradient.detach()]
 
     def _compare(self, given: Tensor) -> None:

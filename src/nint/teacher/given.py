@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -66,15 +65,14 @@ def targets(residual: ResidualFunction | None, points: Any, values: Any, grid: t
 
 
 def range_of(values: Any, grid: tuple[int, ...] | None) -> tuple[float, float]:
-    """0 and 1, or the lowest and the highest of an image's values where they reach beyond these."""
+    """0 and 1, or the lowest and the highest of an image's values, checked, where they reach beyond these."""
     low, high = 0.0, 1.0
-    if grid is None or len(grid) != 2 or not isinstance(values, (Tensor, np.ndarray)):
+    if grid is None or len(grid) != 2 or not isinstance(values, Tensor) or values.is_complex():
         return low, high
-    found = torch.as_tensor(values)
-    if found.numel() and found.dtype != torch.bool and not found.is_complex():
-        least, most = float(found.min()), float(found.max())
-        if math.isfinite(most - least) and (least < -_SLACK or most > 1 + _SLACK):
-            low, high = min(low, least), max(high, most)
+    found = values.detach().double() if values.dtype in (torch.uint16, torch.uint32, torch.uint64, torch.bool) else values.detach()
+    least, most = float(found.min()), float(found.max())
+    if math.isfinite(most - least) and (least < -_SLACK or most > 1 + _SLACK):
+        low, high = min(low, least), max(high, most)
     return low, high
 
 

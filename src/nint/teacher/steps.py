@@ -127,10 +127,11 @@ class Teacher:
         if group is not None and (residual is not None or isinstance(points, Inputs)):
             raise UsageError("With group= a teacher takes values and coords of one tensor [n, d_in]; leave residual and group apart.")
         shared = None if group is None else group if isinstance(group, Group) else Group(group, device=device_of(field))
-        aims = targets(residual, points, values, grid)
-        self._given = Pool(points, aims, grid, range_of(aims, grid) if value_range is None else value_range)
+        self._given = Pool(points, targets(residual, points, values, grid), grid, value_range or (0.0, 1.0))
         empty = shared is not None and len(points) == 0
         pool = self._given if empty else checked_pool(self._given, field, check_finite)
+        if value_range is None:
+            pool = replace(pool, value_range=range_of(pool.values, grid))
         if self.wants_coord_gradient and isinstance(points, Inputs):
             raise UsageError(f"{self._name} needs coords of one tensor [n, d_in], for d loss / d coords; here they are several inputs.")
         check_needs(self.sampler, Probe(field, pool, self.loss), self._name)

@@ -287,3 +287,9 @@ def test_a_table_that_names_some_of_the_coordinates_is_refused(tmp_path):
     (tmp_path / "at.csv").write_text("id,lon,lat\n1,1.0,0.0\n")
     rows = layout.decode(lambda at: at[:, :1], at=str(tmp_path / "at.csv"))
     assert rows[0, :2].tolist() == [0.0, 1.0]
+
+
+def test_masked_whole_numbers_beyond_floats_are_refused_as_others_are():
+    stamps = np.ma.masked_array(2**60 + np.arange(3)[:, None], mask=False)
+    with pytest.raises(UsageError, match="subtract"):
+        PointsSignal(stamps, [1.0, 2.0, 3.0])

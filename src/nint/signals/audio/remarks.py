@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from nint.errors import UsageError
 from nint.metrics.audio import PESQ_LONGEST_S, PESQ_SHORTEST_S, SPEECH_RATES_HZ, STOI_SHORTEST_S, missing_package
 from nint.signals.audio.files import PCM_BITS, SUBTYPES
 from nint.signals.audio.layout import HIGH, LOW, AudioLayout
 
 _RUN = 3
+_STOI_FRAME_S, _STOI_FRAMES = 0.0256, 30
 
 
 def faults(samples: np.ndarray, layout: AudioLayout, name: str, beyond: int) -> list[str]:
@@ -73,22 +73,18 @@ def metric_notes(layout: AudioLayout) -> list[str]:
 
 
 def has_voice(samples: np.ndarray, layout: AudioLayout) -> bool:
-    """Whether STOI finds enough frames in a channel `[frames]` that are not silent; True where it is not measured at all.
+    """Whether a channel `[frames]` has the 30 frames within 40 dB of its loudest that STOI needs; PESQ then finds an utterance too.
 
-    PESQ then finds an utterance too.
-
-    Cost: STOI of the channel with itself.
+    Source: Taal et al. 2011: frames of 25.6 ms, half a frame apart.
     """
-    from nint.metrics.audio import stoi
-
     low, high = SPEECH_RATES_HZ
     if missing_package("stoi") or not low <= layout.sample_rate_hz <= high or layout.duration_s < STOI_SHORTEST_S:
-        return True
-    try:
-        stoi(samples, samples, layout.sample_rate_hz)
-    except UsageError:
-        return False
-    return True
+        return True  # it is not measured, which another sentence says
+    length = max(round(_STOI_FRAME_S * layout.sample_rate_hz), 2)
+    sums = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    starts = np.arange(0, len(samples) - length + 1, length // 2)
+    energies = sums[starts + length] - sums[starts]
+    return int((energies > energies.max() * 1e-4).sum()) >= _STOI_FRAMES
 
 
 def voice_notes(without: list[int], heard: int, layout: AudioLayout, name: str) -> list[str]:

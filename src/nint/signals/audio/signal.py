@@ -120,7 +120,7 @@ class AudioSignal(Signal):
             found["si_snr"] = si_snr(*pair)
         for name, metric in (("stoi", stoi), ("pesq", pesq)):
             with contextlib.suppress(UsageError):
-                found[name] = metric(*(side[:, self._voiced] for side in pair), rate)
+                found[name] = metric(pair[0][:, self._voiced], pair[1][:, self._voiced], rate)
         found["psnr"] = psnr(values, self._values)
         return found
 

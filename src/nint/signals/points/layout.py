@@ -204,7 +204,8 @@ class PointsLayout(Layout):
 def as_floats(numbers: Any) -> tuple[np.ndarray, bool]:
     """Numbers as 64-bit floats, NaN where they are masked, and whether these hold each: whole ones beyond 2^53 may be rounded."""
     if isinstance(numbers, np.ma.MaskedArray):
-        numbers = np.ma.filled(numbers.astype(np.float64), np.nan)
+        floats, exact = as_floats(np.ma.filled(numbers, 0))
+        return np.where(np.ma.getmaskarray(numbers), np.nan, floats), exact
     array = np.asarray(numbers)
     floats = np.asarray(array, dtype=np.float64)
     if array.dtype.kind not in "iu" or array.dtype.itemsize < 8:

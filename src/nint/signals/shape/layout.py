@@ -24,7 +24,7 @@ _LARGEST = 1e100  # of a coordinate or a scale
 HALF_SIDE = 0.45
 """Half the longest side of a shape in coordinates, as in BACON; the cube around it has a half side of 0.5."""
 
-_SAME_BOX = 1e-3  # part of a side by which the bounding boxes of two copies of a shape may differ
+_SAME_BOX = 2e-2  # part of a side by which the bounding boxes of two copies of a shape may differ, decoded ones for example
 _MIN_RESOLUTION, _MAX_RESOLUTION = 8, 2048
 _NUDGE = 1e-3  # of a grid step (sdf) or of 1 (occupancy): how near to the surface a point of the decoding grid may be
 
