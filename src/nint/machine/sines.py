@@ -200,9 +200,7 @@ class _SineWithCosine(torch.autograd.Function):
 
 def sine(z: Tensor) -> Tensor:
     """Sin z with every derivative: one native pass computes the cosine that backward needs; elsewhere `torch.sin`."""
-    if (
-        torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
-    ):  # the one writes such a pass itself, the other can save none
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:  # which writes such a pass, or can save none
         return torch.sin(z)
     if not (z.requires_grad and torch.is_grad_enabled() and native() is not None and fits(z)):
         return torch.sin(z)
