@@ -331,7 +331,7 @@ def test_bad_settings_are_refused():
         Evos().init(Probe(nn.Linear(2, 1), flat, L2()), 10, rng())
 
 
-@pytest.mark.parametrize(("step", "share"), [(0, 0.05), (500, 0.2), (1000, 0.35)])
+@pytest.mark.parametrize(("step", "share"), [(0, 0.05), (250, 0.13), (500, 0.21), (1000, 0.35)])
 def test_a_growing_batch_starts_with_its_part_of_mutants(step, share):
     sampler, n = Evos(schedule="growing"), 4096
     mutation = 0.5 * min(share, 0.2)
