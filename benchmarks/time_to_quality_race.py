@@ -24,7 +24,8 @@ from nint.metrics.image import psnr
 from nint.runs.build import build_run
 from nint.runs.checkpoint import restore, save_checkpoint
 from nint.runs.job import Job
-from nint.runs.model import Fit, predict_rows
+from nint.runs.model import Fit
+from nint.runs.outputs import predict_rows
 from nint.runs.restarts import restarted, start_weights
 from nint.training.budgets import Budget
 from nint.training.engine import Run, check_weights, train, train_step

@@ -13,7 +13,7 @@ from nint.probe.objectives import L2
 from nint.probe.probe import Probe
 from nint.runs.build import build_run
 from nint.runs.job import make_job
-from nint.runs.model import predict_rows
+from nint.runs.outputs import predict_rows
 from nint.signals.base import Pool
 from nint.teacher import Teacher
 from nint.training.budgets import Budget

@@ -39,7 +39,7 @@ def run(options: InspectOptions) -> int:
 
     from nint.cli.show import Show
     from nint.files import reason_of
-    from nint.runs.model import read_model
+    from nint.runs.stored import read_model
 
     tensors, header = read_model(path)
     try:

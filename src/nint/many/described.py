@@ -14,8 +14,8 @@ from nint.many.batch import Order
 from nint.many.shards import FORMAT
 from nint.runs.checksum import checksum
 from nint.runs.contents import DATASET, FAILED
-from nint.runs.model import read_model
 from nint.runs.places import shown
+from nint.runs.stored import read_model
 from nint.samplers import SAMPLERS
 from nint.version import __version__
 

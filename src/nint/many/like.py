@@ -7,7 +7,7 @@ from typing import Any
 
 from nint.errors import UsageError
 from nint.fields import FIELDS
-from nint.runs.model import read_model
+from nint.runs.stored import read_model
 from nint.samplers import SAMPLERS
 
 _PLAIN = ("optimizer", "lr", "lr_schedule", "warm_up", "loss", "total_steps")

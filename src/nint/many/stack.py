@@ -23,7 +23,7 @@ from nint.many.stacked_samplers import stacked
 from nint.probe.cost import Cost
 from nint.probe.objectives import make_loss
 from nint.runs.job import Job
-from nint.runs.model import predict_rows
+from nint.runs.outputs import predict_rows
 from nint.signals.base import Pool, Signal
 from nint.training.budgets import Budget
 from nint.training.engine import EXPLODED

@@ -6,7 +6,7 @@ from typing import Any
 
 from nint.fields.flops import forward_flops
 from nint.monitors.base import BaseMonitor
-from nint.runs.model import predict_rows
+from nint.runs.outputs import predict_rows
 from nint.training.engine import Run, check_weights
 
 NOT_METRICS = ("step", "training_seconds", "selection_seconds", "forward_equivalents", "flops", "loss", "subset")

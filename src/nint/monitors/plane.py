@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from nint.plots.style import as_rgb, with_points
-from nint.runs.model import predict_rows
+from nint.runs.outputs import predict_rows
 from nint.signals.base import GridCoords, RowSubset, Signal
 from nint.signals.grid.gridded import GridSignal
 from nint.training.engine import Run

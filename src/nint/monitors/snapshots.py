@@ -10,7 +10,7 @@ import numpy as np
 
 from nint.files import write_atomically
 from nint.monitors.base import BaseMonitor
-from nint.runs.model import predict_rows
+from nint.runs.outputs import predict_rows
 from nint.training.engine import Run, check_weights
 
 _LARGEST_POOL = 2**22

@@ -13,7 +13,7 @@ from nint.monitors.evaluate import NOT_METRICS
 from nint.monitors.plane import MOST_POINTS, Plane, pictures, plane_of
 from nint.monitors.snapshots import is_snapshot_step
 from nint.plots.style import as_rgb
-from nint.runs.model import predict_rows
+from nint.runs.outputs import predict_rows
 from nint.training.engine import Run, check_weights
 
 _EVENTS = "events.out.tfevents.*"

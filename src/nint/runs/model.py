@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from nint.errors import UsageError
-from nint.fields import FIELDS, FieldSpec, build_field
-from nint.files import load_tensors, reason_of, save_tensors
-from nint.machine.fork import refuse_after_fork
+from nint.fields import FIELDS, FieldSpec
+from nint.files import load_tensors, save_tensors
 from nint.machine.grad_mode import gradients_enabled
-from nint.ntk.products import chunk_size_for, forward_rows, row_chunks
-from nint.packing.container import is_packed
+from nint.ntk.products import chunk_size_for, row_chunks
 from nint.packing.header import COORDINATES, FORMAT
+from nint.runs.outputs import precision_of, predict_rows
+from nint.runs.stored import read_model, rebuilt
 from nint.signals.base import Layout, Signal
 from nint.version import __version__
 
@@ -61,7 +61,7 @@ class Fit:
         return self.predict(flat).reshape(*points.shape[:-1], -1)
 
     def _points(self, coords: Any) -> Tensor:
-        points = torch.as_tensor(coords, dtype=_precision(self.field), device=self.device)
+        points = torch.as_tensor(coords, dtype=precision_of(self.field), device=self.device)
         if points.ndim == 0 or points.shape[-1] != self.layout.in_features:
             raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
         return points
@@ -268,60 +268,13 @@ class Fit:
         Raises:
             UsageError: for contents that are damaged, of a newer version, or that need `field`.
         """
-        from nint.signals.open import layout_from_json
-
-        try:
-            if header["format"] > FORMAT:
-                raise UsageError(f"{name} was written by a newer nint ({header.get('nint')}); this is {__version__}.")
-            layout = layout_from_json(header["layout"])
-            spec: FieldSpec | None = None
-            if header["field"] is not None:
-                spec = FIELDS.parse(header["field"])
-                _check_size(spec, layout, tensors, name)
-                module = build_field(spec, layout.in_features, layout.out_features, torch.Generator().manual_seed(0))
-            elif field is not None:
-                module = field
-            else:
-                raise UsageError(f"{name} holds a {header['module']}, which is not one of nint's networks; pass it with field=...")
-            state = {key.removeprefix("field/"): value for key, value in tensors.items() if key.startswith("field/")}
-            module.load_state_dict(state)
-        except UsageError:
-            raise
-        except (LookupError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
-            raise UsageError(f"{name} is not a complete model: {reason_of(error)}.") from error
-        metrics = header.get("metrics") or {}
-        finite = {name: value for name, value in metrics.items() if value is not None}  # a file has no number for infinity
-        return cls(module, spec, layout, finite, header.get("record"))
+        module, spec, layout, metrics = rebuilt(tensors, header, name, field)
+        return cls(module, spec, layout, metrics, header.get("record"))
 
     def to(self, device: str | torch.device) -> Fit:
         """Moves the field; returns itself."""
         self.field.to(device)
         return self
-
-
-def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a model file, packed (`.nint`) or not (`.safetensors`).
-
-    Raises:
-        UsageError: for a file that is missing, damaged or not nint's.
-    """
-    if not path.is_dir() and is_packed(path):
-        from nint.packing.unpack import load_packed
-
-        return load_packed(path)
-    return load_tensors(path)
-
-
-def _check_size(spec: FieldSpec, layout: Layout, tensors: dict[str, Tensor], name: str) -> None:
-    """Refuses a header that names a larger network than the file holds, before it is built.
-
-    Raises:
-        UsageError: names both sizes.
-    """
-    count = spec.parameter_count(layout.in_features, layout.out_features)
-    held = sum(value.numel() for key, value in tensors.items() if key.startswith("field/"))
-    if count is not None and count > held:
-        raise UsageError(f"{name} is not a complete model: its header tells of {count:,} parameters, and it holds {held:,} numbers.")
 
 
 def round_to_half(field: nn.Module) -> None:
@@ -330,26 +283,3 @@ def round_to_half(field: nn.Module) -> None:
         for value in (*field.parameters(), *field.buffers()):
             if value.is_floating_point():
                 value.copy_(value.half())
-
-
-def predict_rows(field: nn.Module, coords: Any, device: torch.device) -> Tensor:
-    """Predictions `[n, d_out]`, in chunks of the device's size; rows that lie elsewhere are moved."""
-    refuse_after_fork()
-    return forward_rows(field, _OnDevice(coords, device, _precision(field)), chunk_size_for(device))
-
-
-def _precision(field: nn.Module) -> torch.dtype:
-    """What coordinates must be: double where the parameters are, else single precision."""
-    return torch.float64 if any(p.dtype == torch.float64 for p in field.parameters()) else torch.float32
-
-
-class _OnDevice:
-    def __init__(self, coords: Any, device: torch.device, dtype: torch.dtype) -> None:
-        self._coords, self._device, self._dtype = coords, device, dtype
-
-    def __len__(self) -> int:
-        return len(self._coords)
-
-    def __getitem__(self, rows: slice) -> Tensor:
-        moved: Tensor = self._coords[rows].to(self._device, self._dtype)
-        return moved
