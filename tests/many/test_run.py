@@ -74,7 +74,7 @@ def test_resuming_repeats_nothing_and_adds_what_is_new(folder, tmp_path, monkeyp
     Image.fromarray(waves(20)).save(folder / "new.png")
     fitted = []
     real = fit_batch
-    monkeypatch.setattr("nint.many.run.fit_batch", lambda batch, *a, **k: fitted.extend(batch) or real(batch, *a, **k))
+    monkeypatch.setattr("nint.many.dispatch.fit_batch", lambda batch, *a, **k: fitted.extend(batch) or real(batch, *a, **k))
     report = run_order(items_of([str(folder)]), order_of(), out, resume=True)
     assert [item.id for item in fitted] == ["new.png"]
     assert (report.wanted, report.before, report.fitted) == (8, 7, 1)

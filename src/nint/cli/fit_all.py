@@ -15,7 +15,7 @@ from nint.errors import UsageError
 
 if TYPE_CHECKING:
     from nint.many.batch import Order
-    from nint.many.run import Report
+    from nint.many.dispatch import Report
 
 _SHOWN_FAILURES = 20
 

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
 from torch import nn
 
-from nint.errors import UsageError, sentence
+from nint.errors import UsageError
 from nint.machine.fork import refuse_after_fork
 from nint.many.arrow import arrow
-from nint.many.batch import Fitted, Order, fit_batch
+from nint.many.batch import Order
 from nint.many.card import is_generated, write_card
 from nint.many.described import check_same, described, remember_place
+from nint.many.dispatch import Progress, Report, dispatch, worker_count
 from nint.many.ids import named_apart
 from nint.many.inputs import items_of
 from nint.many.items import Item
 from nint.many.like import settings_like
 from nint.many.opened import FieldDataset, open_dataset
-from nint.many.plan import batches, full_batches
+from nint.many.plan import batches
 from nint.many.shards import FORMAT
 from nint.many.writer import Writer, parse_splits
 from nint.runs.contents import CARD, FIT_ALL, REPORT
 from nint.runs.folder import OutputFolder, remove_stale
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.places import shown
-from nint.runs.threads import Threads
 from nint.training.budgets import Budget
 from nint.version import __version__
-from nint.work.tasks import DEATHS, Task, run_tasks, workers_of
-
-Progress = Callable[[float, str], None]
-"""(signals settled so far, of those that were not there; what happens)."""
 
 _OWN = (
     "recipe",
@@ -52,27 +46,6 @@ _OWN = (
     "scheduler",
     "threads",
 )
-
-
-@dataclass
-class Report:
-    """What a call has done.
-
-    Attributes:
-        wanted: Signals that were named.
-        before: Of these, fitted by earlier calls.
-        fitted: Fitted by this one.
-        failed: (id, error) of the others that were tried.
-        mended: Sentences on what an interrupted call had left damaged.
-        interrupted: Whether it was stopped.
-    """
-
-    wanted: int = 0
-    before: int = 0
-    fitted: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)
-    interrupted: bool = False
 
 
 def fit_all(
@@ -230,10 +203,10 @@ def run_order(
         report.before = len(wanted) - left
         remember_place(folder.path, {"format": FORMAT, "nint": __version__, "order": told})
         writer.write_index()
-        count = _count(workers, missing, order, scheduler)
+        count = worker_count(workers, missing, order, scheduler)
         started(left, count)
         try:
-            _run(missing, order, writer, report, left, count, scheduler, threads, progress, interrupted)
+            dispatch(missing, order, writer, report, count, scheduler, threads, progress, interrupted)
         finally:
             writer.write_index()
             write_card(folder.path, writer.rows, writer.failed, told)
@@ -251,77 +224,3 @@ def check_workers(workers: int | None, scheduler: str | None) -> None:
         raise UsageError(f"--workers {workers} must be at least 1.")
     if scheduler is not None and workers not in (None, 1):
         raise UsageError("--workers starts processes here and --scheduler uses those of a cluster; give one of them.")
-
-
-def _count(workers: int | None, missing: list[list[Item]], order: Order, scheduler: str | None) -> int:
-    if workers is None:
-        if order.budget.seconds is not None or scheduler is not None:
-            return 1
-        worth = math.ceil(sum(full_batches(batch, order.asked, order.budget) for batch in missing))
-        workers = min(os.cpu_count() or 1, worth)
-    return max(min(workers, len(missing)), 1)
-
-
-def _run(
-    missing: list[list[Item]],
-    order: Order,
-    writer: Writer,
-    report: Report,
-    left: int,
-    workers: int,
-    scheduler: str | None,
-    threads: int | None,
-    progress: Progress,
-    interrupted: Callable[[], bool],
-) -> None:
-    settled = 0
-
-    def add(outcomes: list[Fitted]) -> None:
-        nonlocal settled
-        writer.add(outcomes)
-        settled += len(outcomes)
-        report.fitted += sum(not one.error for one in outcomes)
-        report.failed += [(one.id, one.error) for one in outcomes if one.error]
-        progress(settled, f"{len(report.failed):,} failed" if report.failed else "")
-
-    if not missing or interrupted():
-        return
-    if workers == 1 and scheduler is None:
-        measured: dict[Any, Threads] = {}
-        for batch in missing:
-            outcomes = fit_batch(batch, order, threads=threads, stack_threads=threads or 1, interrupted=interrupted, measured=measured)
-            if outcomes is None:
-                return
-            add(outcomes)
-        return
-
-    def finished(task: Task, outcomes: list[Fitted] | None) -> None:
-        if outcomes is not None:
-            add(outcomes)
-
-    def failed(task: Task, error: Exception | None) -> Iterator[Task]:
-        batch: list[Item] = task.arguments[0]
-        if error is None and len(batch) > 1:  # one of them takes its worker with it; the others are innocent
-            yield from (_task([item], order, threads) for item in batch)
-            return
-        words = f"its worker process died {DEATHS} times, most likely because it ran out of memory" if error is None else sentence(error)
-        add([Fitted(item.id, item.source, words) for item in batch])
-
-    pool = workers_of(workers, scheduler, threads)
-    try:
-        tasks = (_task(batch, order, threads) for batch in missing)
-        run_tasks(
-            pool,
-            fit_batch,
-            tasks,
-            finished=finished,
-            failed=failed,
-            progress=lambda done, what: progress(settled, what),
-            interrupted=interrupted,
-        )
-    finally:
-        pool.close()
-
-
-def _task(batch: list[Item], order: Order, threads: int | None) -> Task:
-    return Task(f"{batch[0].id} and {len(batch) - 1} more", (batch, order), {"stack_threads": threads or 1})
