@@ -22,6 +22,7 @@ from nint.files import (
     save_tensors,
     write_atomically,
     write_json,
+    write_text,
 )
 from nint.signals.grid.files import write_folder
 from nint.signals.image.write import write_image
@@ -256,3 +257,15 @@ def test_whole_numbers_of_json_that_no_float_holds_are_infinite():
     """Where a number is checked for being finite, `math.isfinite` of such an integer would raise."""
     assert loads(f"[{2**62}, {-(2**62)}, 7]", "run.json") == [2**62, -(2**62), 7]
     assert loads("1" + "0" * 400, "run.json") == float("inf")
+
+
+def test_text_with_names_that_are_not_utf8_can_be_written(tmp_path):
+    name = os.fsdecode(b"lat\xe9.png") if os.name != "nt" else "lat\udce9.png"
+    write_text(tmp_path / "a.md", f"# {name}\r\n")
+    assert (tmp_path / "a.md").read_bytes() == "# lat\N{REPLACEMENT CHARACTER}.png\r\n".encode()
+    write_json(tmp_path / "a.json", {"source": name})
+    assert read_json(tmp_path / "a.json") == {"source": name}  # which JSON can hold
+
+
+def test_reasons_hold_no_addresses():
+    assert reason_of(ValueError("cannot identify image file <_io.BytesIO object at 0x7f00a1>")) == "cannot identify image file (data)"

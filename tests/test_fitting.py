@@ -197,7 +197,7 @@ def test_bad_settings_are_refused():
         ({"lr_schedule": "cosinus"}, "Did you mean 'cosine'"),
         ({"total_steps": 0}, "total_steps=0"),
         ({"seed": -1}, "seed=-1"),
-        ({"budget": 0}, "steps=0"),
+        ({"budget": 0}, "budget=0"),
         ({"loss": "l3"}, "l3"),
         ({"device": "tpu"}, "tpu"),
         ({"resume": True}, "needs the folder"),

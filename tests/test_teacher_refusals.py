@@ -1,5 +1,7 @@
 """What a teacher refuses when it is made, in one sentence that says what would work, and the gradient modes it may be called in."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch import nn
 
 import nint
 from nint.errors import UnsupportedFieldError, UsageError
+from nint.probe.objectives import L1
 from nint.signals.base import GridCoords
 from nint.teacher import Teacher
 
@@ -59,6 +62,114 @@ def test_new_points_that_are_not_finite_leave_the_old_ones_in_place():
     with pytest.raises(UsageError, match="values hold NaN or infinity, first in row 3"):
         teacher.replace_pool(coords, broken)
     assert teacher.probe.pool is pool
+
+
+# ---------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        (lambda x: x, r"not a function; wrap it in a module whose forward\(\) calls it"),
+        (torch.tanh, "not a function; wrap it in a module"),
+        (nn.Linear, r"not the class Linear; make one of it first, Linear\(\.\.\.\)\.$"),
+        ("siren", "not the text 'siren'; give the network that is to be trained"),
+        (None, "not None; give the network that is to be trained"),
+    ],
+)
+def test_what_is_no_network(field, said):
+    with pytest.raises(UsageError, match=rf"^field must be a torch\.nn\.Module, {said}"):
+        Teacher(field, *data(), "uniform", total_steps=3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (nn.MSELoss(), r"^loss= must be a name, not an object of class MSELoss\. "),
+        (lambda prediction, values: 0, r"^loss= must be a name, not a function\. "),
+        (mlp(), r"^loss= must be a name, not an object of class Sequential\. "),
+        ("bce", r"^There is no loss called 'bce'\. "),
+        (None, r"^loss= must be a name, not None\. "),
+    ],
+)
+def test_a_loss_that_is_not_known_says_how_to_give_ones_own(loss, said):
+    known = r"Known: l2 \(mean square\), l1 \(mean absolute error\) and huber; .*PointLoss, or residual= .*\.$"
+    with pytest.raises(UsageError, match=said + known):
+        Teacher(mlp(), *data(), "uniform", total_steps=3, loss=loss)
+    with pytest.raises(UsageError, match=said + r"Known: l2 \(mean square\), l1 \(mean absolute error\) and huber\.$"):
+        nint.fit(np.eye(6), loss=loss, budget=1)
+
+
+def test_the_class_of_a_loss():
+    with pytest.raises(UsageError, match=r"must be a PointLoss, not the class L1; make one of it, L1\(\)\."):
+        Teacher(mlp(), *data(), "uniform", total_steps=3, loss=L1)
+    assert isinstance(Teacher(mlp(), *data(), "uniform", total_steps=3, loss=L1()).loss, L1)
+
+
+@pytest.mark.parametrize("sampler", ["nint", "nint-fast", "int", "uniform"])
+def test_a_wrong_number_of_outputs_is_so_under_any_sampler(sampler):
+    coords, _ = data()
+    with pytest.raises(UnsupportedFieldError, match=r"^The network maps \(4, 2\) to \(4, 2\); with these values it must give \(4, 3\)\.$"):
+        Teacher(mlp(), coords, torch.zeros(N, 3), sampler, total_steps=3)
+
+
+@pytest.mark.parametrize("grid", [None, (N,)])
+def test_a_sampler_of_images_says_how_points_become_one(grid):
+    coords, values = data()
+    said = r"use nint, int, evos or uniform, or give grid=\(rows, columns\) where"
+    with pytest.raises(UsageError, match=f"egra needs an image .*{said}"):
+        Teacher(mlp(), coords, values, "egra", total_steps=3, grid=grid)
+    Teacher(mlp(), coords, values, "egra", total_steps=3, grid=[5, 8]).replace_pool(coords, values, [8, 5])
+    with pytest.raises(UsageError, match=r"use nint, int, evos or uniform\.$"):
+        nint.fit("sample:chirp", duration=0.01, sampler="egra", budget=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        *[("total_steps", value, "a whole number of at least 1") for value in (3.7, "10", True, 0)],
+        *[("chunk_size", value, "a whole number of at least 1") for value in (2.5, "many", 0)],
+        *[("seed", value, "whole number") for value in (1.5, "1")],
+        ("seed", 2**62, "less than 2"),
+    ],
+)
+def test_numbers_that_are_not_whole(name, value, said):
+    options = {"total_steps": 3, name: value}
+    with pytest.raises(UsageError, match=rf"^{name}={value!r} .*{said}"):
+        Teacher(mlp(), *data(), "uniform", **options)
+    with pytest.raises(UsageError, match=rf"^{name}={value!r} .*{said}"):
+        nint.fit(np.eye(6), field="siren:size=1x4", budget=1, **options)
+
+
+@pytest.mark.parametrize("grid", ["5x8", (5.0, 8), 40, (), (0, 8)], ids=repr)
+def test_a_grid_that_is_none(grid):
+    coords, values = data()
+    teacher = Teacher(mlp(), coords, values, "uniform", total_steps=3)
+    for ask in (
+        lambda: Teacher(mlp(), coords, values, "uniform", total_steps=3, grid=grid),
+        lambda: teacher.replace_pool(coords, values, grid),
+    ):
+        with pytest.raises(UsageError, match=r"must hold the number of points along each axis, for example grid=\(rows, columns\)"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"field": lambda x: x}, "field must be a text form such as 'siren', a FieldSpec or a torch.nn.Module, not a function"),
+        ({"field": nn.Linear}, "not the class Linear; make one of it first"),
+        ({"sampler": 3}, "3 is not a sampler"),
+        ({"sampler": nn.Linear}, "The class Linear is no sampler; give a text form such as 'nint', or a Sampler"),
+        ({"lr": "high"}, "lr='high' must be a finite number"),
+        ({"warm_up": "long"}, "warm_up='long' must be a fraction"),
+        ({"max_kilobytes": "3"}, "max_kilobytes='3' must be a finite number"),
+        ({"eval_every": 2.5}, "eval_every=2.5 is out of range; it must be a whole number"),
+        ({"device": 3}, "device=3 must be auto, cpu, cuda or mps"),
+    ],
+)
+def test_a_fit_of_what_cannot_be(options, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        nint.fit(np.eye(6), **({"budget": 1, "field": "siren:size=1x4"} | options))
 
 
 # ---------------------------------------------------------------- networks

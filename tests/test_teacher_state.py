@@ -1,6 +1,7 @@
 """A teacher that is saved and loaded goes on as if nothing had been."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -127,12 +128,27 @@ def test_replaced_points():
 
 @pytest.mark.parametrize(
     ("sampler", "steps", "said"),
-    [("uniform", 40, "sampler was Nint"), ("nint:random_share=0.5", 40, "now Nint"), ("nint", 50, "total_steps was 40, now 50")],
+    [
+        ("uniform", 40, r"^This state is of another teacher: sampler was nint, now uniform\.$"),
+        ("nint:random_share=0.5", 40, r"sampler was nint, now nint:random_share=0\.5\.$"),
+        ("nint:candidates=20", 40, r"sampler was nint, now nint:candidates=20\.$"),
+        ("nint", 50, r"teacher: total_steps was 40, now 50\.$"),
+    ],
 )
 def test_the_state_of_another_teacher_is_refused(sampler, steps, said):
     state = made(model(), "nint").state_dict()
     with pytest.raises(UsageError, match=said):
         made(model(), sampler, steps).load_state_dict(state)
+
+
+def test_the_state_of_an_earlier_version_tells_no_text_form():
+    state = made(model(), "nint").state_dict()
+    text = json.loads(state["teacher"])
+    del text["named"]
+    older = state | {"teacher": json.dumps(text)}
+    made(model(), "nint").load_state_dict(older)
+    with pytest.raises(UsageError, match=r"sampler was Nint\(.*now Uniform\("):
+        made(model(), "uniform").load_state_dict(older)
 
 
 @pytest.mark.parametrize("state", [{}, {"teacher": "no json"}, {"teacher": "{}"}, {"teacher": 3, "rng": torch.zeros(1)}])

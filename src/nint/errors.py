@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Iterable
+from typing import Any
 
 
 class NintError(Exception):
@@ -58,6 +60,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean '{close[0]}'?"
     return f" Known: {', '.join(known)}." if known else ""
+
+
+def what_is(value: Any) -> str:
+    """What a value is, for a message: "the text 'bce'", "None", "the class Linear", "a function" or "an object of class Linear"."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return f"the text {value!r}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return "a function" if inspect.isroutine(value) else f"an object of class {type(value).__name__}"
 
 
 def sentence(error: Exception) -> str:

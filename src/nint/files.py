@@ -26,6 +26,8 @@ _LONGEST_REASON = 160
 _DIGITS = 20
 """Of a whole number in JSON, with its sign."""
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
 _DIVERTED = threading.RLock()  # file descriptor 2 is one for all threads
 
 
@@ -79,15 +81,20 @@ def move_into_place(temporary: Path, path: Path, mode: int) -> None:
     temporary.replace(path)
 
 
+def in_utf8(text: str) -> str:
+    """A text that UTF-8 can hold: file names need not be UTF-8, and each byte of one that is not becomes the replacement character."""
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Writes text as UTF-8, atomically, line ends as they are.
+    """Writes text as UTF-8, atomically, line ends as they are; of names in it as `in_utf8`.
 
     Raises:
         UsageError: where the folder cannot be written.
     """
 
     def write(target: Path) -> None:
-        target.write_text(text, encoding="utf-8", newline="")
+        target.write_text(in_utf8(text), encoding="utf-8", newline="")
 
     write_atomically(path, write)
 
@@ -144,6 +151,7 @@ def quiet_stderr() -> Iterator[None]:
 def reason_of(error: BaseException) -> str:
     """What a library said of a file, to end a sentence of ours: one line, without bytes of the file, at most 160 characters."""
     text = re.sub(r"""(?:header=)?\bb(['"]).*?(?:\1|$)""", "unknown bytes", " ".join(str(error).split()))
+    text = re.sub(r"<[\w. ]+ object at 0x[0-9a-fA-F]+>", "(data)", text)
     text = re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})", "?", text)
     text = re.sub(r"""(['"])(?:(?!\1).){25,}\1""", "(...)", text)  # what is quoted at length is of the file
     text = "".join(letter if letter.isprintable() else "?" for letter in text).strip().rstrip(".:")

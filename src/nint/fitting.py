@@ -34,6 +34,7 @@ from nint.runs.record import record_of
 from nint.runs.restarts import restarted, start_weights
 from nint.runs.start import check_start
 from nint.runs.threads import Threads, given, measured
+from nint.settings import whole
 from nint.training.budgets import Budget
 from nint.training.engine import Monitor, Run, train
 
@@ -93,7 +94,7 @@ def fit(
             in `out`.
     """
     refuse_after_fork()
-    budget = Budget(steps=budget) if isinstance(budget, int) else budget or Budget()
+    budget = Budget.of(budget)
     job = read_job(source, FitSettings.of(settings, recipe=recipe, caller="nint.fit", others=_OWN), budget)
     return run_job(
         job,
@@ -175,6 +176,8 @@ def run_job(
         UsageError: for a folder that cannot be used, before anything is written.
         DivergedError: as `fit`.
     """
+    if eval_every is not None:
+        whole(eval_every, "eval_every")
     if out is None and resume:
         raise UsageError("Resuming needs the folder of the run; give --out.")
     with contextlib.ExitStack() as stack:

@@ -70,8 +70,15 @@ class Registry:
         raise UsageError(f"There is no {self.noun} called '{name}'.{nearest(name, self.names())}")
 
     def parse(self, text: Any) -> Any:
-        """Text form, class or ready spec -> spec; what is none of these is returned as it is."""
+        """Text form, class or ready spec -> spec; what is none of these is returned as it is.
+
+        Raises:
+            UsageError: for a text form that cannot be read, or another class.
+        """
         if isinstance(text, type):
+            if not issubclass(text, self.base):
+                known = f"a text form such as '{next(iter(self._builtin), '')}', or a {self.base.__name__}"
+                raise UsageError(f"The class {text.__name__} is no {self.noun}; give {known}.")
             return text()
         if not isinstance(text, str):
             return text

@@ -249,8 +249,8 @@ def chosen(value: str, known: tuple[str, ...], label: str) -> str:
     return value
 
 
-def whole(value: Any, label: str) -> int:
-    """A whole number of at least 1.
+def whole(value: Any, label: str, at_least: int = 1) -> int:
+    """A whole number of at least 1, or of at least another.
 
     Raises:
         UsageError: names the label and the value.
@@ -258,10 +258,16 @@ def whole(value: Any, label: str) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
-        raise UsageError(f"{label}={value} is out of range; it must be a whole number of at least 1.")
+        number = at_least - 1
+    if number < at_least or isinstance(value, bool):
+        shown = repr(value) if isinstance(value, str) else value
+        raise UsageError(f"{label}={shown} is out of range; it must be a whole number of at least {at_least}.")
     return number
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a number, and neither NaN nor infinite."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def current_options(options: Mapping[str, Any]) -> dict[str, Any]:

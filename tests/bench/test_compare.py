@@ -16,8 +16,8 @@ from nint.bench.compare.folder import claim
 from nint.bench.compare.table import comparison_table
 from nint.bench.execute import missing, run_all
 from nint.bench.store import Store
-from nint.errors import UsageError
-from nint.fields import FIELDS
+from nint.errors import UnsupportedFieldError, UsageError
+from nint.fields import FIELDS, FieldSpec
 from nint.runs.build import build_run
 from nint.runs.contents import COMPARE, of_comparison
 from nint.runs.folder import OutputFolder
@@ -431,11 +431,45 @@ def test_lines_of_version_0_1_0_are_read_and_not_gone_on_with(tmp_path):
         ({"steps": None, "seconds": 2.0, "eval_every": 3}, "for a budget of steps"),
         ({"settings": {"lr_schedule": "cosin"}}, "cosine"),
         ({"batch_share": 1.5}, "batch_share=1.5"),
+        ({"samplers": ("nint,uniform",)}, r"'nint,uniform' names several samplers; separate them by spaces: nint uniform\."),
+        ({"samplers": ("nint:batch_share=0.1,random_share=0.2,full",)}, r"spaces: nint:batch_share=0.1,random_share=0.2 full\."),
+        ({"fields": ("siren:size=1x8,finer:size=1x8",)}, r"several fields; separate them by spaces: siren:size=1x8 finer:size=1x8\."),
+        ({"samplers": ("uniform", "egra:candidates=9")}, "leave candidates out"),
     ],
 )
 def test_what_cannot_be_is_refused(change, message):
     with pytest.raises(UsageError, match=message):
         table_of(**change)
+
+
+def test_a_sampler_that_does_not_suit_the_input_is_refused_before_anything_is_trained():
+    for samplers in (("uniform", "egra"), ("egra",)):
+        with pytest.raises(UsageError, match=r"egra needs an image .* but this signal is a 1-D grid"):
+            table_of(inputs=("sample:chirp",), signal_options={"duration": 0.01}, samplers=samplers)
+
+
+@dataclass(frozen=True)
+class Random(FieldSpec):
+    """A network that is random, so that it has no kernel."""
+
+    def build(self, in_features, out_features, generator):
+        return torch.nn.Sequential(torch.nn.Linear(in_features, out_features), torch.nn.Dropout(0.5))
+
+
+def test_a_network_that_cannot_be_trained_is_refused_before_anything_is(monkeypatch):
+    monkeypatch.setitem(FIELDS._added, "random", Random)
+    with pytest.raises(UnsupportedFieldError, match="uniform with random: The network has active Dropout"):
+        table_of(fields=("siren", "random"), samplers=("uniform", "full"), size=None)
+
+
+def test_what_is_named_twice_counts_once_and_is_said():
+    table = table_of(samplers=("nint", "uniform", "nint", "nint:random_share=0.7", "all"), fields=("siren", "siren:size=2x16"))
+    assert table.remarks == (
+        "nint is named more than once and counts once.",
+        "nint:random_share=0.7 is left out: it is the same as nint.",
+        "siren:size=2x16 is left out: it is the same as siren.",
+    )
+    assert table_of(samplers=("all", "nint")).remarks == ()
 
 
 def samplers_of(**changes):

@@ -78,7 +78,7 @@ def test_a_sample_counts_once_and_others_still_count(here):
     picture("x/0.png", 0), picture("x/1.png", 1)
     table = table_of("sample:camera", "x/0.png", "sample:camera", "x/1.png", "./x/0.png", signal_options={"max_side": 12})
     assert table.inputs == ["sample:camera", "x/0.png", "x/1.png"]
-    assert table.remarks == ("./x/0.png is left out: it is the same as x/0.png.",)
+    assert table.remarks == ("sample:camera is named more than once and counts once.", "./x/0.png is left out: it is the same as x/0.png.")
 
 
 def test_different_files_of_one_name_are_told_apart_everywhere(here):

@@ -203,3 +203,26 @@ def test_numbers_that_json_does_not_know_become_null(cli, monkeypatch: pytest.Mo
 def _model(cli) -> str:
     assert cli("fit", *TINY, "--steps", 1, "--quiet").code == 0
     return "nint-out/camera"
+
+
+@pytest.mark.parametrize(("name", "array"), [("grid.npy", np.random.default_rng(0).normal(size=(6, 5, 4))), ("v.nii.gz", None)])
+def test_the_next_command_does_not_name_the_input_and_works(cli, tmp_path, name, array):
+    if array is None:
+        nibabel = pytest.importorskip("nibabel")
+        nibabel.save(nibabel.Nifti1Image(np.random.default_rng(0).random((6, 5, 4), np.float32), np.eye(4)), tmp_path / name)
+    else:
+        np.save(tmp_path / name, array)
+    code, out, err = cli("fit", name, "--size", "1x8", "--steps", 2, "--no-pictures")
+    assert code == 0, err
+    stem = name.partition(".")[0]
+    line = next(line for line in out.splitlines() if "nint decode" in line).partition("nint ")[2]
+    assert line.startswith(f"decode nint-out/{stem} {stem}{'-decoded.npy' if array is not None else '-decoded.nii.gz'}"), line
+    code, _, err = cli(*shlex.split(line))
+    assert code == 0, err
+
+
+def test_a_folder_that_is_there_is_not_written_into(cli, tmp_path):
+    assert cli("fit", *TINY, "--steps", 1)[0] == 0
+    (tmp_path / "there").mkdir()
+    code, _, err = cli("decode", "nint-out/camera", "there", "--force")
+    assert code == 2 and "a name that is not there yet" in err

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from nint.runs.contents import PACKED
 
@@ -36,6 +39,26 @@ def test_pack_without_the_original_says_that_it_only_rounds(cli, fitted: Path, t
     assert found.code == 0 and "so the weights are rounded without fine-tuning; give it with --input FILE" in found.out
     given = cli("pack", "lonely.safetensors", "c.nint", "--input", "sample:camera", "--max-side", 32, "--steps", 3)
     assert given.code == 0 and "before packing" in given.out, given.err
+
+
+def test_of_a_file_of_which_a_part_was_fitted_no_bits_a_pixel_are_told(cli):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    Image.fromarray(pixels).save("a.png")
+    size = os.path.getsize("a.png")
+    for options, said in (((), f"{size:,} bytes, {8 * size / 2400:.3g} bits a pixel"), (("--max-side", 30), "read with max_side=30")):
+        found = cli(
+            "fit", "a.png", "--steps", 5, "--no-pictures", "--size", "2x16", "--field", "siren", "--out", "run", "--force", *options
+        )
+        packed = cli("pack", "run", "a.nint", "--steps", 2, "--force")
+        again = cli("pack", "a.nint", "b.nint", "--bits", 3, "--force")
+        note = "A packed model does not record where its original (a.png) lies, so the weights are rounded without fine-tuning; give"
+        assert note in " ".join(again.out.split())
+        assert "JPEG" in packed.out and "JPEG" not in again.out and "PSNR" not in again.out
+        shown = cli("inspect", "b.nint")
+        assert "JPEG" not in shown.out and "PSNR" not in shown.out
+        for text in (found.out, packed.out, again.out, cli("inspect", "run").out, shown.out):
+            row = next(line for line in text.splitlines() if line.startswith("size of the input file"))
+            assert f"{size:,} bytes" in row and said in row and ("bits" in row) == (not options), row
 
 
 def test_bad_input_is_one_sentence_and_nothing_is_lost(cli, fitted: Path):

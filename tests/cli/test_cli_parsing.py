@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import typing
 from dataclasses import replace
 
@@ -121,3 +124,31 @@ def test_help_names_every_option_once_and_is_complete_after_other_words(capsys: 
         for option in ("--batch-share", "--total-steps", "--eval-every", "--no-pictures", "--init"):
             assert text.count(f"{option} ") == 1, option
     assert replace(FitOptions("x"), quiet=True).quiet
+
+
+def test_behind_two_dashes_words_are_names_of_files():
+    assert parse(FitOptions, "fit", ["--lr", "1", "--", "-x_y.png"]) == FitOptions("-x_y.png", lr=1.0)
+    assert parse(FitOptions, "fit", ["--", "--help"]).input == "--help"
+    assert parse(CompareOptions, "compare", ["--out", "o", "--samplers", "uniform", "full", "--", "-x", "y"]).inputs == ("-x", "y")
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_not_taken_for_a_misspelt_option(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-dash it.png").touch()
+    with pytest.raises(UsageError, match=r"^fit has no option '-dash it\.png'; for the file of that name write '\./-dash it\.png'\.$"):
+        parse(FitOptions, "fit", ["-dash it.png"])
+    with pytest.raises(UsageError, match=r"Did you mean"):
+        parse(FitOptions, "fit", ["-other.png"])
+
+
+@pytest.mark.parametrize("name", ["-dash.png", "sp ace", "quo'te\\.png", "esc\x1b[31m\nb.png", "caf\udce9.png", "\N{ZERO WIDTH SPACE}f"])
+def test_the_command_line_of_any_name_is_one_line_that_a_shell_reads_as_it(name: str):
+    line = command_line(FitOptions(name, out=name), "fit")
+    assert line.isprintable()
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("needs bash")
+    script = line.replace("nint", "printf '%s\\0'", 1)
+    words = [os.fsdecode(word) for word in subprocess.run([bash, "-c", script], capture_output=True, check=True).stdout.split(b"\0")[:-1]]
+    again = parse(FitOptions, "fit", words[1:])
+    assert os.path.normpath(again.input) == os.path.normpath(again.out or "") == name

@@ -35,8 +35,10 @@ def test_the_flag_of_compare(cli, tmp_path):
 def test_someone_elses_page_is_refused_before_anything_is_done(cli, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "report.html").write_text("<p>mine</p>")
-    outcome = cli(*FIT, "--html")
-    assert outcome.code == 2 and "exists and is not a report that nint wrote" in outcome.err
+    for command in (FIT, ("compare", "sample:camera", "--max-side", 24, "--steps", 2, "--out", "run")):
+        outcome = cli(*command, "--html")
+        assert outcome.code == 2
+        assert outcome.err == "nint: 'run/report.html' exists and is not a report that nint wrote; move it, or choose another --out.\n"
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["report.html"]
 
 

@@ -105,5 +105,22 @@ def test_a_step_that_is_not_reported():
     with pytest.raises(UsageError, match=r"call teacher\.observe\(\) in each step"):
         for batch in TeacherBatches(teacher):
             batch.loss(model(batch.coords)).backward()
-    with pytest.raises(UsageError, match="steps=0 must be at least 1"):
+    with pytest.raises(UsageError, match=r"steps=0 .* whole number of at least 1"):
         TeacherBatches(teacher, steps=0)
+    with pytest.raises(UsageError, match=r"steps=2\.5 .* whole number of at least 1"):
+        TeacherBatches(teacher, steps=2.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"batch_size": 16}, r"before the last one was reported; .* give a DataLoader batch_size=None, .* and num_workers=0"),
+        ({}, r"The prediction \(1, 60, 1\) must have the shape .*, \(60, 1\); .* unless it has batch_size=None"),
+    ],
+)
+def test_a_data_loader_that_gathers_whole_batches_is_told_how_not_to(options, said):
+    model, coords, values, teacher = made("uniform:batch_share=1")
+    batches = TeacherSampler(teacher)
+    with pytest.raises(UsageError, match=said):
+        for x, _ in DataLoader(TensorDataset(coords, values), sampler=batches, **options):
+            batches.batch.loss(model(x))

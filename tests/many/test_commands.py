@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -177,3 +178,22 @@ def test_a_list_without_files_and_a_packed_model_to_be_like(folder, tmp_path, ca
     fit.pack(tmp_path / "donor.nint")
     assert main(["fit-all", str(folder / "b.png"), "--out", str(out), "--like", str(tmp_path / "donor.nint"), "--steps", "2"]) == 2
     assert "donor.nint does not say how it was fitted" in capsys.readouterr().err
+
+
+def test_a_dataset_without_a_field_does_not_stand_in_the_way(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    settings = ["--field", "siren:size=1x8", "--steps", "2", "--out", "made", "--quiet"]
+    assert main(["fit-all", "typo", *settings]) == 2
+    assert "There is no file 'typo'" in capsys.readouterr().err
+    assert main(["fit-all", str(folder), *settings]) == 0
+    assert len(nint.open_dataset("made")) == 7
+    assert main(["fit-all", str(folder), *settings]) == 2  # now there is something to lose
+    assert "holds a dataset" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.parquet", "@x.txt"])
+def test_pipes_are_refused(tmp_path, monkeypatch, capsys, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(name.removeprefix("@"))
+    assert main(["fit-all", name, "--steps", "2", "--out", "made", "--quiet"]) == 2
+    assert "named pipe" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_chamfer_against_all_pairs(squared):
     gaps = gaps if squared else np.sqrt(gaps)
     expected = (gaps.min(1).mean() + gaps.min(0).mean()) / 2
     assert chamfer(a, torch.from_numpy(b), squared) == pytest.approx(expected, rel=1e-12)
-    assert chamfer(b, a, squared) == pytest.approx(expected, rel=1e-12)
+    assert chamfer(prediction=b, target=a, squared=squared) == pytest.approx(expected, rel=1e-12)
     assert chamfer(a, a) == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import nint
-from nint.packing.codecs import jpeg_at, sizes_of, webp_at
+from nint.packing.codecs import coded_image, jpeg_at, sizes_of, webp_at
 
 
 def psnr_of(file: io.BytesIO, pixels: np.ndarray) -> float:
@@ -92,3 +92,9 @@ def test_a_scaled_nifti_is_as_large_as_its_own_file(tmp_path):
     size = sizes_of(signal, {"psnr": 30.0}, str(path))["nii.gz"]
     signal.layout.write(signal.layout.nifti.real(stored), tmp_path / "own.nii.gz")
     assert abs(size - (tmp_path / "own.nii.gz").stat().st_size) <= 16
+
+
+def test_what_libjpeg_prints_of_a_long_image_does_not_reach_the_terminal(capfd: pytest.CaptureFixture[str]):
+    noise = np.random.default_rng(0).integers(0, 256, (4000, 3, 3), np.uint8)
+    size, _ = coded_image(noise, "JPEG", 100, subsampling=0, optimize=True)
+    assert size > 1000 and capfd.readouterr().err == ""

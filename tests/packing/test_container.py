@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nint.errors import UsageError
@@ -82,7 +84,7 @@ def test_a_header_that_is_no_table_or_a_bomb_is_refused():
     for plain in (b"\x93\x01\x02\x03", b"\xc1", b"\0" * 2**24):
         compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
         head = compressor.compress(plain) + compressor.flush()
-        data = MAGIC + struct.pack("<BIH", VERSION, zlib.crc32(head), len(head)) + head
+        data = MAGIC + struct.pack("<BIH", 1, zlib.crc32(head), len(head)) + head
         with pytest.raises(UsageError, match="not a readable packed model"):
             unpack(data, "a.nint")
 
@@ -91,3 +93,16 @@ def test_only_packed_models_are_taken_for_one(tmp_path: Path, data: bytes):
     (tmp_path / "a").write_bytes(data)
     (tmp_path / "b").write_bytes(b"\x89PNG")
     assert is_packed(tmp_path / "a") and not is_packed(tmp_path / "b") and not is_packed(tmp_path / "c") and not is_packed(tmp_path)
+
+
+def test_a_header_of_more_than_two_bytes_of_length_comes_back(data: bytes):
+    header, stream = split(data, "a.nint")
+    noise = base64.b64encode(np.random.default_rng(0).bytes(80_000)).decode()
+    long = join(header | {"extra": noise}, stream)
+    assert long[len(MAGIC)] == 2 and data[len(MAGIC)] == 1  # what older versions read is written as before
+    assert split(long, "a.nint") == (header | {"extra": noise}, stream)
+    assert unpack(long, "a.nint")[1] == unpack(data, "a.nint")[1]
+    with pytest.raises(UsageError, match="cut off"):
+        split(long[:14], "a.nint")
+    with pytest.raises(UsageError, match="more than the 1,048,576 that a packed model holds; leave some of it out"):
+        join(header | {"extra": noise * 20}, stream)

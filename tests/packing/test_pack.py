@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -10,12 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageCms
 from torch import nn
 
 import nint
 from nint.errors import UsageError
 from nint.fields import FIELDS
-from nint.packing.finetune import FineTuning, steps_of
+from nint.packing import choice
+from nint.packing.container import join, split
+from nint.packing.finetune import FineTuning, finetuned, steps_of
+from nint.packing.header import short
 from nint.packing.pack import extent_of
 from nint.packing.sizing import SOUND_BITS
 from nint.runs.model import Fit
@@ -59,6 +64,48 @@ def test_two_thread_counts_decode_to_the_same_bytes(fit: Fit, tmp_path: Path):
         for threads in ("1", "2")
     }
     assert len(found) == 1 and len(found.pop().split()) == 2
+
+
+@pytest.mark.parametrize("form", ["siren:size=2x40", "grid:size=1x16,levels=4,max_vertices=400"])
+def test_a_packed_model_is_packed_again_without_loss_at_as_many_bits_and_more(camera, tmp_path: Path, form: str):
+    fit = nint.fit(camera, field=form, budget=40)
+    fit.pack(tmp_path / "a.nint", bits=6, signal=camera, tuning=FineTuning(steps=20))
+    packed = Fit.load(tmp_path / "a.nint")
+    for bits in (5.5, 6, 8, 10):
+        again = packed.pack(tmp_path / "b.nint", bits=bits)
+        change = np.abs(again.decode().astype(float) - packed.decode()).mean()
+        assert change == 0 if bits >= 6 else change < 3
+        assert (tmp_path / "b.nint").stat().st_size <= (tmp_path / "a.nint").stat().st_size
+    tuned = packed.pack(tmp_path / "b.nint", bits=10, signal=camera, tuning=FineTuning(steps=30))
+    assert tuned.metrics["psnr"] > packed.evaluate(camera)["psnr"] - 0.01
+    most = (tmp_path / "a.nint").stat().st_size / 1000
+    assert states_equal(packed.pack(tmp_path / "b.nint", max_kilobytes=most), packed)
+
+
+def test_nothing_that_was_measured_of_other_weights_is_carried_over(camera, tmp_path: Path):
+    pixels = Image.fromarray(camera.array)
+    pixels.save(tmp_path / "a.png")
+    fit = nint.fit(tmp_path / "a.png", field="siren:size=2x24", budget=40, out=tmp_path / "run", max_kilobytes=4)
+    assert {"at", "jpeg", "input"} <= fit.record["sizes"].keys() and "psnr" in fit.record and "packed" in fit.record
+    rounded = fit.pack(tmp_path / "a.nint", bits=3)
+    fit.pack(tmp_path / "b.nint", bits=6, signal=camera, tuning=ROUNDED)
+    again = Fit.load(tmp_path / "b.nint").pack(tmp_path / "c.nint", bits=3)
+    for found in (rounded, again, Fit.load(tmp_path / "a.nint"), Fit.load(tmp_path / "c.nint")):
+        assert found.metrics == {} and found.record["packing"] == {"bits": 3.0, "steps": 0}
+        assert not {"psnr", "ssim", "packed", "curve", "half"} & found.record.keys()
+        assert found.record["sizes"] == {"input": (tmp_path / "a.png").stat().st_size}  # of the file, whatever the model
+    assert rounded.record["settings"] == fit.record["settings"]
+
+
+def test_sizes_that_older_versions_carried_over_are_not_told(fit: Fit, camera, tmp_path: Path):
+    record = {"sizes": {"at": {"psnr": 47.0}, "jpeg": 9, "webp": 8, "input": 7}, "packing": {"bits": 6.0, "steps": 0}}
+    path, header = tmp_path / "a.nint", fit.header() | {"record": record}
+    for metrics, kept in (({}, {"input": 7}), ({"psnr": 47.0}, record["sizes"])):
+        fit.pack(path, bits=6)
+        found, weights = split(path.read_bytes(), "a")
+        told = short(header | {"metrics": metrics})
+        path.write_bytes(join(found | {"q": told["q"], "r": told["r"]}, weights))
+        assert Fit.load(path).record["sizes"] == kept
 
 
 def test_packing_is_deterministic(fit: Fit, camera, tmp_path: Path):
@@ -159,6 +206,34 @@ def test_a_network_of_ones_own_is_packed_with_its_whole_numbers(camera, tmp_path
         Fit.load(tmp_path / "a.nint")
 
 
+def test_fine_tuning_that_does_not_fit_at_any_number_of_bits_leaves_the_rounded_weights_all_theirs(camera, tmp_path: Path, monkeypatch):
+    class Idle(Own):  # a network with weights of 0, to which fine-tuning gives values
+        def __init__(self) -> None:
+            super().__init__()
+            self.idle = nn.Parameter(torch.zeros(8000))
+
+    def growing(field, levels, pool, settings):
+        found, steps = finetuned(field, levels, pool, settings)
+        noise = torch.randint(-1, 2, found["idle"].codes.shape, dtype=torch.int32)
+        return found | {"idle": dataclasses.replace(found["idle"], codes=noise)}, steps
+
+    monkeypatch.setattr(choice, "finetuned", growing)
+    torch.manual_seed(0)
+    fit = Fit(Idle(), None, camera.layout)
+    rounded = fit.pack(tmp_path / "a.nint", max_kilobytes=1, signal=camera, tuning=ROUNDED)
+    tuned = fit.pack(tmp_path / "b.nint", max_kilobytes=1, signal=camera, tuning=FineTuning(steps=30, rate=50.0))
+    assert (tmp_path / "b.nint").read_bytes() == (tmp_path / "a.nint").read_bytes()
+    assert tuned.metrics == rounded.metrics and tuned.record["packing"]["bits"] > 10
+
+
+def test_bits_after_an_attempt_that_is_too_large_are_those_of_the_limit():
+    # 1,000 weights of which a bit less saves 100 bytes
+    assert choice.fewer_bits([(4.0, 900)], 800, 1000) == pytest.approx(4 - 1.5 * 8 * 100 / 1000)
+    assert choice.fewer_bits([(4.0, 1000), (3.8, 980)], 960, 1000) == pytest.approx(3.8 - 0.24)
+    assert choice.fewer_bits([(4.0, 1000), (3.0, 980)], 960, 10_000) == 2.5
+    assert choice.fewer_bits([(4.0, 801)], 800, 1000) == pytest.approx(4 - 1 / 16)
+
+
 @pytest.mark.parametrize(("name", "extent"), [("sample:camera", [1.0, 1.0]), ("sample:chirp", [5.0]), ("sample:phantom", [1.0, 1.0, 1.0])])
 def test_sensitivity_is_measured_where_the_signal_lies(name: str, extent: list[float]):
     assert extent_of(nint.open_signal(name).layout).tolist() == extent
@@ -209,3 +284,20 @@ def test_a_perfect_model_is_packed(fit: Fit, tmp_path: Path):
     again.pack(tmp_path / "b.nint", max_kilobytes=500)
     coords = torch.rand(50, 2) * 2 - 1
     assert torch.allclose(Fit.load(tmp_path / "b.nint")(coords), again(coords), atol=0.05)
+
+
+def test_a_colour_profile_that_leaves_no_room_is_named_before_training(camera, tmp_path: Path):
+    array = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    small = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = small + np.random.default_rng(0).bytes(90_000 - len(small))
+    Image.fromarray(array).save(tmp_path / "a.png", icc_profile=profile)
+    words = r"The colour profile of the picture, of 90,000 bytes, leaves no room .* 50,000 bytes; convert the picture to sRGB, save it"
+    with pytest.raises(UsageError, match=words):
+        nint.fit(tmp_path / "a.png", max_kilobytes=50, budget=1, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    fit = nint.fit(tmp_path / "a.png", budget=2, max_kilobytes=95, out=tmp_path / "run")
+    packed = tmp_path / "run" / "model.nint"
+    assert 90_000 < packed.stat().st_size <= 95_000 and Fit.load(packed).layout.profile_bytes == profile
+    with pytest.raises(UsageError, match=words):
+        fit.pack(tmp_path / "a.nint", max_kilobytes=50)
+    assert not (tmp_path / "a.nint").exists()

@@ -41,6 +41,14 @@ def test_chosen_points_are_red_where_they_were_chosen(tmp_path):
     assert len(rows) == pytest.approx(tall * wide, rel=0.02)
 
 
+def test_names_that_are_not_utf_8_are_drawn(tmp_path):
+    grey = np.full((20, 20, 3), 128, np.uint8)
+    odd, shown = "caf\udce9.png", "caf\N{REPLACEMENT CHARACTER}.png"
+    for name in (odd, shown):
+        write_moments([Moment(name, grey, np.arange(9), name)], name, tmp_path / f"{name == odd}.png")
+    assert np.array_equal(pixels(tmp_path / "True.png"), pixels(tmp_path / "False.png"))
+
+
 # ---------------------------------------------------------------- galleries
 
 

@@ -1,17 +1,21 @@
 """A fitted signal: callable anywhere, with slopes, saved and read without pickle."""
 
 import json
+import os
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 from torch import nn
 
+import nint
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.files import load_tensors, save_tensors
+from nint.report.fit import read_record
 from nint.runs.model import FORMAT, Fit, round_to_half
 from nint.signals.image.signal import ImageLayout, ImageSignal
 
@@ -190,3 +194,25 @@ def test_evaluate_measures_the_same_layout_and_refuses_another():
         fit.evaluate(pixels[..., 0])
     with pytest.raises(UsageError, match=r"of kind image.*of kind array"):
         fit.evaluate(np.random.default_rng(0).random((4, 5, 6)), in_dims=3)
+
+
+def test_a_pipe_is_no_model_and_no_record(tmp_path):
+    os.mkfifo(tmp_path / "m.safetensors")
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(UsageError, match="named pipe"):
+        Fit.load(tmp_path / "m.safetensors")
+    with pytest.raises(UsageError, match="named pipe"):
+        read_record(tmp_path)
+
+
+def test_nothing_is_written_over_the_file_that_was_fitted(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(path)
+    before = path.read_bytes()
+    fit = nint.fit(path, field="siren:size=1x8", budget=1)
+    for write in (fit.write, fit.save, fit.pack):
+        with pytest.raises(UsageError, match=r"also the input .*a\.png"):
+            write(path)
+        assert path.read_bytes() == before
+    fit.write(tmp_path / "b.png")
+    fit.write(tmp_path / "b.png")  # any other file is replaced

@@ -115,7 +115,7 @@ def test_budgets():
     assert job_of(budget=Budget(steps=77), total_steps=200).total_steps == 200
     for budget in (Budget(seconds=3), Budget(psnr=30), None):
         assert job_of(budget=budget).total_steps == 321
-    with pytest.raises(UsageError, match="steps=0"):
+    with pytest.raises(UsageError, match="budget=0"):
         job_of(budget=0)
 
 

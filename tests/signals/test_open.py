@@ -117,7 +117,7 @@ GOOD = {"kind": "image", "height": 3, "width": 4, "channels": 1, "bits": 8}
         ({**GOOD, "hight": 3}, "'height'"),
         ({key: value for key, value in GOOD.items() if key not in ("width", "channels")}, "lacks width, channels"),
         ({**GOOD, "channels": 9}, "channels=9"),
-        ({**GOOD, "height": "3"}, "height=3"),
+        ({**GOOD, "height": "3"}, "height='3'"),
         ([], "no kind of signal"),
     ],
 )

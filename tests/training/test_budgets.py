@@ -1,6 +1,11 @@
+import re
+
+import numpy as np
 import pytest
 
+import nint
 from nint.errors import UsageError
+from nint.runs.job import make_job
 from nint.training.budgets import Budget
 
 
@@ -33,10 +38,44 @@ def test_expected_steps():
 
 @pytest.mark.parametrize(
     "bad",
-    [{"steps": 0}, {"steps": -1}, {"steps": 2.5}, {"seconds": 0}, {"seconds": float("nan")}, {"seconds": float("inf")}, {"psnr": -3}],
+    [
+        {"steps": 0},
+        {"steps": -1},
+        {"steps": 2.5},
+        {"steps": True},
+        {"seconds": 0},
+        {"seconds": "3"},
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"psnr": -3},
+        {"psnr": "high"},
+    ],
     ids=str,
 )
 def test_bad_limits(bad):
     (name,) = bad
     with pytest.raises(UsageError, match=name):
         Budget(**bad)
+
+
+def test_what_an_argument_means():
+    limits = Budget(seconds=2)
+    assert Budget.of(None) == Budget() and Budget.of(limits) is limits
+    assert Budget.of(3) == Budget.of(np.int64(3)) == Budget(steps=3) == Budget(steps=np.int64(3))
+
+
+ASKING = [
+    lambda budget, out: nint.fit(np.eye(6), budget=budget, out=out),
+    lambda budget, out: nint.fit(np.eye(6), budget=budget, out=out, resume=True),
+    lambda budget, out: nint.fit_all([np.eye(6)], out, budget=budget),
+    lambda budget, out: make_job(np.eye(6), budget=budget),
+]
+
+
+@pytest.mark.parametrize("budget", [2.5, 5.0, "30 s", {"seconds": 1}, 0, True, ""], ids=repr)
+@pytest.mark.parametrize("ask", ASKING, ids=["fit", "resume", "fit_all", "make_job"])
+def test_what_is_no_budget(ask, budget, tmp_path):
+    said = rf"^budget={re.escape(repr(budget))} must be a whole number of steps, .* or a limit such as nint\.Budget\(seconds=30\)\.$"
+    with pytest.raises(UsageError, match=said):
+        ask(budget, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -12,6 +12,7 @@ import torch
 
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, build_field
+from nint.files import quiet_stderr
 from nint.signals.image.signal import ImageSignal
 from nint.signals.image.super_resolution import SuperResolutionSignal
 
@@ -90,7 +91,8 @@ def _jpeg(spec: RunSpec) -> tuple[np.ndarray, dict[str, Any]]:
     pixels = Image.fromarray(np.asarray(signal.array).reshape(layout.height, layout.width, -1).squeeze())
     for quality in range(100, 0, -1):
         file = io.BytesIO()
-        pixels.save(file, "JPEG", quality=quality, subsampling=0, optimize=True)
+        with quiet_stderr():  # libjpeg's "Suspension not allowed here", of pictures that compress badly
+            pixels.save(file, "JPEG", quality=quality, subsampling=0, optimize=True)
         if file.tell() <= most:
             size = file.tell()
             file.seek(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +59,7 @@ def run(options: BenchOptions) -> int:
     from nint.cli.choices import use_threads
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import runs_bar
-    from nint.cli.show import Show
+    from nint.cli.show import Show, complain
     from nint.cli.tables import after, show_table
     from nint.runs.contents import BENCH, of_bench
     from nint.runs.folder import OutputFolder
@@ -85,7 +84,7 @@ def run(options: BenchOptions) -> int:
         suite.store = Store(out)  # again: another process may have written before the folder was locked
         show.facts(_facts(suite, out))
         for problem in suite.store.problems:
-            print(f"nint: {problem}", file=sys.stderr)
+            complain(problem)
         remember_inputs(suite.inputs, out)
         done = 0
         with Interrupts() as interrupts:

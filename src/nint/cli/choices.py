@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +72,15 @@ def _network(field: str | None, size: str | None) -> str | None:
 
 def folder_of(options: FitOptions) -> Path:
     """The output folder: --out, else nint-out/ and the name of the input."""
-    from nint.signals.kinds import PREFIX
+    from nint.files import in_utf8
+    from nint.signals.kinds import PREFIX, ending_of
 
     if options.out is not None:
         return Path(options.out)
+    path = Path(options.input)
     sample = options.input.startswith(PREFIX)
-    name = options.input.removeprefix(PREFIX) if sample else Path(options.input).stem
-    return Path("nint-out") / os.fsencode(name).decode("utf-8", "replace")  # safetensors opens no other names
+    name = options.input.removeprefix(PREFIX) if sample else path.name[: len(path.name) - len(ending_of(path))]
+    return Path("nint-out") / in_utf8(name)  # safetensors opens no other names
 
 
 def use_threads(threads: int | None) -> None:

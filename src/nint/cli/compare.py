@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -104,7 +103,7 @@ def run(options: CompareOptions) -> int:
     from nint.cli.choices import use_threads
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import runs_bar
-    from nint.cli.show import Show
+    from nint.cli.show import Show, complain
     from nint.cli.tables import after, show_table
     from nint.runs.contents import CHECKPOINT, COMPARE, of_comparison
     from nint.runs.folder import OutputFolder
@@ -126,7 +125,7 @@ def run(options: CompareOptions) -> int:
         store = claim(folder, resume=options.resume, force=options.force)
         show.facts(_facts(table))
         for problem in store.problems:
-            print(f"nint: {problem}", file=sys.stderr)
+            complain(problem)
         specs = table.specs
         with Interrupts() as interrupts, runs_bar(len(specs)) as told:
             done = len(specs) - len(missing(specs, store))

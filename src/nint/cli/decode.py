@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 from nint.cli.models import model_path
 from nint.cli.output_file import check_output_file
 from nint.cli.parsing import MAX_SIDE, Bounds, flag, number, numbers, positional, text, whole, wholes
+from nint.cli.show import Show, complain
 from nint.errors import UsageError
 
 
@@ -81,13 +81,15 @@ def run(options: DecodeOptions) -> int:
         raise UsageError(f"'{output}' has no ending that a {fit.layout.kind} can be written with; use {endings}.")
     asked = _asked(options, fit.layout)
     if said := fit.layout.check_output(ending_of(output), asked):
-        print(f"nint: {said}", file=sys.stderr, flush=True)
+        complain(said)
     decoded = fit.decode(**asked)
-    fit.layout.write(decoded, output)
+    layout = fit.layout.of_decoded(**asked)
+    layout.write(decoded, output)
     size = f"{decoded.shape[1]}x{decoded.shape[0]} " if fit.layout.kind == "image" else ""
-    print(f"{output}: {size}from {source} ({fit.layout.describe()})")
-    for said in fit.layout.losses(ending_of(output)):
-        print(f"note: {said}")
+    show = Show()
+    show.line(f"{output}: {size}from {source} ({fit.layout.describe()})")
+    for said in layout.losses(ending_of(output)):
+        show.line(f"note: {said}")
     return 0
 
 
@@ -104,5 +106,5 @@ def _asked(options: DecodeOptions, layout: Any) -> dict[str, Any]:
     for name in asked:
         if name not in known:
             has = ", ".join(f"--{option}" for option in known)
-            raise UsageError(f"--{name} does not apply to this model, a {layout.describe()}; it takes {has}.")
+            raise UsageError(f"--{name} does not apply to this model ({layout.describe()}); it takes {has}.")
     return asked

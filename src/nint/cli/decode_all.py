@@ -55,6 +55,7 @@ def run(options: DecodeAllOptions) -> int:
     from nint.cli.show import Show
     from nint.machine.devices import resolve_device
     from nint.many.decode import decode_all
+    from nint.many.notes import counted
     from nint.many.opened import open_dataset
     from nint.runs.places import check_apart, check_writable
 
@@ -67,8 +68,18 @@ def run(options: DecodeAllOptions) -> int:
     asked = {name: value for name, value in asked.items() if value is not None}
     device = str(resolve_device(options.device))
     written, there, problems = 0, 0, []
+    lost: list[tuple[str, str]] = []
     with Interrupts() as interrupts, runs_bar(len(dataset), "signals") as told:
-        found = decode_all(dataset, out, ending=options.ending, force=options.force, device=device, interrupted=interrupts, **asked)
+        found = decode_all(
+            dataset,
+            out,
+            ending=options.ending,
+            force=options.force,
+            device=device,
+            interrupted=interrupts,
+            lost=lambda id, said: lost.append((id, said)),
+            **asked,
+        )
         for done, (id, path, why) in enumerate(found, 1):
             written += path is not None
             there += path is None and not why
@@ -79,6 +90,8 @@ def run(options: DecodeAllOptions) -> int:
             os.rmdir(out)
     left = f", {there:,} were there already (--force overwrites them)" if there else ""
     show.line(f"{out}: {written:,} of {len(dataset):,} signals written{left}")
+    for said in counted(lost, written):
+        show.line(f"note: {said}")
     for id, why in problems:
         show.line(f"not written: {id}: {why}")
     return interrupts.exit_code or (1 if problems else 0)

@@ -9,6 +9,7 @@ from typing import Annotated
 from nint.cli.models import model_path
 from nint.cli.pack import check_new_file
 from nint.cli.parsing import flag, positional
+from nint.cli.show import Show
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def run(options: ExportOptions) -> int:
         check_new_file(path, "", options.force, (fit.record.get("source"),))
     difference = fit.export(output)
     told = "not compared, because onnxruntime is not installed" if difference is None else f"outputs differ by at most {difference:.2g}"
+    show = Show()
     for path in files_of(output):
-        print(f"{path}: {path.stat().st_size:,} bytes")
-    print(f"from {source} ({fit.layout.describe()}), {told}")
+        show.line(f"{path}: {path.stat().st_size:,} bytes")
+    show.line(f"from {source} ({fit.layout.describe()}), {told}")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +13,17 @@ from nint.cli.models import model_path
 from nint.cli.options import FitOptions
 from nint.cli.parsing import command_line
 from nint.cli.records import STDOUT, check_target, write_record
+from nint.cli.shell import path_word, shell_line
+from nint.cli.show import Show, complain
 from nint.errors import UsageError
 from nint.runs.contents import CHECKPOINT, FIT, MODEL, PACKED, PICTURES, RECORD, SNAPSHOTS, TENSORBOARD, of_fit
 
 if TYPE_CHECKING:
-    from nint.cli.show import Show
     from nint.runs.folder import OutputFolder
     from nint.runs.job import Job
     from nint.runs.model import Fit
     from nint.runs.threads import Threads
+    from nint.signals.base import Layout
     from nint.training.budgets import Budget
     from nint.training.engine import Monitor
 
@@ -40,7 +42,6 @@ def run(options: FitOptions) -> int:
     from nint.cli.choices import folder_of, job_of
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import ProgressBar
-    from nint.cli.show import Show
     from nint.cli.started import elapsed_s
     from nint.fitting import run_job
     from nint.runs.folder import OutputFolder
@@ -94,7 +95,7 @@ def run(options: FitOptions) -> int:
                 )
             except KeyboardInterrupt:
                 kept = (out / CHECKPOINT).exists()
-                print(f"nint: Aborted. {resume_hint(options) if kept else 'Nothing had been saved yet.'}", file=sys.stderr)
+                complain(f"Aborted. {resume_hint(options) if kept else 'Nothing had been saved yet.'}")
                 return _ABORTED
         stopped_early = fit.record["stopped"] == "interrupted"
         write_record(options.json, fit.record)
@@ -107,7 +108,7 @@ def run(options: FitOptions) -> int:
 
             show_report(write_report(folder, original=job.signal), show)
     if stopped_early:
-        print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {resume_hint(options)}", file=sys.stderr)
+        complain(f"Stopped after step {fit.record['steps']:,}; everything is saved. {resume_hint(options)}")
         return interrupts.exit_code
     return 0
 
@@ -124,7 +125,7 @@ def report_restart(restart: dict[str, Any], quiet: bool) -> None:
     from nint.runs.restarts import sentence
 
     if not quiet:
-        print(f"nint: {sentence(restart)}", file=sys.stderr)
+        complain(sentence(restart))
 
 
 def _prepare(options: FitOptions, job: Job, budget: Budget, out: OutputFolder, init: Path | None, show: Show) -> Threads:
@@ -191,7 +192,6 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
     written = (MODEL, PACKED, CHECKPOINT, RECORD, SNAPSHOTS, TENSORBOARD, *PICTURES)
     files = [name for name in written if (folder / name).exists()]
     layout = job.signal.layout
-    twice = ("-x2", "--scale", "2") if layout.kind == "image" else ("",)
     show.facts(
         [
             *((metric_label(name), metric(name, value)) for name, value in fit.metrics.items()),
@@ -204,10 +204,18 @@ def _summary(show: Show, folder: Path, job: Job, fit: Fit) -> None:
             *size_rows(record, (folder / MODEL).stat().st_size if (folder / MODEL).exists() else None, layout),
             *packed_rows(record, layout),
             ("files", f"in {folder}: {', '.join(files)}"),
-            ("next", _command("decode", folder, f"{folder.resolve().name}{twice[0]}{layout.suffixes[0]}", *twice[1:])),
+            ("next", _command("decode", folder, *_decoded_as(folder.resolve().name, layout))),
             ("", _command("inspect", folder)),
         ]
     )
+
+
+def _decoded_as(name: str, layout: Layout) -> tuple[object, ...]:
+    """File and options of a decoding worth trying: an image at twice its size; a file of this name, which may be the input, is avoided."""
+    if layout.kind == "image":
+        return Path(f"{name}-x2{layout.suffixes[0]}"), "--scale", "2"
+    plain = Path(f"{name}{layout.suffixes[0]}")
+    return (Path(f"{name}-decoded{layout.suffixes[0]}") if os.path.lexists(plain) else plain,)
 
 
 def _threads_text(threads: int) -> str:
@@ -220,7 +228,7 @@ def _restarts_text(restarts: list[dict[str, Any]]) -> str:
 
 
 def _command(*words: object) -> str:
-    return shlex.join(["nint", *map(str, words)])
+    return shell_line(["nint", *(path_word(str(word)) if isinstance(word, Path) else str(word) for word in words)])
 
 
 def resume_hint(options: FitOptions) -> str:

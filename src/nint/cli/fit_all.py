@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from nint.cli.options import SignalOptions
 from nint.cli.parsing import FRACTION, MAX_STEPS, MAX_THREADS, POSITIVE, Bounds, command_line, flag, number, positionals, text, whole
+from nint.cli.shell import path_word, shell_line
+from nint.cli.show import Show, complain
 from nint.errors import UsageError
 
 if TYPE_CHECKING:
     from nint.many.batch import Order
     from nint.many.dispatch import Report
 
-_SHOWN_FAILURES = 20
+_SHOWN_FAILURES, _SHOWN_NOTES = 20, 20
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,6 @@ def run(options: FitAllOptions) -> int:
 
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import runs_bar
-    from nint.cli.show import Show
     from nint.many.inputs import items_of
     from nint.many.run import run_order
 
@@ -147,7 +147,7 @@ def run(options: FitAllOptions) -> int:
     _summary(show, options, report, time.perf_counter() - began)
     if report.interrupted:
         again = dataclasses.replace(options, resume=True, force=False)
-        print(f"nint: Stopped; finished signals are kept. Continue with: {command_line(again, 'fit-all')}", file=sys.stderr)
+        complain(f"Stopped; finished signals are kept. Continue with: {command_line(again, 'fit-all')}")
         return interrupts.exit_code or 1
     if options.html:
         from nint.cli.report import show_report
@@ -201,19 +201,29 @@ def _nothing_fitted(report: Report) -> bool:
 
 
 def _summary(show: Any, options: FitAllOptions, report: Report, seconds: float) -> None:
+    from nint.many.notes import counted
     from nint.report.words import duration
 
+    notes, noted = counted(report.notes, report.fitted), len({id for id, _ in report.notes})
     rate = f", {report.fitted / seconds:.3g} a second" if report.fitted and seconds else ""
     show.facts(
         [
             *(("mended", said) for said in report.mended),
             ("fitted", f"{report.fitted:,} in {duration(seconds)}{rate}"),
+            ("notes", f"on {noted:,} of {report.fitted:,} (all in {options.out}/notes.json)" if notes else ""),
             ("failed", f"{len(report.failed):,} (all in {options.out}/failed.json)" if report.failed else ""),
         ]
     )
+    for said in notes[:_SHOWN_NOTES]:
+        show.line(f"note: {said}")
+    if len(notes) > _SHOWN_NOTES:
+        show.line(f"and {len(notes) - _SHOWN_NOTES:,} more notes")
     for id, error in report.failed[:_SHOWN_FAILURES]:
         show.line(f"failed: {id}: {error}")
     if len(report.failed) > _SHOWN_FAILURES:
         show.line(f"and {len(report.failed) - _SHOWN_FAILURES:,} more")
     if not report.interrupted and not _nothing_fitted(report):
-        show.facts([("next", f"nint inspect {options.out}"), ("", f"nint decode-all {options.out} --out decoded")])
+        folder = path_word(str(options.out))
+        show.facts(
+            [("next", shell_line(["nint", "inspect", folder])), ("", shell_line(["nint", "decode-all", folder, "--out", "decoded"]))]
+        )

@@ -12,6 +12,7 @@ from nint.cli.models import model_path
 from nint.cli.options import FitOptions
 from nint.cli.parsing import option_name
 from nint.cli.records import STDOUT, check_target, write_record
+from nint.cli.show import Show, complain
 from nint.distributed.launch import is_first
 from nint.errors import LostProcessError, NintError, UsageError
 from nint.runs.contents import CHECKPOINT, FIT, MODEL, RECORD, of_fit
@@ -19,7 +20,6 @@ from nint.runs.contents import CHECKPOINT, FIT, MODEL, RECORD, of_fit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nint.cli.show import Show
     from nint.distributed.group import Group
     from nint.runs.job import Job
     from nint.runs.model import Fit
@@ -108,7 +108,7 @@ def _said_once(group: Group) -> Iterator[None]:
         yield
     except LostProcessError as error:
         if group.claimed("lost"):
-            print(f"nint: {error}", file=sys.stderr, flush=True)
+            complain(str(error))
         raise SystemExit(error.exit_code) from None
 
 
@@ -117,7 +117,6 @@ def _fit(options: FitOptions, group: Group) -> int:
     from nint.cli.fit import report_restart, resume_hint
     from nint.cli.interrupts import Interrupts
     from nint.cli.progress import ProgressBar
-    from nint.cli.show import Show
     from nint.cli.started import elapsed_s
     from nint.runs.folder import OutputFolder
     from nint.sharded_fit import read_sharded_job, run_sharded_job
@@ -160,7 +159,7 @@ def _fit(options: FitOptions, group: Group) -> int:
     if fit.record["stopped"] != "interrupted":
         return 0
     if first:
-        print(f"nint: Stopped after step {fit.record['steps']:,}; everything is saved. {resume_hint(options)}", file=sys.stderr)
+        complain(f"Stopped after step {fit.record['steps']:,}; everything is saved. {resume_hint(options)}")
     return interrupts.exit_code or 130
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import nint.cli.started  # noqa: F401 - before anything that takes time
+from nint.cli.show import complain, printable
 from nint.distributed.launch import is_first, launched
 from nint.errors import NintError, UsageError, nearest
 from nint.version import __version__
@@ -151,7 +152,7 @@ def _help() -> str:
 
 
 def _complain(sentence: str, code: int) -> int:
-    print(f"nint: {readable(sentence)}", file=sys.stderr)
+    complain(readable(sentence))
     return code
 
 
@@ -160,8 +161,7 @@ def readable(sentence: str) -> str:
 
     Messages may quote what stands in a damaged file, which must not reach the terminal.
     """
-    plain = "".join(letter if letter.isprintable() else " " if letter.isspace() else _BAD for letter in sentence)
-    plain = " ".join(_ESCAPED.sub(_BAD, plain).split())
+    plain = " ".join(_ESCAPED.sub(_BAD, printable(sentence)).split())
     return plain if len(plain) <= _MAX_LETTERS else f"{plain[: _MAX_LETTERS // 2]} ... {plain[-_MAX_LETTERS // 2 :]}"
 
 

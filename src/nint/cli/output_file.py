@@ -7,6 +7,9 @@ from pathlib import Path
 
 from nint.errors import UsageError
 
+_FOLDERS = ("", ".zarr")
+"""Endings of what is written as a folder: pictures of a video, and arrays in chunks."""
+
 
 def check_output_file(output: Path, *, force: bool) -> None:
     """Refuses a file that cannot be written, or that is there already.
@@ -19,7 +22,8 @@ def check_output_file(output: Path, *, force: bool) -> None:
         UsageError: says what would be right.
     """
     if output.is_dir():
-        raise UsageError(f"{output} is a folder; give a file to write.")
+        written = "a name that is not there yet, since folders are not overwritten" if output.suffix in _FOLDERS else "a file to write"
+        raise UsageError(f"{output} is a folder; give {written}.")
     if os.path.lexists(output) and (output.is_symlink() or not output.is_file()):
         raise UsageError(f"{output} is not a regular file; give another name.")
     if output.exists() and not force:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nint.cli.models import model_path
 from nint.cli.options import SignalOptions, signal_options
 from nint.cli.parsing import MAX_STEPS, MAX_THREADS, POSITIVE, Bounds, flag, number, positional, text, whole
+from nint.cli.show import Show
 from nint.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run(options: PackOptions) -> int:
     Raises:
         UsageError: for a model or input that cannot be read, a model that does not fit, or an output that cannot be written.
     """
-    from nint.packing.container import ENDING
+    from nint.packing.container import ENDING, is_packed
 
     if options.bits is not None and options.max_kilobytes is not None:
         raise UsageError("--bits and --max-kilobytes both set the size; give one of them.")
@@ -67,10 +68,10 @@ def run(options: PackOptions) -> int:
 
     use_threads(options.threads)
     fit = Fit.load(source, device=resolve_device(options.device))
-    signal, missing = _signal(options, fit)
+    signal, missing = _signal(options, fit, is_packed(source))
     check_new_file(output, ENDING, options.force, (fit.record.get("source"),))
     if missing:
-        print(f"note: {missing}")
+        Show().line(f"note: {missing}")
     tuning = dataclasses.replace(FineTuning(), steps=options.steps, seconds=options.seconds)
     packed = fit.pack(
         output,
@@ -110,7 +111,7 @@ def check_new_file(output: Path, ending: str, force: bool, inputs: Any) -> None:
         raise UsageError(f"There is no folder {output.parent} to write {output.name} into.")
 
 
-def _signal(options: PackOptions, fit: Fit) -> tuple[Signal | None, str]:
+def _signal(options: PackOptions, fit: Fit, packed: bool) -> tuple[Signal | None, str]:
     """What the model was fitted to, or None and a sentence that says why not.
 
     Raises:
@@ -129,12 +130,14 @@ def _signal(options: PackOptions, fit: Fit) -> tuple[Signal | None, str]:
     signal, missing = find_original(fit.record)
     if signal is None:
         name = (fit.record.get("settings") or {}).get("input") or "the fitted signal"
-        missing = f"The original ({name}) was not found, so the weights are rounded without fine-tuning; give it with --input FILE."
+        rounded = "so the weights are rounded without fine-tuning; give it with --input FILE"
+        missing = f"The original ({name}) was not found, {rounded}."
+        if packed and not fit.record.get("source"):
+            missing = f"A packed model does not record where its original ({name}) lies, {rounded}."
     return signal, missing
 
 
 def _summary(output: Path, source: Path, fit: Fit, packed: Fit) -> None:
-    from nint.cli.show import Show
     from nint.report.sizes import size_rows
     from nint.report.words import metric, metric_label
 

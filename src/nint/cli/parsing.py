@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import os
 import re
-import shlex
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
@@ -15,11 +15,13 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 from tyro.constructors import PrimitiveConstructorSpec
 
+from nint.cli.shell import path_word, shell_line
 from nint.errors import UsageError, nearest
 from nint.settings import current_word
 
 Options = TypeVar("Options")
 
+_END = "--"
 _QUOTED = 40  # letters of a wrong value that a message repeats
 _BORDERS = "│|╭╮╰╯─-+ "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -129,10 +131,12 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         UsageError: for an unknown option (the nearest is named), a missing argument or a value of the wrong type.
         SystemExit: with 0, after the help has been printed.
     """
-    words, complaint = [current_word(word) for word in arguments], io.StringIO()
-    if "--help" in words or "-h" in words:
-        words = ["--help"]  # alone, because tyro's help omits the options that the other words have set
-    _refuse_unknown(words, options, name)
+    end = list(arguments).index(_END) if _END in arguments else len(arguments)  # behind it, words are no options
+    before, complaint = [current_word(word) for word in arguments[:end]], io.StringIO()
+    if "--help" in before or "-h" in before:
+        before, end = ["--help"], len(arguments)  # alone, because tyro's help omits the options that the other words have set
+    _refuse_unknown(before, options, name)
+    words = [*before, *arguments[end:]]
     try:
         with contextlib.redirect_stderr(complaint):
             result, left = tyro.cli(options, prog=f"nint {name}", args=words, return_unknown_args=True)
@@ -150,15 +154,17 @@ def command_line(options: Any, name: str) -> str:
     """The shortest command line that gives these options, quoted for a shell."""
     places = _positionals(type(options))
     given = [getattr(options, place) for place in places]
-    words = ["nint", name, *(str(word) for value in given for word in (value if isinstance(value, tuple) else (value,)))]
+    words = ["nint", name, *(path_word(str(word)) for value in given for word in (value if isinstance(value, tuple) else (value,)))]
     named: list[str] = []
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if field.name not in places and value != field.default:
             named.append(option_name(field.name))
             if not isinstance(value, bool):
-                named += map(str, value if isinstance(value, tuple) else (value,))
-    return shlex.join([*words, *named])
+                named += (
+                    path_word(item) if isinstance(item, str) else str(item) for item in (value if isinstance(value, tuple) else (value,))
+                )
+    return shell_line([*words, *named])
 
 
 def _check_bounds(options: Any) -> None:
@@ -227,6 +233,8 @@ def _refuse_unknown(words: list[str], options: type, name: str) -> None:
         if not word.startswith("-") or word == "-" or _is_number(word):
             continue
         asked = word.partition("=")[0]
+        if asked.replace("_", "-") not in known and os.path.lexists(word):
+            raise UsageError(f"{name} has no option '{asked}'; for the file of that name write {shell_line([path_word(word)])}.")
         if asked.replace("_", "-") not in known:
             raise UsageError(f"{name} has no option '{asked}'.{nearest(asked, known)}")
 

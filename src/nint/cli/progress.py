@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nint.cli.show import printable
 from nint.monitors.base import BaseMonitor
 from nint.report.words import metric, metric_label
 from nint.training.engine import Run
@@ -129,8 +130,8 @@ def runs_bar(runs: int, what: str = "runs") -> Iterator[Callable[[float, str], N
         BarColumn(),
         TextColumn("{task.completed:.1f} of {task.total} " + what),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=runs)
-        yield lambda done, what: bar.update(task, completed=done, description=what)
+        yield lambda done, what: bar.update(task, completed=done, description=printable(what))

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 _UNLIMITED = 10_000  # columns where the output is not a terminal, so that lines are not wrapped
+_BAD = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text: str) -> str:
+    """A text on one line without control characters: names of files and what stands in them may hold any, and none may reach the terminal.
+
+    White space becomes spaces, and every other letter that cannot be printed the replacement character.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else _BAD for letter in text)
+
+
+def complain(sentence: str) -> None:
+    """Prints a sentence of nint's on standard error."""
+    print(f"nint: {printable(sentence)}", file=sys.stderr, flush=True)
 
 
 class Show:
@@ -24,7 +40,7 @@ class Show:
     def line(self, text: str = "") -> None:
         """Prints one line without wrapping it."""
         if not self.quiet:
-            print(text, file=self._stream or sys.stdout, flush=True)
+            print(printable(text), file=self._stream or sys.stdout, flush=True)
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Prints labels and texts in two columns; rows without a text are left out."""
@@ -61,6 +77,28 @@ class Show:
         stream.flush()
 
 
+class Printable:
+    """Anything that rich draws, without the control characters that stand in its texts.
+
+    Args:
+        drawn: A table, for example.
+    """
+
+    def __init__(self, drawn: Any) -> None:
+        self._drawn = drawn
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        """What is drawn, piece by piece.
+
+        Yields:
+            Segments of rich.
+        """
+        from rich.segment import Segment
+
+        for piece in console.render(self._drawn, options):
+            yield piece if piece.control or piece.text == "\n" else Segment(printable(piece.text), piece.style)
+
+
 def _grid() -> Any:
     from rich.table import Table
 
@@ -70,4 +108,4 @@ def _grid() -> Any:
 def _plain(text: str) -> Any:
     from rich.text import Text
 
-    return Text(text)
+    return Text(printable(text))

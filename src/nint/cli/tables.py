@@ -20,10 +20,11 @@ def show_table(data: TableData, width: int) -> None:
     from rich.console import Console
 
     from nint.bench.tables.write import rich_tables
+    from nint.cli.show import Printable
 
     console = Console(width=None if sys.stdout.isatty() else width, highlight=False, markup=False, emoji=False)
     for table in rich_tables(data):
-        console.print(table)
+        console.print(Printable(table))
 
 
 def after(done: float, told: Callable[[float, str], None]) -> Callable[[float, str], None]:

@@ -13,27 +13,35 @@ from torch.utils.data import Sampler
 
 from nint.errors import UsageError
 from nint.samplers.batch import Batch
+from nint.settings import whole
 from nint.teacher import Teacher
 
 T = TypeVar("T", covariant=True)
 
 
+_WORKERS = "num_workers=0, because workers fetch ahead"
+_WHOLE = f"batch_size=None, because a TeacherSampler gives whole batches, and {_WORKERS}"
+"""What a DataLoader must be given, for the message."""
+
+
 def _count(teacher: Teacher, steps: int | None) -> int:
-    if steps is not None and steps < 1:
-        raise UsageError(f"steps={steps} must be at least 1.")
-    return teacher.total_steps if steps is None else steps
+    return teacher.total_steps if steps is None else whole(steps, "steps")
 
 
-def _next(teacher: Teacher) -> Batch:
+def _next(teacher: Teacher, loader: str = _WORKERS) -> Batch:
     """The next batch.
+
+    Args:
+        teacher: Chooses the points.
+        loader: What a DataLoader must be given, for the message.
 
     Raises:
         UsageError: where the last one was not reported.
     """
     if teacher.pending is not None:
         raise UsageError(
-            "The next batch was asked for before the last one was reported; call teacher.observe() in each step, and give a DataLoader "
-            "num_workers=0, because workers fetch ahead."
+            f"The next batch was asked for before the last one was reported; call teacher.observe() in each step, and give a DataLoader "
+            f"{loader}."
         )
     return teacher.next()
 
@@ -83,6 +91,8 @@ class _FromTeacher(Sampler[T], Generic[T]):
         UsageError: for less than one step.
     """
 
+    _loader = _WORKERS
+
     def __init__(self, teacher: Teacher, steps: int | None = None) -> None:
         super().__init__()
         self.teacher, self.steps = teacher, _count(teacher, steps)
@@ -93,7 +103,7 @@ class _FromTeacher(Sampler[T], Generic[T]):
 
     def _batches(self) -> Iterator[Batch]:
         for _ in range(self.steps):
-            self.batch = _next(self.teacher)
+            self.batch = _next(self.teacher, self._loader)
             yield self.batch
 
 
@@ -109,6 +119,8 @@ class TeacherSampler(_FromTeacher[Tensor]):
 
     For data sets that give many items at once, such as `TensorDataset`; much faster than one item after another.
     """
+
+    _loader = _WHOLE
 
     def __iter__(self) -> Iterator[Tensor]:
         return (batch.indices for batch in self._batches())

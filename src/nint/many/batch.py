@@ -62,7 +62,7 @@ class Fitted:
         id: Of the item.
         source: Likewise.
         error: Why there is no field, or "".
-        row: What the index says of it; without shard and row.
+        row: What the index says of it, without shard and row, and notes.
         state: Name -> array.
     """
 
@@ -216,7 +216,7 @@ def _alone(
 
 
 def row_of(item: Item, job: Job, pool: Pool, metrics: dict[str, float], facts: dict[str, Any]) -> dict[str, Any]:
-    """What the index says of a fitted signal."""
+    """What the index says of a fitted signal, and the sentences that `nint fit` would say of it."""
     settings = job.settings()
     layout = job.signal.layout
     return {
@@ -231,6 +231,7 @@ def row_of(item: Item, job: Job, pool: Pool, metrics: dict[str, float], facts: d
         "settings": json.dumps(settings, default=str),
         "layout": json.dumps(layout.to_json()),
         "metrics": {name: float(value) for name, value in metrics.items()},
+        "notes": list(job.signal.report()),
         **facts,
     }
 

@@ -23,6 +23,7 @@ def decode_all(
     force: bool = False,
     device: str = "cpu",
     interrupted: Callable[[], bool] = lambda: False,
+    lost: Callable[[str, str], None] = lambda id, said: None,
     **options: Any,
 ) -> Iterator[tuple[str, Path | None, str]]:
     """Decodes the fields of a dataset into files named by their ids.
@@ -34,6 +35,7 @@ def decode_all(
         force: Overwrite files that are there; else they are left, and count as done.
         device: Where to compute.
         interrupted: Asked before each field; true stops.
+        lost: Told (id, sentence) of what a file that was written does not keep.
         **options: Of decoding, such as `scale`; those that a kind does not have are an error of that field.
 
     Yields:
@@ -61,12 +63,14 @@ def decode_all(
             known = inspect.signature(fit.layout.decode).parameters
             for name in options:
                 if name not in known:
-                    raise UsageError(f"--{name} does not apply to a {fit.layout.describe()}.")
+                    raise UsageError(f"--{name} does not apply to this one ({fit.layout.describe()}).")
             fit.layout.check_output(suffix, options)
             _write(fit, path, options)
         except Exception as error:  # one damaged field must not end the others
             yield id, None, sentence(error)
             continue
+        for said in fit.layout.losses(suffix):
+            lost(id, said)
         yield id, path, ""
 
 

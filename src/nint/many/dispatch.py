@@ -29,6 +29,7 @@ class Report:
         before: Of these, fitted by earlier calls.
         fitted: Fitted by this one.
         failed: (id, error) of the others that were tried.
+        notes: (id, sentence) of what was guessed, repaired or left out of those fitted by this one.
         mended: Sentences on what an interrupted call had left damaged.
         interrupted: Whether it was stopped.
     """
@@ -37,6 +38,7 @@ class Report:
     before: int = 0
     fitted: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
     mended: list[str] = field(default_factory=list)
     interrupted: bool = False
 
@@ -82,6 +84,7 @@ def dispatch(
         writer.add(outcomes)
         settled += len(outcomes)
         report.fitted += sum(not one.error for one in outcomes)
+        report.notes += [(one.id, said) for one in outcomes for said in one.row.get("notes", ())]
         report.failed += [(one.id, one.error) for one in outcomes if one.error]
         progress(settled, f"{len(report.failed):,} failed" if report.failed else "")
 

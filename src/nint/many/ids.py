@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from nint.errors import UsageError
+from nint.files import in_utf8
 from nint.many import content
 from nint.many.items import Item, Loaded
 from nint.signals.kinds import PREFIX
@@ -19,7 +20,7 @@ def named_apart(items: Iterable[Item], held: Mapping[str, str] | None = None, fa
     """The signals, each source once, with ids that nothing else has: where two would be the same they are the whole sources.
 
     A file that the dataset holds keeps its id there, whatever it would be called beside the other inputs of now. An id that a person gave
-    is never changed.
+    is never changed. Ids are text that UTF-8 can hold, which the names of files need not be; sources stay as they are.
 
     Args:
         items: The signals.
@@ -36,7 +37,8 @@ def named_apart(items: Iterable[Item], held: Mapping[str, str] | None = None, fa
     taken = set(held)
     found: dict[str, Item] = {}  # by place, in order
     new: dict[str, Item] = {}
-    for item in items:
+    for one in items:
+        item = replace(one, id=in_utf8(one.id))
         place = place_of(item.source)
         if item.named:
             _check(item, held)
@@ -48,7 +50,7 @@ def named_apart(items: Iterable[Item], held: Mapping[str, str] | None = None, fa
             found[place] = new[place] = item
     many = Counter(item.id for item in new.values())
     for place, item in new.items():
-        names = _names(item, place)
+        names = map(in_utf8, _names(item, place))
         if many[item.id] > 1:
             next(names)
         id = next(name for name in names if name not in taken)

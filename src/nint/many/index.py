@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
-from nint.files import reason_of, write_atomically
+from nint.files import in_utf8, reason_of, write_atomically
 from nint.many.arrow import arrow, parquet
 from nint.runs.contents import INDEX
 
@@ -60,13 +60,17 @@ def write_index(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def table_of(rows: list[dict[str, Any]]) -> Any:
-    """The rows as a table of pyarrow."""
+    """The rows as a table of pyarrow; texts as `in_utf8`, since sources need not be."""
     pa = arrow()
     types = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "list<int64>": pa.list_(pa.int64())}
-    columns = {name: pa.array([row.get(name) for row in rows], types[kind]) for name, kind in COLUMNS.items()}
+    columns = {name: pa.array([_text(row.get(name)) for row in rows], types[kind]) for name, kind in COLUMNS.items()}
     for name in metric_names(rows):
         columns[name] = pa.array([_finite(row["metrics"].get(name)) for row in rows], pa.float64())
     return pa.table(columns)
+
+
+def _text(value: Any) -> Any:
+    return in_utf8(value) if isinstance(value, str) else value
 
 
 def _finite(value: float | None) -> float | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
+from nint.files import check_regular
 from nint.many.ids import named_apart
 from nint.many.items import ArrayRow, Item, Loaded, ParquetRow, Unreadable, opened_array
 from nint.many.parquet_files import image_column, parquet_rows
@@ -70,8 +71,9 @@ def _expanded(text: str) -> Iterator[str]:
     """
     if text.startswith("@") and not os.path.lexists(text):
         path = Path(text[1:])
+        check_regular(path)
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"The list of files '{path}' cannot be read: {getattr(error, 'strerror', None) or error}.") from error
         yield from (line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))

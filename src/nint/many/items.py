@@ -180,6 +180,7 @@ def opened_array(path: str) -> Any:
     Raises:
         UsageError: for what is no such array.
     """
+    check_regular(Path(path))
     return _opened_array(path, stamp_of(path))
 
 

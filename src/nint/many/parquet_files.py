@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import io
+from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
-from nint.files import reason_of
+from nint.files import check_regular, reason_of
 from nint.many.arrow import arrow, parquet
+from nint.signals.image.files import EncodedImage
 from nint.signals.stamp import Stamp, stamp_of
 
 
@@ -32,6 +34,7 @@ def parquet_rows(path: str) -> int:
 
 
 def _file(path: str) -> Any:
+    check_regular(Path(path))
     try:
         return _opened(path, stamp_of(path))
     except UsageError:  # pyarrow is missing
@@ -90,17 +93,22 @@ def image_column(path: str, column: str | None = None) -> str:
 
 
 def image_of_bytes(data: bytes | None, name: str) -> Any:
-    """The signal of an encoded image.
+    """What `nint.fit` takes of an encoded image: it is read as a file is; of kinds that are not read from files Pillow may know more.
 
     Raises:
         UsageError: for bytes that are none.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if not data:
         raise UsageError(f"'{name}' holds no image.")
+    encoded = EncodedImage(data, name)
+    if encoded.is_known:
+        return encoded
     try:
         image: Any = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError as error:
+        raise UsageError(f"'{name}' holds no image that can be read; PNG, JPEG, TIFF, WebP, BMP and GIF can.") from error
     except Exception as error:
         raise UsageError(f"'{name}' holds no image that can be read: {reason_of(error)}.") from error
     image.filename = name

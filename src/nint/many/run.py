@@ -22,6 +22,7 @@ from nint.many.items import Item
 from nint.many.like import settings_like
 from nint.many.opened import FieldDataset, open_dataset
 from nint.many.plan import batches
+from nint.many.shards import FOLDER as SHARDS
 from nint.many.shards import FORMAT
 from nint.many.writer import Writer, parse_splits
 from nint.runs.contents import CARD, FIT_ALL, REPORT
@@ -124,7 +125,7 @@ def read_order(
     Raises:
         UsageError: says what is wrong and what would be right.
     """
-    limit = Budget(steps=budget) if isinstance(budget, int) else budget or Budget()
+    limit = Budget.of(budget)
     given = {name: value for name, value in settings.items() if value is not None}
     known = {} if like is None else settings_like(like)
     asked = FitSettings.of({**known, **given}, recipe=recipe, caller="nint.fit_all", others=_OWN)
@@ -182,17 +183,18 @@ def run_order(
     divided = parse_splits(splits)
     names = [name for name in FIT_ALL.may if name != REPORT]
     with OutputFolder(out, FIT_ALL, names, (*inputs, order.init)) as folder:
-        if not folder.fresh and not resume and not force:
+        held = not folder.fresh and next(iter((folder.path / SHARDS).glob("*")), None) is not None
+        if held and not resume and not force:
             raise UsageError(
                 f"{shown(folder.path)} holds a dataset; choose another --out, or add --resume to go on with it and add what is new, "
                 "or --force to replace it."
             )
         told = described(order, splits)
-        if force:
+        if force or not (folder.fresh or held):  # a dataset without a field, as of an input that was not there, is replaced
             folder.remove(*(name for name in FIT_ALL.may if name != CARD or is_generated(folder / CARD)))
             if not folder.fresh:
                 remove_stale(folder.path)
-        elif not folder.fresh:
+        elif held:
             check_same(folder.path, told)
         writer = Writer(folder.path, divided)
         wanted = named_apart(items, writer.sources, {one["id"]: one["source"] for one in writer.failed})

@@ -25,7 +25,7 @@ from nint.many.shards import (
     shape_of,
     shard_names,
 )
-from nint.runs.contents import FAILED
+from nint.runs.contents import FAILED, NOTES
 
 _INDEX_SHARE = 20
 """The index is written again once so many times its own writing has passed, and a second at least."""
@@ -115,23 +115,31 @@ class Writer:
         """Adds what a batch has given; it is on disk when this returns.
 
         Raises:
-            UsageError: where it cannot be written.
+            UsageError: where it cannot be written; the writer is not to be added to any more then, but its index may be written.
         """
         changed: dict[str, Shard] = {}
+        added: dict[str, tuple[dict[str, Any], str, int]] = {}
         for one in outcomes:
             if one.error:
                 self._failed[one.id] = {"id": one.id, "source": one.source, "error": one.error}
                 continue
             self._failed.pop(one.id, None)
-            if one.id in self.sources:  # a worker that was given up for dead has come back
+            if one.id in self.sources or one.id in added:  # a worker that was given up for dead has come back
                 continue
             shard = self._shard_for(shape_of(one.state))
             shard.rows.append(one.row | {"split": split_of(one.id, self._splits)})
             shard.states.append(one.state)
-            self._keep(shard.rows[-1], shard.name, len(shard.rows) - 1)
+            added[one.id] = shard.rows[-1], shard.name, len(shard.rows) - 1
             changed[shard.name] = shard
-        for shard in changed.values():
-            shard.write(self.folder)
+        written = set()
+        try:
+            for shard in changed.values():
+                shard.write(self.folder)
+                written.add(shard.name)
+        finally:  # only now, so that the index never tells of a field that is on no disk
+            for row, name, number in added.values():
+                if name in written:
+                    self._keep(row, name, number)
         now = time.perf_counter()
         if changed and now - self._written_at > max(1.0, _INDEX_SHARE * self._writing_s):
             self.write_index()
@@ -148,7 +156,7 @@ class Writer:
         return found
 
     def write_index(self) -> None:
-        """Writes the index and the list of failures.
+        """Writes the index and the lists of failures and of notes.
 
         Raises:
             UsageError: where they cannot be written.
@@ -156,6 +164,7 @@ class Writer:
         began = time.perf_counter()
         write_index(self.folder, self._rows)
         write_json(self.folder / FAILED, {"signals": self.failed})
+        write_json(self.folder / NOTES, {"signals": [{"id": row["id"], "notes": row["notes"]} for row in self._rows if row.get("notes")]})
         self._written_at = time.perf_counter()
         self._writing_s = self._written_at - began
 

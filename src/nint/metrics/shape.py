@@ -35,14 +35,14 @@ def iou(prediction: Any, target: Any) -> float:
     return float(np.count_nonzero(left & right) / union) if union else float("nan")
 
 
-def chamfer(points_a: Any, points_b: Any, squared: bool = False) -> float:
+def chamfer(prediction: Any, target: Any, squared: bool = False) -> float:
     """Chamfer distance of two point sets: the mean of the two directed means of the distance to the nearest point of the other.
 
     Papers differ: some take the sum of the two directions, which is twice this, and some square the distances.
 
     Args:
-        points_a: `[n, d]` floats, array or tensor.
-        points_b: `[m, d]`.
+        prediction: Points `[n, d]` of one set, floats, array or tensor.
+        target: Those of the other, `[m, d]`; the order does not matter.
         squared: Average squared distances; the unit is then squared too.
 
     Returns:
@@ -56,7 +56,7 @@ def chamfer(points_a: Any, points_b: Any, squared: bool = False) -> float:
     """
     from scipy.spatial import cKDTree
 
-    left, right = _points(points_a), _points(points_b)
+    left, right = _points(prediction), _points(target)
     if left.shape[1] != right.shape[1]:
         raise UsageError(f"The points have {left.shape[1]} and {right.shape[1]} coordinates; they must be in the same space.")
     means = []

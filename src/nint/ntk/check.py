@@ -10,10 +10,34 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from nint.errors import UnsupportedFieldError
+from nint.errors import UnsupportedFieldError, UsageError, what_is
 from nint.ntk.inputs import described, each_tensor, points_in
 
 _MIXING = (_BatchNorm, _InstanceNorm, nn.RNNBase, nn.MultiheadAttention)
+
+
+def require_module(field: Any, name: str = "field", also: str = "") -> nn.Module:
+    """A network, if it is one.
+
+    Args:
+        field: What was given as the network.
+        name: What the argument is called.
+        also: What else it may be, for the message: "a text form, or ".
+
+    Raises:
+        UsageError: for a function, a class or anything else that is no module.
+    """
+    if isinstance(field, nn.Module):
+        return field
+    if isinstance(field, type):
+        advice = (
+            f"make one of it first, {field.__name__}(...)" if issubclass(field, nn.Module) else "give the network that is to be trained"
+        )
+    elif callable(field):
+        advice = "wrap it in a module whose forward() calls it and which holds its weights as parameters"
+    else:
+        advice = "give the network that is to be trained"
+    raise UsageError(f"{name} must be {also}a torch.nn.Module, not {what_is(field)}; {advice}.")
 
 
 def require_pointwise(field: nn.Module) -> None:

@@ -21,6 +21,7 @@ from nint.machine.forward_mode import dual_level, make_dual, unpack_dual
 from nint.machine.matmul import fast_matmul
 from nint.machine.precision import Forward
 from nint.ntk.check import require_pointwise, require_tensor
+from nint.settings import whole
 
 Params = dict[str, Tensor]
 
@@ -208,6 +209,4 @@ def resolve_chunk_size(chunk_size: int | None, device: torch.device) -> int:
     """
     if chunk_size is None:
         return chunk_size_for(device)
-    if chunk_size < 1:
-        raise UsageError(f"chunk_size={chunk_size} must be at least 1.")
-    return chunk_size
+    return whole(chunk_size, "chunk_size")

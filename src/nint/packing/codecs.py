@@ -18,6 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from nint.errors import UsageError
+from nint.files import quiet_stderr
 from nint.metrics.audio import si_snr
 from nint.metrics.image import psnr
 from nint.signals.audio.signal import AudioSignal
@@ -44,15 +45,16 @@ def sizes_of(signal: Signal, metrics: dict[str, float], source: str = "") -> dic
         source: File of the signal; "" or "sample:NAME" where there is none.
 
     Returns:
-        "input": bytes of the file; "jpeg", "webp", "opus": of the smallest file that is at least as good, absent where none is; "flac",
-        "nii.gz", "png": of lossless ones; "at": {metric: dB} of the comparison.
+        "input": bytes of the file; "read": the options by which less than all of it may have been fitted; "jpeg", "webp", "opus": of the
+        smallest file that is at least as good, absent where none is; "flac", "nii.gz": of lossless ones; "at": {metric: dB} of the
+        comparison.
 
     Cost: about eight times coding and decoding an image with each codec, less than a second for a megapixel; nothing beyond 2^21 samples.
     """
     found: dict[str, Any] = {}
-    if source and not source.startswith(PREFIX) and Path(source).is_file():
-        found["input"] = os.path.getsize(source)
     plain: Any = getattr(signal, "inner", signal)
+    if source and not source.startswith(PREFIX) and Path(source).is_file():
+        found |= {"input": os.path.getsize(source)} | ({"read": dict(plain.read_with)} if plain.read_with else {})
     if (signal.layout.samples or 0) > MOST_SAMPLES:
         return found
     if isinstance(plain, ImageSignal) and not isinstance(plain, SuperResolutionSignal):
@@ -110,7 +112,8 @@ def coded_image(pixels: np.ndarray, form: str, quality: int, **options: Any) -> 
 
     image, file = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0]), io.BytesIO()
     try:
-        image.save(file, form, quality=quality, **options)
+        with quiet_stderr():  # libjpeg prints why it fails
+            image.save(file, form, quality=quality, **options)
     except OSError:
         if not options.pop("optimize", False):
             raise

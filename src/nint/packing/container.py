@@ -11,9 +11,13 @@ from nint.errors import UsageError
 from nint.files import reason_of, write_atomically
 
 MAGIC = b"\x89nint"
-VERSION = 1
+VERSION = 2
+"""The newest that is read; a file with a header of less than 65,536 bytes is of version 1."""
+
 ENDING = ".nint"
-_FRAME = struct.Struct("<BIH")  # version, CRC-32 of all that follows, bytes of the header
+_FRAMES = {1: struct.Struct("<BIH"), 2: struct.Struct("<BII")}
+"""Of each version: the version, the CRC-32 of all that follows, and the bytes of the header."""
+
 _LARGEST_HEADER = 2**20
 
 
@@ -32,12 +36,25 @@ def join(header: dict[str, Any], weights: bytes) -> bytes:
     Raises:
         UsageError: where msgpack is not installed, or the header is too long.
     """
+    head = compressed(header)
+    body, version = head + weights, 1 if len(head) < 2**16 else 2
+    return MAGIC + _FRAMES[version].pack(version, zlib.crc32(body), len(head)) + body
+
+
+def compressed(header: dict[str, Any]) -> bytes:
+    """A header as a file holds it.
+
+    Raises:
+        UsageError: where msgpack is not installed, or the header is too long.
+    """
+    plain = _msgpack().packb(header)
+    if len(plain) > _LARGEST_HEADER:
+        raise UsageError(
+            f"What the signal's file says of itself takes {len(plain):,} bytes, more than the {_LARGEST_HEADER:,} that a packed model "
+            "holds; leave some of it out, such as a colour profile, or keep the model as .safetensors."
+        )
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
-    head = compressor.compress(_msgpack().packb(header)) + compressor.flush()
-    if len(head) >= 2**16:
-        raise UsageError(f"The description of the signal takes {len(head):,} bytes, more than a packed model holds.")
-    body = head + weights
-    return MAGIC + _FRAME.pack(VERSION, zlib.crc32(body), len(head)) + body
+    return compressor.compress(plain) + compressor.flush()
 
 
 def split(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
@@ -50,14 +67,16 @@ def split(data: bytes, name: str) -> tuple[dict[str, Any], bytes]:
     Raises:
         UsageError: for a file that is cut off, damaged, of a newer version or no packed model.
     """
-    start = len(MAGIC) + _FRAME.size
     if data[: len(MAGIC)] != MAGIC:
         raise UsageError(f"{name} is not a packed model of nint.")
-    if len(data) < start:
-        raise UsageError(f"{name} is cut off: it has {len(data)} bytes, fewer than the beginning of a packed model.")
-    version, checksum, length = _FRAME.unpack(data[len(MAGIC) : start])
+    version = data[len(MAGIC)] if len(data) > len(MAGIC) else 1
     if version > VERSION:
         raise UsageError(f"{name} is a packed model of version {version}; this nint reads up to version {VERSION}, so update it.")
+    frame = _FRAMES[max(version, 1)]
+    start = len(MAGIC) + frame.size
+    if len(data) < start:
+        raise UsageError(f"{name} is cut off: it has {len(data)} bytes, fewer than the beginning of a packed model.")
+    _, checksum, length = frame.unpack(data[len(MAGIC) : start])
     if zlib.crc32(data[start:]) != checksum:
         raise UsageError(f"{name} is damaged or cut off: its checksum does not match its content.")
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 STEPS_PER_OCTAVE = 16
 """Step sizes are 2^(k/16) for whole k: rounding one up costs .03 bits a weight, and its index about half a byte a row."""
@@ -18,6 +19,9 @@ LEAST_INDEX, MOST_INDEX = -100 * STEPS_PER_OCTAVE, 100 * STEPS_PER_OCTAVE
 
 MOST_LEVEL = 2**17 - 1
 """Largest integer of a weight: 18 bits with the sign."""
+
+_FINEST_OCTAVE = 17
+"""Octaves from the largest weight of a row to its finest step."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ def top_of(bits: float) -> int:
     return min(max(round(2 ** (bits - 1)) - 1, 1), MOST_LEVEL)
 
 
+def bits_of(levels: Levels) -> float:
+    """Bits of each number, the inverse of `top_of`."""
+    return math.log2(levels.top + 1) + 1
+
+
 def quantise(weights: Tensor, top: int) -> Levels:
     """The nearest multiples of each row's step size, the smallest of the grid at which the row's largest weight is at most `top` steps.
 
@@ -65,6 +74,47 @@ def quantise(weights: Tensor, top: int) -> Levels:
     wanted = (largest / top).clamp(min=2.0 ** (LEAST_INDEX / STEPS_PER_OCTAVE)).log2() * STEPS_PER_OCTAVE
     steps = wanted.ceil().clamp(LEAST_INDEX, MOST_INDEX).to(torch.int32)
     return Levels(tuple(weights.shape), top, nearest(rows, steps, top), steps)
+
+
+def load(field: nn.Module, levels: Mapping[str, Levels]) -> None:
+    """Overwrites the weights of a network, by name."""
+    with torch.no_grad():
+        for name, tensor in field.state_dict().items():
+            if name in levels:
+                tensor.copy_(levels[name].tensor())
+
+
+def on_grid(weights: Tensor) -> Levels | None:
+    """Levels that give these very weights, as those of a model that was packed before; None where there are none.
+
+    Args:
+        weights: Floats of any shape, finite.
+    """
+    shape = tuple(weights.shape)
+    rows = weights.detach().float().cpu().reshape(rows_of(shape))
+    largest = rows.abs().amax(dim=1) if rows.shape[1] else torch.zeros(rows.shape[0])
+    coarsest = (largest.double().clamp(min=2.0 ** (LEAST_INDEX / STEPS_PER_OCTAVE)).log2() * STEPS_PER_OCTAVE).ceil().to(torch.int32)
+    steps, found = coarsest.clamp(LEAST_INDEX, MOST_INDEX), largest == 0
+    for finer in range(_FINEST_OCTAVE * STEPS_PER_OCTAVE):
+        left = (~found).nonzero().squeeze(1)
+        if not len(left):
+            break
+        index = (coarsest[left] - finer).clamp(LEAST_INDEX, MOST_INDEX)
+        hit = _multiples(rows[left, :_ROW_AT_LEAST], index)  # a few columns tell of most rows that it is not this step
+        left, index = left[hit], index[hit]
+        hit = _multiples(rows[left], index)
+        steps[left[hit]], found[left[hit]] = index[hit], True
+    if not bool(found.all()):
+        return None
+    codes = nearest(rows.double(), steps, MOST_LEVEL)
+    return Levels(shape, max(int(codes.abs().max()) if codes.numel() else 0, 1), codes, steps)
+
+
+def _multiples(rows: Tensor, steps: Tensor) -> Tensor:
+    """`[rows]` whether each is its step size times integers in range, to the last bit."""
+    sizes = step_sizes(steps).unsqueeze(1)
+    codes = (rows.double() / sizes.double()).round()
+    return ((codes.abs() <= MOST_LEVEL) & (codes.float() * sizes == rows)).all(dim=1)
 
 
 def nearest(rows: Tensor, steps: Tensor, top: int) -> Tensor:

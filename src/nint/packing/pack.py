@@ -13,25 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from nint.errors import UsageError
-from nint.ntk.products import chunk_size_for, forward_rows
 from nint.packing.allocation import allocated, output_errors
+from nint.packing.choice import Choice, allows, as_it_is, error_of, fewer_bits, most_bits, part_of, tuned
 from nint.packing.codecs import sizes_of
 from nint.packing.container import join
-from nint.packing.finetune import FineTuning, finetuned
-from nint.packing.header import short
-from nint.packing.levels import Levels, quantise, top_of
-from nint.packing.sizing import LEAST_BITS, MOST_BITS
+from nint.packing.finetune import FineTuning
+from nint.packing.header import before_packing, short
+from nint.packing.levels import Levels, load, quantise, top_of
+from nint.packing.sizing import LEAST_BITS, MOST_BITS, room
 from nint.packing.state import check_finite, encode_levels, raw
-from nint.probe.objectives import make_loss
-from nint.signals.base import Layout, Pool, Signal
-from nint.signals.measure import spread_rows
+from nint.signals.base import Layout, Signal
+from nint.signals.open import layout_from_json
 
 _PROBES = 4096
-_JUDGED = 2**16
-_FINEST = 1 / 32
 _TRIES = 4
-_AIM, _FIRST = 0.995, 0.8
-"""Part of the most bytes that is aimed at before fine-tuning, which changes the size a little; part of its seconds in the first attempt."""
+_AIM = 0.995
+"""Part of the most bytes that is aimed at before fine-tuning, which changes the size."""
 
 _LIKELY: dict[str, Any] = {
     "packing": {"bits": 6.125, "steps": 300},
@@ -49,14 +46,14 @@ class Packed:
         bits: Mean bits of a weight before entropy coding.
         field: The network as the file holds it.
         metrics: Its quality on the signal; {} without one.
-        told: What its record says of the packing, and of other forms of the signal.
+        record: What was known before that holds for these weights too, the packing, and other forms of the signal.
     """
 
     data: bytes
     bits: float
     field: nn.Module
     metrics: dict[str, float]
-    told: dict[str, Any]
+    record: dict[str, Any]
 
 
 def pack(
@@ -107,77 +104,62 @@ def pack(
         named = {} if header["field"] is not None else {"n": shapes}
         return join(short(about) | {"t": tables} | extra | named, stream)
 
-    if max_bytes is not None:
-        expected = header | {"record": (header.get("record") or {}) | (_LIKELY if signal is not None else {"packing": _LIKELY["packing"]})}
+    known = before_packing(header.get("record") or {}, (*(header.get("metrics") or {}), *(() if signal is None else signal.metrics)))
 
-        def size(mean: float) -> int:
-            return len(coded(rounded(mean), expected))
-
-        bits = _most_bits(size, max(int(_AIM * max_bytes), min(size(LEAST_BITS), max_bytes)))
-    tuning, pool = tuning or FineTuning(), None if signal is None else signal.pool(next(field.parameters()).device)
-    for attempt in range(_TRIES):
-        levels, steps = rounded(bits), 0
-        if pool is not None and tuning.steps != 0 and attempt < _TRIES - 1:
-            levels, steps = _tuned(field, levels, pool, _part_of(tuning, attempt) if max_bytes is not None else tuning)
-        _load(field, levels)
+    def built(choice: Choice) -> Packed:
+        load(field, choice.levels)
         metrics = {} if signal is None or predict is None else signal.evaluate(lambda rows: predict(field, rows))
-        told = {"packing": {"bits": round(bits, 3), "steps": steps}}
-        told |= {} if signal is None else {"sizes": sizes_of(signal, metrics, source)}
-        about = header | {"metrics": metrics, "record": (header.get("record") or {}) | told}
-        data = coded(levels, about)
-        if max_bytes is None or len(data) <= max_bytes:
-            return Packed(data, bits, field, metrics, told)
-        bits = max(bits - max(2 * _FINEST, bits * 1.5 * (len(data) / max_bytes - 1)), LEAST_BITS)
-    raise UsageError(f"The model does not fit into {max_bytes:,} bytes; its smallest packed form has {len(data):,}.")
+        record = known | {"packing": {"bits": round(choice.bits, 3), "steps": choice.steps}}
+        record |= {} if signal is None else {"sizes": sizes_of(signal, metrics, source)}
+        return Packed(coded(choice.levels, header | {"metrics": metrics, "record": record}), choice.bits, field, metrics, record)
+
+    expected = header | {"record": known | _likely(signal)}
+
+    def size(mean: float) -> int:
+        return len(coded(rounded(mean), expected))
+
+    as_was = as_it_is(floats)
+    if max_bytes is None:
+        as_was = as_was if as_was is not None and allows(bits, as_was) else None
+    else:
+        room(layout_from_json(header["layout"]), max_bytes)
+        as_was = as_was if as_was is not None and len(coded(as_was.levels, expected)) <= max_bytes else None
+        least = size(LEAST_BITS)
+        aim = max(int(_AIM * max_bytes), min(least, max_bytes))
+        bits = LEAST_BITS if as_was is not None and least > max_bytes else most_bits(size, aim)
+    tuning, pool = tuning or FineTuning(), None if signal is None else signal.pool(next(field.parameters()).device)
+    total = sum(counts.values())
+    plain = as_was or Choice(rounded(bits), bits)
+    best: tuple[Choice, Packed] | None = None
+    if pool is not None and tuning.steps != 0:
+        mean, tried = bits, list[tuple[float, int]]()
+        for attempt in range(_TRIES - 1):
+            choice = tuned(field, Choice(rounded(mean), mean), pool, tuning if max_bytes is None else part_of(tuning, attempt))
+            packed = built(choice)
+            if max_bytes is None or len(packed.data) <= max_bytes:
+                best = choice, packed
+                break
+            if mean <= LEAST_BITS:
+                break
+            tried.append((mean, len(packed.data)))
+            mean = fewer_bits(tried, _AIM * max_bytes, total)
+    if best is None or pool is None or error_of(field, plain, pool) < error_of(field, best[0], pool):
+        for _ in range(_TRIES):
+            packed = built(plain)
+            if max_bytes is None or len(packed.data) <= max_bytes:
+                return packed
+            mean = fewer_bits([(bits if plain is as_was else plain.bits, len(packed.data))], max_bytes, total)
+            plain = Choice(rounded(mean), mean)
+    if best is None:
+        raise UsageError(f"The model does not fit into {max_bytes:,} bytes; its smallest packed form has {len(packed.data):,}.")
+    load(field, best[0].levels)
+    return best[1]
 
 
-def _part_of(tuning: FineTuning, attempt: int) -> FineTuning:
-    """The fine-tuning of an attempt: where it has seconds, most of them go to the first, so that another one hardly takes longer."""
-    if tuning.seconds is None:
-        return tuning
-    return dataclasses.replace(tuning, seconds=tuning.seconds * (_FIRST if attempt == 0 else 1 - _FIRST))
-
-
-def _tuned(field: nn.Module, levels: dict[str, Levels], pool: Pool, tuning: FineTuning) -> tuple[dict[str, Levels], int]:
-    """Fine-tuned levels and their steps, or the levels as they are where those have the lower error on points of the pool."""
-    before = _error(field, levels, pool)
-    trained, steps = finetuned(field, levels, pool, tuning)
-    return (trained, steps) if _error(field, trained, pool) < before else (levels, 0)
-
-
-def _error(field: nn.Module, levels: dict[str, Levels], pool: Pool) -> float:
-    """Mean squared error on points of the pool, the same at every call."""
-    _load(field, levels)
-    rows = spread_rows(len(pool), min(_JUDGED, len(pool)))
-    prediction = forward_rows(field, pool.coords[rows], chunk_size_for(pool.device))
-    return float(make_loss("l2").point_loss(prediction, pool.values[rows].to(prediction)).nanmean())
-
-
-def _load(field: nn.Module, levels: dict[str, Levels]) -> None:
-    with torch.no_grad():
-        for name, tensor in field.state_dict().items():
-            if name in levels:
-                tensor.copy_(levels[name].tensor())
-
-
-def _most_bits(size: Callable[[float], int], most: int) -> float:
-    """The largest number of bits at which a file has at most `most` bytes.
-
-    Raises:
-        UsageError: where there is none.
-    """
-    if (smallest := size(LEAST_BITS)) > most:
-        raise UsageError(
-            f"The model does not fit into {most:,} bytes: at {LEAST_BITS:g} bits a weight it takes {smallest:,}; use a smaller network "
-            "(nint fit --max-kilobytes chooses one)."
-        )
-    low, high = LEAST_BITS, MOST_BITS
-    if size(high) <= most:
-        return high
-    while high - low > _FINEST:
-        middle = (low + high) / 2
-        low, high = (middle, high) if size(middle) <= most else (low, middle)
-    return low
+def _likely(signal: Signal | None) -> dict[str, Any]:
+    if signal is None:
+        return {"packing": _LIKELY["packing"]}
+    return _LIKELY | {"sizes": _LIKELY["sizes"] | ({"read": dict(signal.read_with)} if signal.read_with else {})}
 
 
 def checked_bytes(bits: float, max_kilobytes: float | None) -> int | None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
+from nint.packing.header import layout_bytes
 from nint.settings import split_text
 from nint.signals.base import Layout
+from nint.signals.image.layout import ImageLayout
 
 BITS, SOUND_BITS = 6.0, 8.0
 """Mean bits of a weight that are worth it; of a sound more, since the phases of its sines run over thousands of periods (speech/00, 34 kB,
@@ -23,6 +25,7 @@ LEAST_BITS, MOST_BITS = 2.5, 12.0
 _LEAST, _USUAL = 0.25, 0.7  # of the fewest bits, after entropy coding: networks of nint took .62 to .87
 _CODED = 0.97  # of the bits, after entropy coding
 _OVERHEAD = 200  # bytes of header, models and checksum
+_MUCH = 0.25  # of a file: what is told of a signal costs the weights less than two of six bits below this
 _PER_ROW = 0.75  # bytes of a step size
 _NARROWEST, _WIDEST = 4, 4096
 
@@ -35,6 +38,30 @@ def bits_for(kind: str) -> float:
 def weights_for(max_bytes: int, kind: str) -> int:
     """Weights that a file has room for at the bits of a kind of signal, where steps of single rows take next to nothing."""
     return max(int((max_bytes - _OVERHEAD) * 8 / (bits_for(kind) * _CODED)), 0)
+
+
+def room(layout: Layout, max_bytes: int) -> int:
+    """Bytes of a file that a network is chosen for: all of them, but for what is told of the signal where that is much of the file.
+
+    Args:
+        layout: Of the signal.
+        max_bytes: Bytes of the file.
+
+    Raises:
+        UsageError: where it leaves none; names a colour profile.
+    """
+    told = layout_bytes(layout)
+    left = max_bytes - told if told > _OVERHEAD and told > _MUCH * max_bytes else max_bytes
+    if left < max_bytes and left <= _OVERHEAD:
+        profile = len(layout.profile_bytes) if isinstance(layout, ImageLayout) else 0
+        needed = f"allow more than the {told:,} bytes that it takes in the file"
+        if 2 * profile > told:
+            raise UsageError(
+                f"The colour profile of the picture, of {profile:,} bytes, leaves no room for a network in {max_bytes:,} bytes; convert "
+                f"the picture to sRGB, save it without its profile, or {needed}."
+            )
+        raise UsageError(f"What is told of the signal leaves no room for a network in {max_bytes:,} bytes; {needed}.")
+    return left
 
 
 def with_size(form: Any, layout: Layout, max_bytes: int, layers: int = LAYERS) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nint.files import write_atomically
+from nint.files import in_utf8, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -153,7 +153,12 @@ def head(figure: Figure, text: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Writes the figure as PNG, atomically; returns the path."""
+    """Writes the figure as PNG, atomically; returns the path. Of names that are not UTF-8 it shows what is."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text(in_utf8(text.get_text()))
     write_atomically(path, lambda target: figure.savefig(target, format="png"))
     return path
 

@@ -7,11 +7,12 @@ couple the points of a batch (a Laplacian, weights from batch statistics) and is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from nint.errors import UsageError, nearest
+from nint.errors import UsageError, what_is
 
 
 class Objective(ABC):
@@ -91,14 +92,26 @@ class Huber(PointLoss):
 LOSSES: dict[str, type[PointLoss]] = {"l2": L2, "l1": L1, "huber": Huber}
 
 
-def make_loss(loss: str | PointLoss) -> PointLoss:
+_KNOWN = "l2 (mean square), l1 (mean absolute error) and huber"
+
+
+def make_loss(loss: Any, own: str = "") -> PointLoss:
     """The point loss behind a name ("l2", "l1", "huber").
 
+    Args:
+        loss: A name or a loss.
+        own: How a loss of one's own is given where that is possible, as the end of a message: "another loss is ...".
+
     Raises:
-        UsageError: for an unknown name.
+        UsageError: for an unknown name, and what is neither a name nor a loss.
     """
     if isinstance(loss, PointLoss):
         return loss
-    if loss not in LOSSES:
-        raise UsageError(f"There is no loss called '{loss}'.{nearest(str(loss), LOSSES)}")
-    return LOSSES[loss]()
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]()
+    ending = f"; {own}." if own else "."
+    if isinstance(loss, str):
+        raise UsageError(f"There is no loss called '{loss}'. Known: {_KNOWN}{ending}")
+    if isinstance(loss, type) and issubclass(loss, PointLoss):
+        raise UsageError(f"loss= must be a PointLoss, not {what_is(loss)}; make one of it, {loss.__name__}().")
+    raise UsageError(f"loss= must be a name, not {what_is(loss)}. Known: {_KNOWN}{ending}")

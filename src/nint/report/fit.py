@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import NintError, UsageError
-from nint.files import loads, reason_of
+from nint.files import check_regular, loads, reason_of
 from nint.report import facts, verdict
 from nint.report.blocks import Curves, Facts, Notes, Page, Section, Table
 from nint.report.curves import AXES, Course, clean_rows, group, metrics_of, thinned
@@ -70,6 +70,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     if not path.exists():
         return _unfinished(folder)
+    check_regular(path)
     try:
         record = loads(path.read_text(encoding="utf-8"), path.name)
     except (OSError, ValueError) as error:

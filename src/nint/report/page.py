@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
-from nint.files import loads, write_atomically
+from nint.files import loads, write_text
 from nint.report.blocks import Page
 from nint.report.place import check_target
 from nint.runs.contents import INDEX
@@ -38,12 +38,7 @@ def write_report(folder: Path, out: Path | None = None, original: str | Signal |
     folder = Path(folder)
     kind = kind_of(folder)
     target = check_target(folder, out)
-    text = render(page_of(folder, kind, original))
-
-    def write(path: Path) -> None:
-        path.write_text(text, encoding="utf-8")
-
-    write_atomically(target, write)
+    write_text(target, render(page_of(folder, kind, original)))
     return target
 
 

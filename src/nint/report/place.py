@@ -30,12 +30,13 @@ def check_target(folder: Path, out: Path | None = None) -> Path:
         if find_spec(module) is None:
             raise UsageError(f"The HTML report needs the package {package}; pip install 'nint[report]'.")
     path = folder / REPORT if out is None else out
+    instead = "move it, or choose another --out"  # which is the folder of the results, or of nint report the file
     if path.is_dir():
-        raise UsageError(f"'{path}' is a folder; give a file for the report.")
+        raise UsageError(f"'{path}' is a folder; {instead if out is None else 'give a file for the report'}.")
     if path.suffix.lower() not in _ENDINGS:  # also keeps it from models and records, which nint wrote too
         raise UsageError(f"A report is a page in HTML; give --out a name that ends in .html, not '{path.name}'.")
     if os.path.lexists(path) and (path.is_symlink() or not is_ours(path)):
-        raise UsageError(f"'{path}' exists and is not a report that nint wrote; give another file with --out.")
+        raise UsageError(f"'{path}' exists and is not a report that nint wrote; {instead}.")
     if out is not None:
         check_writable(path.absolute().parent)
     return path

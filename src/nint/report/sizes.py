@@ -9,6 +9,9 @@ from nint.report.words import metric, metric_label
 
 _NAMES = {"jpeg": "JPEG", "webp": "WebP", "opus": "Opus", "flac": "FLAC", "nii.gz": "NIfTI.gz"}
 _LOSSY = ("jpeg", "webp", "opus")
+_PARTLY = ("max_side", "start", "duration")
+"""Options of `nint.signals.open.open_signal` that may leave out part of a file; records of earlier versions name them among others."""
+
 _UNITS = {"image": "pixel", "audio": "instant", "volume": "voxel", "video": "pixel"}
 
 
@@ -24,7 +27,7 @@ def size_rows(record: dict[str, Any], own: int | None, layout: Any, name: str = 
     sizes = part(record, "sizes")
     rows = [(f"size of the {name}", density(own, layout))] if own else []
     if (given := number(sizes, "input")) is not None:
-        rows.append(("size of the input file", density(given, layout)))
+        rows.append(("size of the input file", _of_the_file(given, record, layout)))
     at = "".join(f" at the same {metric_label(key)} ({metric(key, value)})" for key, value in part(sizes, "at").items())
     for key, said in _NAMES.items():
         if (size := number(sizes, key)) is not None:
@@ -53,6 +56,15 @@ def density(size: float, layout: Any) -> str:
     samples = getattr(layout, "samples", None)
     unit = _UNITS.get(getattr(layout, "kind", ""), "sample")
     return f"{size:,.0f} bytes" + (f", {8 * size / samples:.3g} bits {'an' if unit[0] in 'aeiou' else 'a'} {unit}" if samples else "")
+
+
+def _of_the_file(size: float, record: dict[str, Any], layout: Any) -> str:
+    """Bytes of the input file, with bits a sample where all its samples were fitted."""
+    options = part(part(record, "settings"), "options")
+    read = part(part(record, "sizes"), "read") or {name: options[name] for name in _PARTLY if name in options}
+    if not read:
+        return density(size, layout)
+    return f"{size:,.0f} bytes, all of it; it was read with {', '.join(f'{name}={value}' for name, value in read.items())}"
 
 
 def _times(size: float, own: int | None) -> str:

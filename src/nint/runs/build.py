@@ -20,6 +20,8 @@ from nint.ntk.check import require_pointwise, require_pointwise_behaviour, requi
 from nint.ntk.trial import try_forward
 from nint.runs.job import Job
 from nint.runs.model import Fit
+from nint.samplers import SAMPLERS
+from nint.samplers.base import check_needs
 from nint.teacher import Teacher
 from nint.training import learning_rate
 from nint.training.budgets import Budget
@@ -57,6 +59,7 @@ def build_run(
     if init is not None:
         _start_from(field, Path(init), job.field)
     pool = job.signal.pool(job.device)
+    check_needs(job.sampler, pool, SAMPLERS.name_of(job.sampler))  # which a teacher does too, but speaks of its own arguments
     require_pointwise(field)  # not all samplers need it, but training does, which divides batches into chunks
     teacher = Teacher(
         field,

@@ -80,8 +80,9 @@ DATASET = "dataset.json"
 INDEX = "index.parquet"
 SHARDS = "shards/*.safetensors"
 FAILED = "failed.json"
+NOTES = "notes.json"
 CARD = "README.md"
-FIT_ALL = Contents("fit-all", "a dataset of fields", (DATASET, INDEX, SHARDS), (DATASET, INDEX, SHARDS, FAILED, CARD, REPORT))
+FIT_ALL = Contents("fit-all", "a dataset of fields", (DATASET, INDEX, SHARDS), (DATASET, INDEX, SHARDS, FAILED, NOTES, CARD, REPORT))
 ALL = {contents.command: contents for contents in (FIT, COMPARE, BENCH, FIT_ALL)}
 
 

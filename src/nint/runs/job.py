@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from typing import Any, Unpack
 
@@ -19,7 +18,7 @@ from nint.runs import recipes
 from nint.runs.options import FitKeywords, FitSettings
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
-from nint.settings import current_options
+from nint.settings import current_options, is_finite, whole
 from nint.signals.base import Signal
 from nint.signals.kinds import PREFIX
 from nint.signals.open import open_signal
@@ -79,15 +78,17 @@ class Job:
     source: str = ""
 
     def __post_init__(self) -> None:
-        if self.lr is not None and not (math.isfinite(self.lr) and self.lr > 0):
-            raise UsageError(f"lr={self.lr} must be a finite number above 0, for example 1e-4.")
+        if self.lr is not None and not (is_finite(self.lr) and self.lr > 0):
+            raise UsageError(f"lr={self.lr!r} must be a finite number above 0, for example 1e-4.")
         if self.lr_schedule not in learning_rate.LR_SCHEDULES:
             known = nearest(self.lr_schedule, learning_rate.LR_SCHEDULES)
             raise UsageError(f"There is no learning-rate schedule called '{self.lr_schedule}'.{known}")
-        if self.total_steps < 1:
-            raise UsageError(f"total_steps={self.total_steps} must be at least 1.")
-        if not 0 <= self.seed < 2**62:
-            raise UsageError(f"seed={self.seed} must be a whole number of at least 0.")
+        object.__setattr__(self, "total_steps", whole(self.total_steps, "total_steps"))
+        object.__setattr__(self, "seed", whole(self.seed, "seed", 0))
+        if self.seed >= 2**62:
+            raise UsageError(f"seed={self.seed} must be less than 2^62.")
+        if self.chunk_size is not None:
+            object.__setattr__(self, "chunk_size", whole(self.chunk_size, "chunk_size"))
         recipes.check_recipe(self.recipe)
         learning_rate.check_warm_up(self.warm_up)
         check_precision(self.score_precision)
@@ -151,7 +152,7 @@ def make_job(source: Any, *, recipe: str = "paper", budget: Budget | int | None 
         UsageError: says what is wrong and what would be right.
     """
     asked = FitSettings.of(settings, recipe=recipe, caller="make_job", others=("recipe", "budget"))
-    return read_job(source, asked, Budget(steps=budget) if isinstance(budget, int) else budget)
+    return read_job(source, asked, None if budget is None else Budget.of(budget))
 
 
 def read_job(source: Any, asked: FitSettings, budget: Budget | None = None, *, by_kernel: bool = True) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from nint.machine.grad_mode import gradients_enabled
 from nint.ntk.products import chunk_size_for, row_chunks
 from nint.packing.header import COORDINATES, FORMAT
 from nint.runs.outputs import precision_of, predict_rows
+from nint.runs.places import check_apart
 from nint.runs.stored import read_model, rebuilt
 from nint.signals.base import Layout, Signal
 from nint.version import __version__
@@ -94,8 +96,13 @@ class Fit:
         return self.layout.decode(self.predict, **options)
 
     def write(self, path: str | Path, **options: Any) -> None:
-        """Decodes and writes a file; the ending chooses the format."""
-        self.layout.write(self.decode(**options), Path(path))
+        """Decodes and writes a file, over one that is there; the ending chooses the format.
+
+        Raises:
+            UsageError: for what cannot be written, and for the file that the model was fitted to.
+        """
+        self._check_apart(path)
+        self.layout.of_decoded(**options).write(self.decode(**options), Path(path))
 
     def evaluate(self, source: Any, **options: Any) -> dict[str, float]:
         """Quality against a signal (path, array, PIL image or Signal)."""
@@ -108,6 +115,11 @@ class Fit:
     def state_dict(self) -> dict[str, Tensor]:
         """The field's own plain state."""
         return self.field.state_dict()
+
+    def _check_apart(self, path: str | Path) -> None:
+        source = self.record.get("source")
+        if isinstance(source, str) and os.path.exists(source):
+            check_apart(Path(path), [Path(source)], "The file")
 
     def header(self) -> dict[str, Any]:
         """What the file says of itself."""
@@ -131,7 +143,11 @@ class Fit:
         Args:
             path: The file.
             half: Store floats in half precision: half the bytes, a little less quality (measure it with `evaluate`).
+
+        Raises:
+            UsageError: for what cannot be written, and for the file that the model was fitted to.
         """
+        self._check_apart(path)
         state = {f"field/{name}": value for name, value in self.state_dict().items()}
         if half:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
@@ -166,6 +182,7 @@ class Fit:
         from nint.packing.sizing import bits_for
         from nint.signals.open import open_signal
 
+        self._check_apart(path)
         bits = bits_for(self.layout.kind) if bits is None else bits
         most = checked_bytes(bits, max_kilobytes)
         source = str(signal) if isinstance(signal, (str, Path)) else ""
@@ -184,8 +201,7 @@ class Fit:
             source=source or str(self.record.get("source") or ""),
         )
         write_packed(Path(path), packed.data)
-        record = self.record | packed.told
-        return Fit(packed.field, self.spec, self.layout, packed.metrics, record)
+        return Fit(packed.field, self.spec, self.layout, packed.metrics, packed.record)
 
     def export(self, path: str | Path) -> float | None:
         """Writes the network for other programs: .onnx, .pt2 (`torch.export`), or .json with .bin and a page that decodes it.

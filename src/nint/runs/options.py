@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -16,10 +15,12 @@ from nint.bandwidth.auto import without_auto
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.precision import check_precision
+from nint.ntk.check import require_module
 from nint.packing.container import check_packages
 from nint.runs.batches import with_batch
 from nint.samplers import SAMPLERS
-from nint.samplers.base import Sampler
+from nint.samplers.base import Sampler, require_sampler
+from nint.settings import is_finite, whole
 from nint.training.budgets import Budget
 
 
@@ -135,10 +136,13 @@ class FitSettings:
         """The network that the user has named, parsed; None leaves it to the recipe.
 
         Raises:
-            UsageError: for a text form that cannot be read.
+            UsageError: for a text form that cannot be read, and what is no network.
         """
-        named: FieldSpec | nn.Module | None = FIELDS.parse(without_auto(self.field)[0])
-        return named
+        given: Any = without_auto(self.field)[0]
+        if given is None or isinstance(given, (str, FieldSpec)) or (isinstance(given, type) and issubclass(given, FieldSpec)):
+            named: FieldSpec | None = FIELDS.parse(given)
+            return named
+        return require_module(given, "field", "a text form such as 'siren', a FieldSpec or ")
 
     def check(self) -> None:
         """Refuses what can be refused before a file is read.
@@ -148,10 +152,16 @@ class FitSettings:
         """
         self.named_field()
         if self.sampler is not None:
-            with_batch(SAMPLERS.parse(self.sampler), self.batch_share, self.batch_size)
+            with_batch(require_sampler(SAMPLERS.parse(self.sampler)), self.batch_share, self.batch_size)
+        whole(self.seed, "seed", 0)
+        for name, count in (("total_steps", self.total_steps), ("chunk_size", self.chunk_size)):
+            if count is not None:
+                whole(count, name)
+        if not isinstance(self.device, (str, torch.device)):
+            raise UsageError(f"device={self.device!r} must be auto, cpu, cuda or mps, or a torch.device.")
         check_precision(self.score_precision)
-        if self.max_kilobytes is not None and not (math.isfinite(self.max_kilobytes) and self.max_kilobytes > 0):
-            raise UsageError(f"max_kilobytes={self.max_kilobytes} must be a finite number above 0.")
+        if self.max_kilobytes is not None and not (is_finite(self.max_kilobytes) and self.max_kilobytes > 0):
+            raise UsageError(f"max_kilobytes={self.max_kilobytes!r} must be a finite number above 0.")
         if self.max_kilobytes is not None:
             check_packages()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nint.errors import UsageError
+from nint.files import in_utf8
 from nint.signals.kinds import PREFIX
 
 
@@ -58,7 +59,7 @@ def check_writable(folder: Path, what: str = "--out") -> None:
 
 def shown(path: Path) -> str:
     """A path for a message; bytes that are not UTF-8 are replaced."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    return in_utf8(str(path))
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -16,7 +16,7 @@ from torch import nn
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS, FieldSpec
 from nint.machine.grids import MAX_AXES
-from nint.packing.sizing import check_room, weights_for, with_size
+from nint.packing.sizing import check_room, room, weights_for, with_size
 from nint.runs.batches import batch_of, named_settings, sized, with_batch
 from nint.runs.measured import CHEAP, DEFAULT_FIELDS, GRID_FROM, GRID_POINTS, MEASURED, PAPER, PAPER_FIELDS, SMALL, Recipe
 from nint.runs.networks import network_for
@@ -98,8 +98,8 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
     sampler, sizing = sized(sampler, named, signal, share, None if asked.recipe == "paper" else (recipe.least_batch, recipe.most_batch))
     form = own_form if asked.field is None else asked.field
     most_weights = None
-    if asked.max_kilobytes is not None:
-        most_bytes = int(1000 * asked.max_kilobytes)
+    most_bytes = None if asked.max_kilobytes is None else room(signal.layout, int(1000 * asked.max_kilobytes))
+    if most_bytes is not None:
         if isinstance(form, str) and split_text(form)[0] == "grid":
             sized_by_name = {"levels", "growth", "max_vertices"} & set(split_text(form)[1])
             most_weights = None if sized_by_name else weights_for(most_bytes, signal.layout.kind)
@@ -107,8 +107,8 @@ def complete(asked: FitSettings, signal: Signal, budget: Budget | None, *, by_ke
             form = with_size(form, signal.layout, most_bytes)
     chooses = None if asked.recipe == "paper" else recipe if by_kernel else dataclasses.replace(recipe, by_kernel=False)
     network = network_for(form, signal, asked.seed, recipe=chooses, most_weights=most_weights)
-    if asked.max_kilobytes is not None and isinstance(network.field, FieldSpec) and FIELDS.name_of(network.field) != "grid":
-        check_room(network.field, signal.layout, int(1000 * asked.max_kilobytes))  # the zeros of a grid may take next to nothing
+    if most_bytes is not None and isinstance(network.field, FieldSpec) and FIELDS.name_of(network.field) != "grid":
+        check_room(network.field, signal.layout, most_bytes)  # the zeros of a grid may take next to nothing
     plain: dict[str, Any] = {
         "optimizer": recipe.optimizer if asked.optimizer is None else asked.optimizer,
         "lr": _rate(recipe, network.field, signal) if asked.lr is None else asked.lr,

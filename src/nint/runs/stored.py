@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec, build_field
-from nint.files import load_tensors, reason_of
+from nint.files import check_regular, load_tensors, reason_of
 from nint.packing.container import is_packed
 from nint.packing.header import FORMAT
 from nint.signals.base import Layout
@@ -21,8 +21,9 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and header of a model file, packed (`.nint`) or not (`.safetensors`).
 
     Raises:
-        UsageError: for a file that is missing, damaged or not nint's.
+        UsageError: for a file that is missing, damaged or not nint's, and for a pipe.
     """
+    check_regular(path)
     if not path.is_dir() and is_packed(path):
         from nint.packing.unpack import load_packed
 

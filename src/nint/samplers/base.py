@@ -16,13 +16,14 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from nint.errors import UsageError
+from nint.errors import UsageError, what_is
 from nint.ntk.products import Params
 from nint.probe.objectives import Objective
 from nint.probe.probe import Probe
 from nint.samplers.picker import picker_for
 from nint.samplers.schedules import SHARE_SCHEDULES, batch_share, check_interval, scores_at
 from nint.settings import check, label_of, renamed, setting
+from nint.signals.base import Pool
 
 S = TypeVar("S")
 """State of a sampler: a frozen dataclass of tensors and plain values."""
@@ -253,12 +254,31 @@ class ScoredSampler(BatchSampler[S]):
         return Selection(picker.indices)
 
 
-def check_needs(sampler: Sampler[Any], probe: Probe, name: str) -> None:
+def require_sampler(sampler: Any) -> Sampler[Any]:
+    """A sampler, if it is one.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    if not isinstance(sampler, Sampler):
+        raise UsageError(f"sampler= must be a text form such as 'nint', or a Sampler; {what_is(sampler)} is not a sampler.")
+    return sampler
+
+
+def check_needs(sampler: Sampler[Any], probe: Probe | Pool, name: str, otherwise: str = "") -> None:
     """Checks, before step 0, that the pool offers what a sampler needs.
+
+    Args:
+        sampler: Sampler.
+        probe: Of the pool, or the pool.
+        name: What messages call the sampler.
+        otherwise: What else would help, as the end of the message.
 
     Raises:
         UsageError: says what is missing and which samplers work without it.
     """
     if "grid2d" in sampler.requires() and (probe.grid is None or len(probe.grid) != 2):
         shape = "points without a grid" if probe.grid is None else f"a {len(probe.grid)}-D grid"
-        raise UsageError(f"{name} needs an image (a 2-D grid of points) but this signal is {shape}; use nint, int, evos or uniform.")
+        raise UsageError(
+            f"{name} needs an image (a 2-D grid of points) but this signal is {shape}; use nint, int, evos or uniform{otherwise}."
+        )

@@ -133,4 +133,7 @@ def check_prediction(prediction: Tensor, values: Tensor) -> None:
         UsageError: says both shapes.
     """
     if prediction.shape != values.shape:
-        raise UsageError(f"The prediction {tuple(prediction.shape)} must have the shape of the batch's values, {tuple(values.shape)}.")
+        shapes = f"The prediction {tuple(prediction.shape)} must have the shape of the batch's values, {tuple(values.shape)}"
+        if tuple(prediction.shape) == (1, *values.shape):
+            raise UsageError(f"{shapes}; its first axis is one too many, which a DataLoader adds to batches unless it has batch_size=None.")
+        raise UsageError(f"{shapes}.")

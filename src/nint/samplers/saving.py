@@ -37,11 +37,12 @@ class Saved:
     rng: Tensor
 
 
-def to_dict(saved: Saved, sampler: Sampler[Any], total_steps: int, points: int) -> dict[str, Any]:
+def to_dict(saved: Saved, sampler: Sampler[Any], named: str, total_steps: int, points: int) -> dict[str, Any]:
     """Tensors on the CPU, and one text."""
     tensors: dict[str, Tensor] = {RNG: saved.rng.cpu().clone()}
     text = {
         "sampler": repr(sampler),
+        "named": named,
         "total_steps": total_steps,
         "points": points,
         "step": saved.step,
@@ -52,12 +53,15 @@ def to_dict(saved: Saved, sampler: Sampler[Any], total_steps: int, points: int) 
     return {TEXT: json.dumps(text), **tensors}
 
 
-def from_dict(values: dict[str, Any], sampler: Sampler[Any], total_steps: int, like: Any, device: torch.device, points: int) -> Saved:
+def from_dict(
+    values: dict[str, Any], sampler: Sampler[Any], named: str, total_steps: int, like: Any, device: torch.device, points: int
+) -> Saved:
     """Undoes `to_dict`.
 
     Args:
         values: What it gave.
         sampler: The one that goes on; it must be the same.
+        named: Its text form, for the message where it is not; states of earlier versions do not tell theirs.
         total_steps: Likewise.
         like: A state of that sampler.
         device: Of the pool.
@@ -70,6 +74,8 @@ def from_dict(values: dict[str, Any], sampler: Sampler[Any], total_steps: int, l
         text = json.loads(values[TEXT])
         now = {"sampler": repr(sampler), "total_steps": total_steps, "points": points}
         before = {"sampler": text["sampler"], "total_steps": text["total_steps"], "points": text.get("points", points)}
+        if before["sampler"] != now["sampler"] and text.get("named", named) != named:
+            before["sampler"], now["sampler"] = text["named"], named
         differing = [f"{name} was {before[name]}, now {now[name]}" for name in now if before[name] != now[name]]
         if differing:
             raise UsageError(f"This state is of another teacher: {'; '.join(differing)}.")

@@ -69,10 +69,11 @@ def suited(field: nn.Module, pool: Pool, needs: frozenset[str], others: Others) 
         return Suited(module, in_evaluation=in_evaluation)
     with _beside(field, by_type):
         output = try_forward(module, few)
+        if isinstance(output, Tensor):
+            require_shape(module, few, pool.out_features)  # of any sampler, so without advice to take another one
         if isinstance(output, Tensor) and "kernel" in needs:
             _explained(lambda: require_pointwise_behaviour(module, few, pool.out_features), others)
         elif isinstance(output, Tensor):
-            require_shape(module, few, pool.out_features)
             in_evaluation = in_evaluation or ("prediction" in needs and not _behaves(module, few, pool.out_features))
         elif "prediction" in needs:
             try:

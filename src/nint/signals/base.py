@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -147,6 +148,10 @@ class Layout(ABC):
         """Sentences on what a file of this ending (with the dot, lower case) does not keep of what the signal's own file carried."""
         return ()
 
+    def of_decoded(self, **options: Any) -> Layout:
+        """The layout to write with what `decode` gives with these options: itself, where its files say nothing that follows the size."""
+        return self
+
     def check_comparable(self, other: Layout) -> None:
         """Refuses a signal against which a field of this layout cannot be measured.
 
@@ -227,6 +232,9 @@ class Signal(ABC):
     def defaults(self) -> KindDefaults:
         """Settings that the papers use for this kind; most kinds declare a class variable."""
         return KindDefaults()
+
+    read_with: Mapping[str, Any] = MappingProxyType({})
+    """Options by which less than its whole file may have been read, such as a longest side; empty where all of it was."""
 
     preparation_seconds: float = 0.0
     """Time spent so far on drawing points and computing their targets; it does not count as training."""

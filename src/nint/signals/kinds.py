@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
         "nint.signals.grid.array:load_array",
         "nint.signals.grid.array:ArrayLayout",
         (".npy", ".zarr", ".zip"),
-        detect="nint.signals.grid.tiff_files:is_array_tiff",
+        detect="nint.signals.grid.array:is_array",
         samples="nint.signals.samples.arrays:SAMPLES",
     ),
     "points": Kind(

@@ -11,18 +11,22 @@ import numpy as np
 import torch
 
 from nint.errors import UsageError, nearest
-from nint.files import check_regular
+from nint.files import check_regular, in_utf8
 from nint.settings import current_options
 from nint.signals import kinds
 from nint.signals.base import Layout, Signal
 from nint.signals.observed import observed_only
+
+_PARTLY = ("max_side", "start", "duration")
+"""Options that may leave out part of a file."""
 
 
 def open_signal(source: Any, *, kind: str | None = None, hold_out: float | None = None, **options: Any) -> Signal:
     """Loads whatever can be fitted.
 
     Args:
-        source: A file's path, `sample:NAME`, a numpy array, a torch tensor, a PIL image, or a signal (returned as it is).
+        source: A file's path, `sample:NAME`, a numpy array, a torch tensor, a PIL image, the content of an image file (`EncodedImage`), or
+            a signal (returned as it is).
         kind: What the source is, where its ending does not tell; see `nint.signals.kinds`.
         hold_out: Fraction of the points to keep out of training and measure apart.
         **options: Those of the kind's loader (images: max_side); None counts as not given.
@@ -53,7 +57,15 @@ def _open(source: Any, kind: str | None, given: dict[str, Any]) -> Signal:
         _check_kind(kind, ("image",), "A PIL image")
         from nint.signals.image.loader import from_pil
 
-        return from_pil(source, **_options("image", "PIL images", given))
+        return from_pil(source, **_of_pixels("PIL images", given))
+
+    from nint.signals.image.files import EncodedImage
+
+    if isinstance(source, EncodedImage):
+        _check_kind(kind, ("image",), "An image in a table")
+        from nint.signals.image.loader import load_image
+
+        return load_image(source, **_options("image", "images", given))
     raise UsageError(f"A {type(source).__name__} cannot be fitted; give a path, sample:NAME, an array, a tensor, a PIL image or a signal.")
 
 
@@ -93,7 +105,8 @@ def _open_path(text: str, kind: str | None, options: dict[str, Any]) -> Signal:
         if kind == "volume" and options.get("in_dims", 3) != 3:
             kind = "array"  # what is named are other axes than those of a volume
     signal: Signal = kinds.load(kind, path, options)
-    signal.name = os.fsencode(signal.name).decode("utf-8", "replace")  # pictures, pages and records are in UTF-8, file names need not be
+    signal.read_with = {name: options[name] for name in _PARTLY if name in options}
+    signal.name = in_utf8(signal.name)  # pictures, pages and records are in UTF-8, file names need not be
     return signal
 
 
@@ -112,7 +125,7 @@ def _open_array(array: np.ndarray, name: str, kind: str | None, options: dict[st
         return ArraySignal(array, name=name, in_dims=_options("array", "arrays", options).get("in_dims"))
     from nint.signals.image.loader import from_array
 
-    return from_array(array, name, **_options("image", "arrays of pixels", options))
+    return from_array(array, name, **_of_pixels("arrays of pixels", options))
 
 
 def _check_kind(kind: str | None, possible: tuple[str, ...], what: str) -> None:
@@ -122,6 +135,11 @@ def _check_kind(kind: str | None, possible: tuple[str, ...], what: str) -> None:
 
 def _options(kind: str, what: str, options: dict[str, Any]) -> dict[str, Any]:
     return kinds.given_options(kinds.resolve(kinds.KINDS[kind].load), what, options)
+
+
+def _of_pixels(what: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The options of images, but for the limit on what a file may claim, which pixels in memory have passed."""
+    return {key: value for key, value in _options("image", what, options).items() if key != "max_points"}
 
 
 def _tensor_to_array(tensor: torch.Tensor) -> np.ndarray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import operator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +23,49 @@ from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
 from nint.samplers.suits import Suited, suited, suited_residual
+from nint.settings import whole
 from nint.signals.base import Pool
 from nint.signals.inputs import Inputs
 
+OWN_LOSS = "a loss of your own is a class derived from nint.probe.objectives.PointLoss, or residual= where it is one of residuals"
+"""End of the message about an unknown loss."""
+
 _SLACK = 1e-3  # by which rounding may leave 0 to 1
+
+
+def checked_seed(seed: Any) -> int:
+    """A seed.
+
+    Raises:
+        UsageError: for what is no whole number, or too large.
+    """
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise UsageError(f"seed={seed!r} must be a whole number.") from None
+    if abs(number) >= 2**62:
+        raise UsageError(f"seed={seed} is out of range; it must be less than 2^62.")
+    return number
+
+
+def checked_grid(grid: Any) -> tuple[int, ...] | None:
+    """The shape of a grid, as whole numbers.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    if grid is None:
+        return None
+    sides = () if isinstance(grid, (str, bytes)) or not isinstance(grid, Iterable) else tuple(grid)
+    if sides:
+        with contextlib.suppress(UsageError):
+            return tuple(whole(side, "grid") for side in sides)
+    raise UsageError(f"grid={grid!r} must hold the number of points along each axis, for example grid=(rows, columns).")
+
+
+def where_grid_helps(residual: ResidualFunction | None) -> str:
+    """What else helps a sampler that needs an image, as the end of a message."""
+    return ", or give grid=(rows, columns) where the points are all pixels of an image, row by row" if residual is None else ""
 
 
 def sharded(probe: Probe, group: Group, sampler: Sampler[Any], name: str) -> ShardedProbe:

@@ -23,6 +23,7 @@ from nint.distributed.states import own_state, whole_state
 from nint.errors import UsageError
 from nint.machine.fork import refuse_after_fork
 from nint.machine.grad_mode import gradients_enabled
+from nint.ntk.check import require_module
 from nint.probe.called import ResidualFunction
 from nint.probe.cost import Cost
 from nint.probe.objectives import PointLoss, make_loss
@@ -30,15 +31,29 @@ from nint.probe.point_sets import PointSets
 from nint.probe.pool import checked_pool
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
-from nint.samplers.base import Feedback, Sampler, Selection, check_needs
+from nint.samplers.base import Feedback, Sampler, Selection, check_needs, require_sampler
 from nint.samplers.batch import Batch as Batch
 from nint.samplers.batch import check_prediction
 from nint.samplers.candidates import effective
 from nint.samplers.saving import Saved, from_dict, to_dict
 from nint.samplers.suits import Suited
+from nint.settings import whole
 from nint.signals.base import Pool
 from nint.signals.inputs import Inputs, several
-from nint.teacher.given import device_of, looked_at, range_of, replacement, sharded, targets, unwrapped, with_zeros
+from nint.teacher.given import (
+    OWN_LOSS,
+    checked_grid,
+    checked_seed,
+    device_of,
+    looked_at,
+    range_of,
+    replacement,
+    sharded,
+    targets,
+    unwrapped,
+    where_grid_helps,
+    with_zeros,
+)
 
 SEED_OFFSET = 0x5EED
 """Added to a run's seed for its sampler, so that start weights and choices are drawn apart."""
@@ -100,20 +115,18 @@ class Teacher:
         check_finite: bool = True,
         group: Any = None,
     ) -> None:
-        if total_steps < 1:
-            raise UsageError(f"total_steps={total_steps} must be at least 1.")
+        total_steps, seed, grid = whole(total_steps, "total_steps"), checked_seed(seed), checked_grid(grid)
         refuse_after_fork()
+        field = require_module(field)
         if group is not None:
             field = unwrapped(field)
         self.field = field
-        self.sampler: Sampler[Any] = SAMPLERS.parse(sampler)
-        if not isinstance(self.sampler, Sampler):
-            raise UsageError(f"sampler={sampler!r} is not a sampler; give a text form such as 'nint', or a Sampler.")
-        self._name, needs = SAMPLERS.name_of(self.sampler), self.sampler.requires()
+        self.sampler = require_sampler(SAMPLERS.parse(sampler))
+        self._name, self._text, needs = SAMPLERS.name_of(self.sampler), SAMPLERS.text(self.sampler), self.sampler.requires()
         self.sampler = effective(self.sampler)
         self.total_steps = total_steps
         self.step = 0
-        self.loss = make_loss(loss)
+        self.loss = make_loss(loss, OWN_LOSS)
         self.cost = Cost()
         self.wants_coord_gradient = "coord_gradient" in needs
         self.wants_kernel = "kernel" in needs
@@ -134,7 +147,7 @@ class Teacher:
             pool = replace(pool, value_range=range_of(pool.values, grid))
         if self.wants_coord_gradient and isinstance(points, Inputs):
             raise UsageError(f"{self._name} needs coords of one tensor [n, d_in], for d loss / d coords; here they are several inputs.")
-        check_needs(self.sampler, Probe(field, pool, self.loss), self._name)
+        check_needs(self.sampler, pool, self._name, where_grid_helps(residual))
         self._look = Suited(field) if empty else looked_at(field, residual, pool, needs)
         self.probe = Probe(
             self._look.module,
@@ -282,9 +295,9 @@ class Teacher:
             UsageError: between a batch and its report.
         """
         if before_batch and self._selection is not None and self._before is not None:
-            return to_dict(self._before, self.sampler, self.total_steps, self.points)
+            return to_dict(self._before, self.sampler, self._text, self.total_steps, self.points)
         self._check_between_steps()
-        return to_dict(self._saved(), self.sampler, self.total_steps, self.points)
+        return to_dict(self._saved(), self.sampler, self._text, self.total_steps, self.points)
 
     def _saved(self) -> Saved:
         return Saved(self.step, self.probe.epoch, replace(self.cost), self.whole_state(), self.rng.get_state())
@@ -297,7 +310,7 @@ class Teacher:
                 between a batch and its report.
         """
         self._check_between_steps()
-        saved = from_dict(state_dict, self.sampler, self.total_steps, self.state, self.probe.device, self.points)
+        saved = from_dict(state_dict, self.sampler, self._text, self.total_steps, self.state, self.probe.device, self.points)
         try:
             self.rng.set_state(saved.rng)
         except (RuntimeError, TypeError) as error:
@@ -333,7 +346,7 @@ class Teacher:
 
     def replace_pool(self, coords: Any, values: Any = None, grid: tuple[int, ...] | None = None) -> None:
         """Trains on other points from now on; everything cached by index is dropped. With `residual` values are left out."""
-        points = several(coords)
+        points, grid = several(coords), checked_grid(grid)
         self.set_pool(Pool(points, targets(self.residual, points, values, grid), grid, self.probe.pool.value_range, self.probe.epoch + 1))
 
     @gradients_enabled()
@@ -352,6 +365,6 @@ class Teacher:
             raise UsageError("Points cannot be replaced over several processes; make a new teacher.")
         given = pool
         pool = replacement(given, self.probe.pool, self.field, self._look, self._check_finite)
-        check_needs(self.sampler, Probe(self.field, pool, self.loss), self._name)
+        check_needs(self.sampler, pool, self._name, where_grid_helps(self.residual))
         self._given, self.probe.pool = given, pool
         self.probe.clear_cache()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
+import operator
 from dataclasses import dataclass
+from typing import Any
 
 from nint.errors import UsageError
+from nint.settings import is_finite, whole
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,31 @@ class Budget:
     psnr: float | None = None
 
     def __post_init__(self) -> None:
-        if self.steps is not None and not (isinstance(self.steps, int) and self.steps >= 1):
-            raise UsageError(f"steps={self.steps} must be a whole number of at least 1.")
+        if self.steps is not None:
+            object.__setattr__(self, "steps", whole(self.steps, "steps"))
         for name, value in (("seconds", self.seconds), ("psnr", self.psnr)):
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise UsageError(f"{name}={value} must be a finite number above 0.")
+            if value is not None and not (is_finite(value) and value > 0):
+                raise UsageError(f"{name}={value!r} must be a finite number above 0.")
+
+    @classmethod
+    def of(cls, budget: Any) -> Budget:
+        """The budget that an argument `budget=` means.
+
+        Args:
+            budget: A budget, a number of steps, or None for one without limits.
+
+        Raises:
+            UsageError: for anything else.
+        """
+        if budget is None or isinstance(budget, Budget):
+            return budget or cls()
+        try:
+            steps = operator.index(budget)
+        except TypeError:
+            steps = 0
+        if steps < 1 or isinstance(budget, bool):
+            raise UsageError(f"budget={budget!r} must be a whole number of steps, at least 1, or a limit such as nint.Budget(seconds=30).")
+        return cls(steps=steps)
 
     def reason(self, step: int, training_s: float, psnr: float | None, total_steps: int) -> str | None:
         """Why to stop after `step` steps, or None to go on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from nint.errors import UsageError, nearest
+from nint.settings import is_finite
 
 LR_SCHEDULES = ("constant", "cosine", "exponential")
 _WARM_UP_START = 0.05
@@ -48,5 +49,5 @@ def check_warm_up(warm_up: float) -> None:
     Raises:
         UsageError: unless `warm_up` is in [0, 1).
     """
-    if not 0 <= warm_up < 1:
-        raise UsageError(f"warm_up={warm_up} must be a fraction of the run from 0 to less than 1, for example 0.02.")
+    if not (is_finite(warm_up) and 0 <= warm_up < 1):
+        raise UsageError(f"warm_up={warm_up!r} must be a fraction of the run from 0 to less than 1, for example 0.02.")

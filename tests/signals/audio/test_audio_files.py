@@ -374,11 +374,19 @@ def test_a_name_that_is_not_text(tmp_path, ending):
     assert read_audio(path).samples == pytest.approx(samples, abs=0.2 if ending in (".ogg", ".mp3") else 1e-4)
 
 
-def test_loops_and_cue_points_are_said_to_be_left_out(tmp_path):
-    path = tmp_path / "marked.wav"
-    write_audio(Audio(tones(400), 16_000, "PCM_16"), path)
-    data = path.read_bytes()
-    for name, content in ((b"cue ", struct.pack("<I", 1) + bytes(24)), (b"smpl", bytes(36))):
-        data += name + struct.pack("<I", len(content)) + content
-    path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
-    assert "The model does not keep the loops and cue points that 'marked.wav' names." in read_audio(path).notes
+@pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg", ".mp3"])
+@pytest.mark.parametrize("frames", [500, 30_000])  # of the shorter ones, libsndfile writes the most when it closes the file
+def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path, ending, frames):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / f"a{ending}"
+    write_audio(Audio(tones(400), 16_000), path)
+    before = path.read_bytes()
+    sound = Audio(noise(frames), 16_000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, limits[1]))  # no file may grow beyond, as on a disk without room
+    try:
+        with pytest.raises(UsageError, match=r"^Cannot write .*: File too large\.$"):
+            write_audio(sound, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -177,7 +177,7 @@ def test_names_and_storage_that_are_not_kept_are_said(tmp_path):
     with soundfile.SoundFile(tmp_path / "a.flac", "w", RATE, 1) as file:
         file.title, file.artist = "Seven seas", "Nobody"
         file.write(tone(0.5))
-    assert "The model does not keep the artist and title that 'a.flac' names." in load_audio(tmp_path / "a.flac").report()
+    assert "The model does not keep the artist and title that 'a.flac' carries." in load_audio(tmp_path / "a.flac").report()
     soundfile.write(tmp_path / "b.wav", tone(0.5), RATE, subtype="IMA_ADPCM")
     assert any("stored as IMA_ADPCM" in sentence for sentence in load_audio(tmp_path / "b.wav").report())
 

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,14 @@ def test_stretch_of_time_and_size(av, tmp_path):
         with pytest.raises(UsageError, match=said) as error:
             load_video(tmp_path / "a.mp4", **options)
         assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_frames_is_not_asked_for_a_stretch(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "words.txt").write_text("no image")
+    for options in ({}, {"start": 1.0}):
+        with pytest.raises(UsageError, match=r"has no images in it; the frames of a video are images, in the order of their names\.$"):
+            load_video(tmp_path / "empty", **options)
 
 
 def test_phone_video_is_turned_upright(av, tmp_path):
@@ -461,3 +470,10 @@ def test_transparency_of_a_vp9_video_is_said_to_be_left_out(tmp_path):
     except (av.FFmpegError, ValueError) as error:
         pytest.skip(f"no encoder for VP9 with alpha here: {error}")
     assert "Transparency is left out." in " ".join(load_video(tmp_path / "a.webm").report())
+
+
+def test_a_folder_of_pipes_is_refused(tmp_path):
+    for name in ("1.png", "2.png"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match="named pipe"):
+        detect_kind(tmp_path)

@@ -95,9 +95,13 @@ def test_profiles_that_are_not_kept_are_said(tmp_path):
     assert checked_profile(None, 3, "a.png") == checked_profile(b"", 3, "a.png") == (b"", "")
 
 
-def test_grey_as_webp_drops_the_profile_of_grey(tmp_path):
-    write_image(pixels((6, 9)), tmp_path / "a.webp", profile=grey_profile())
-    assert "icc_profile" not in info(tmp_path / "a.webp")
+@pytest.mark.parametrize("shape", [(6, 9), (6, 9, 2)])
+def test_grey_as_webp_drops_the_profile_of_grey_and_says_so(tmp_path, shape):
+    write_image(pixels(shape), tmp_path / "a.png", profile=grey_profile())
+    layout = load_image(tmp_path / "a.png").layout
+    layout.write(pixels(shape), tmp_path / "b.webp")
+    assert layout.profile_bytes == grey_profile() and "icc_profile" not in info(tmp_path / "b.webp")
+    assert layout.losses(".webp") == ("The colour profile is not kept, which .webp has no place for.",)
 
 
 def test_resolution_follows_a_reduction_and_defaults_count_as_none(tmp_path):
@@ -106,6 +110,20 @@ def test_resolution_follows_a_reduction_and_defaults_count_as_none(tmp_path):
     for dpi in (72, 96):
         Image.fromarray(pixels((20, 30, 3))).save(tmp_path / "b.png", dpi=(dpi, dpi))
         assert load_image(tmp_path / "b.png").layout.dpi is None
+
+
+def test_the_printed_size_stays_at_every_resolution(tmp_path):
+    Image.fromarray(pixels((20, 30, 3))).save(tmp_path / "a.png", dpi=(300, 150))
+    fit = nint.fit(str(tmp_path / "a.png"), max_side=15, field="siren:size=1x8", budget=1)
+    printed = (30 / 300, 20 / 150)  # inches
+    for options in ({}, {"scale": 2}, {"scale": 3.1}, {"width": 40}, {"height": 50, "width": 20}):
+        fit.write(tmp_path / "b.png", **options)
+        with Image.open(tmp_path / "b.png") as image:
+            found = tuple(size / dpi for size, dpi in zip(image.size, image.info["dpi"], strict=True))
+        assert found == pytest.approx(printed, rel=1e-3)
+    fit.write(tmp_path / "c.png", scale=4, crop=(0, 0, 7, 9))
+    assert info(tmp_path / "c.png")["dpi"] == pytest.approx((600, 300), rel=1e-3)
+    assert fit.layout.of_decoded(scale=4).dpi == pytest.approx((600, 300), rel=1e-3) and fit.layout.of_decoded() == fit.layout
 
 
 def test_models_of_before_load():
@@ -309,7 +327,7 @@ def test_that_floats_become_whole_numbers_is_said(tmp_path, ending):
     layout.write(array, tmp_path / f"b{ending}")
     dtype = read_picture(tmp_path / f"b{ending}").pixels.dtype
     said = [line for line in layout.losses(ending) if "bits" in line]
-    held = f"Pixels are stored as {8 * dtype.itemsize} bits; the image's own file has 32-bit float."
+    held = f"Pixels are stored as {8 * dtype.itemsize} bits; the model has 32-bit floats."
     assert said == ([] if dtype == np.float32 else [held])
     assert ImageSignal(pixels()).layout.losses(ending) == ()
 
@@ -358,3 +376,24 @@ def test_a_resolution_that_a_format_cannot_hold_is_left_out_and_said(tmp_path):
     layout.write(pixels(), tmp_path / "a.jpg")
     with Image.open(tmp_path / "a.jpg") as image:
         assert image.info.get("dpi", (72, 72))[0] <= 72
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_of_fewer_bits_than_their_alpha_are_said(channels):
+    array = pixels((6, 9, channels), "uint16", 1024)
+    array[0, 0, :-1] = 1000
+    array[..., -1] = 65535
+    signal = ImageSignal(array, "a.tif")
+    assert signal.layout.top == 65535
+    assert any("'a.tif' take 10 of its 16 bits" in note for note in signal.file_notes())
+    array[..., -1] = 1023
+    signal = ImageSignal(array, "a.tif")  # alpha of the same depth
+    assert signal.layout.top == 1023
+    assert not any("of its 16 bits, its" in note for note in signal.file_notes())
+
+
+def test_a_resolution_that_differs_by_axis_is_kept_even_where_one_is_72(tmp_path):
+    Image.fromarray(pixels()).save(tmp_path / "a.png", dpi=(72, 144))
+    assert load_image(tmp_path / "a.png").layout.dpi == pytest.approx((72, 144), abs=0.05)
+    Image.fromarray(pixels()).save(tmp_path / "b.png", dpi=(72, 72))
+    assert load_image(tmp_path / "b.png").layout.dpi is None

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -293,3 +294,46 @@ def test_masked_whole_numbers_beyond_floats_are_refused_as_others_are():
     stamps = np.ma.masked_array(2**60 + np.arange(3)[:, None], mask=False)
     with pytest.raises(UsageError, match="subtract"):
         PointsSignal(stamps, [1.0, 2.0, 3.0])
+
+
+def test_columns_of_one_name_are_refused(tmp_path):
+    layout = PointsSignal(np.array([[0.0, 0.0], [1.0, 1.0]]), [1.0, 2.0], coord_names=("lat", "lon")).layout
+    at = write(tmp_path / "at.csv", "lat,lon,lat\n0.5,0.25,1\n")
+    with pytest.raises(UsageError, match=r"at\.csv' has two columns called lat; give each a name of its own"):
+        layout.decode(lambda coords: coords[:, :1], at=str(at))
+    at.write_text("lat,lon,note,note\n0.5,0.25,1,2\n")  # what is not looked at may be called anything
+    assert layout.decode(lambda coords: coords[:, :1], at=str(at))[0, :2].tolist() == [0.5, 0.25]
+    with pytest.raises(UsageError, match="has two columns called note"):
+        load_points(at, in_dims=2)
+    older = PointsSignal(np.array([[0.0, 0.0], [1.0, 1.0]]), [1.0, 2.0], coord_names=("x", "x")).layout
+    with pytest.raises(UsageError, match="two of which have one name in the model"):
+        older.decode(lambda coords: coords[:, :1], at=str(write(at, "x,y\n0.5,0.25\n")))
+    assert older.decode(lambda coords: coords[:, :1], at=str(write(at, "0.5,0.25\n")))[0, :2].tolist() == [0.5, 0.25]
+
+
+def test_arrays_of_one_name_are_refused(tmp_path):
+    np.savez(tmp_path / "x.npz", coords=np.zeros((2, 1)), values=np.arange(2.0))
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("coords.npy", archive.read("coords.npy"))
+    with pytest.raises(UsageError, match="has two arrays called coords"):
+        load_points(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x,y,v,\n0,1,2,\n1,2,3,\n", r"an empty last column \(number 4\) without a name, as where lines end in a separator"),
+        ("0;1;2;\n1;2;3;\n", r"an empty last column \(number 4\) without a name"),
+        ("x,y,v,w\n0,1,2,\n1,2,3,\n", "no number in its column w, so nothing was observed; leave it out"),
+        ("x,y,v,w\n0,1,,2\n1,2,,3\n", "no number in its column v"),
+    ],
+)
+def test_a_column_that_is_empty_is_named(text, words, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        load_points(write(tmp_path / "it.csv", text), in_dims=2)
+
+
+def test_lines_that_end_in_a_comma_are_read_as_coordinates(tmp_path):
+    layout = PointsSignal(np.array([[0.0, 0.0], [1.0, 1.0]]), [1.0, 2.0]).layout
+    at = write(tmp_path / "at.csv", "x,y,\n0.5,0.25,\n")
+    assert layout.decode(lambda coords: coords[:, :1], at=str(at))[0, :2].tolist() == [0.5, 0.25]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nint.bench.compare.named import ALL, check_separate, repeats
 from nint.errors import UsageError, nearest
 from nint.fields import FIELDS
 from nint.samplers import SAMPLERS, BatchSampler, Sampler
@@ -96,22 +97,37 @@ def first_of_one_kind(signals: Mapping[str, Signal]) -> Signal:
 
 
 def samplers_of(asked: Comparison, pools: Sequence[Pool]) -> list[str]:
-    """The samplers in text form, each once, in the order in which they are named."""
+    """The samplers in text form, each once, in the order in which they are named.
+
+    Raises:
+        UsageError: for one that is not known, and several in one word.
+    """
+    check_separate(asked.samplers, SAMPLERS)
     wanted: list[str] = []
     for text in asked.samplers or SAMPLERS.names(plugins=False):
-        wanted += SAMPLERS.names() if text == "all" else [text]
-    default_selection = not asked.samplers or "all" in asked.samplers
+        wanted += SAMPLERS.names() if text == ALL else [text]
+    default_selection = not asked.samplers or ALL in asked.samplers
     found: dict[str, None] = {}
     for text in wanted:
         sampler = SAMPLERS.parse(text)
         unfit = not sampler.compared or not all(_allowed(sampler, pool) for pool in pools)
         if default_selection and text not in asked.samplers and unfit:
             continue
-        share = split_text(text)[1].get("batch_share")
-        if asked.batch_share is not None and isinstance(sampler, BatchSampler) and share is None:
-            sampler, share = dataclasses.replace(sampler, batch_share=asked.batch_share), str(asked.batch_share)
-        found.setdefault(_text(sampler, share))
+        found.setdefault(_sampler_text(asked, text))
     return list(found)
+
+
+def repeated(asked: Comparison) -> tuple[str, ...]:
+    """A sentence for each sampler and network that is named again, and counts once."""
+    samplers = repeats(asked.samplers, lambda text: _sampler_text(asked, text))
+    return (*samplers, *repeats(asked.fields, lambda text: _field_text(asked, text)))
+
+
+def _sampler_text(asked: Comparison, text: str) -> str:
+    sampler, share = SAMPLERS.parse(text), split_text(text)[1].get("batch_share")
+    if asked.batch_share is not None and isinstance(sampler, BatchSampler) and share is None:
+        sampler, share = dataclasses.replace(sampler, batch_share=asked.batch_share), str(asked.batch_share)
+    return _text(sampler, share)
 
 
 def _text(sampler: Sampler[Any], share: str | None) -> str:
@@ -138,7 +154,7 @@ def baseline_of(asked: Comparison, samplers: Sequence[str]) -> str:
     """
     if asked.baseline is None:
         return samplers[0]
-    text = samplers_of(dataclasses.replace(asked, samplers=(asked.baseline,)), ())[0]
+    text = _sampler_text(asked, asked.baseline)
     if text not in samplers:
         raise UsageError(f"The baseline '{asked.baseline}' is not among the samplers.{nearest(text, samplers)}")
     return text
@@ -148,17 +164,22 @@ def fields_of(asked: Comparison) -> list[str]:
     """The networks in text form, each once.
 
     Raises:
-        UsageError: for none.
+        UsageError: for none, one that is not known, and several in one word.
     """
+    check_separate(asked.fields, FIELDS)
     found: dict[str, None] = {}
-    for text in (name for wanted in asked.fields for name in (FIELDS.names() if wanted == "all" else [wanted])):
-        spec = FIELDS.parse(text)
-        if asked.size is not None and "size" not in split_text(text)[1]:
-            spec = dataclasses.replace(spec, size=asked.size)
-        found.setdefault(FIELDS.text(spec))
+    for text in (name for wanted in asked.fields for name in (FIELDS.names() if wanted == ALL else [wanted])):
+        found.setdefault(_field_text(asked, text))
     if not found:
         raise UsageError("A comparison needs at least one field, for example siren.")
     return list(found)
+
+
+def _field_text(asked: Comparison, text: str) -> str:
+    spec = FIELDS.parse(text)
+    if asked.size is not None and "size" not in split_text(text)[1]:
+        spec = dataclasses.replace(spec, size=asked.size)
+    return FIELDS.text(spec)
 
 
 def checkpoints_of(given: tuple[float, ...], budget: Budget) -> tuple[float, ...]:

@@ -53,7 +53,10 @@ def read_sources(paths: Iterable[str], options: tuple[tuple[str, Any], ...]) -> 
     found: dict[str, tuple[Signal, str]] = {}
     first: dict[str, str] = {}
     remarks = []
-    for path in dict.fromkeys(paths):
+    for path in paths:
+        if path in found:
+            remarks.append(f"{path} is named more than once and counts once.")
+            continue
         place = path if path.startswith(SAMPLE) else os.path.realpath(path)
         if place not in first:
             signal = read_signal(path, None, options)
@@ -66,4 +69,4 @@ def read_sources(paths: Iterable[str], options: tuple[tuple[str, Any], ...]) -> 
     names = told_apart(found)
     files = slugs(names.values())
     sources = (Source(path, signal, content, names[path], files[names[path]]) for path, (signal, content) in found.items())
-    return tuple(sources), tuple(remarks)
+    return tuple(sources), tuple(dict.fromkeys(remarks))

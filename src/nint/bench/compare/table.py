@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import torch
 
-from nint.bench.compare.asked import Comparison, baseline_of, budget_of, checkpoints_of, fields_of, first_of_one_kind, samplers_of
+from nint.bench.compare.asked import Comparison, baseline_of, budget_of, checkpoints_of, fields_of, first_of_one_kind, repeated, samplers_of
 from nint.bench.compare.folder import NAME, slug
 from nint.bench.compare.sources import Source, read_sources
+from nint.bench.compare.suits import check_pairings
 from nint.bench.runs import RunSpec
 from nint.bench.tables.base import Table
 from nint.bench.tables.columns import COST, ITERATIONS, SECONDS, VALUE, WORK, Column
@@ -37,10 +38,12 @@ def comparison_table(asked: Comparison) -> Table:
     options = tuple(asked.signal_options.items())
     sources, remarks = read_sources(asked.inputs, options)
     first = first_of_one_kind({source.path: source.signal for source in sources})
-    samplers = samplers_of(asked, [source.signal.pool(torch.device("cpu")) for source in sources])
+    pools = [source.signal.pool(torch.device("cpu")) for source in sources]
+    samplers = samplers_of(asked, pools)
     fields = fields_of(asked)
     checkpoints = checkpoints_of(asked.checkpoints, budget)
     runs: dict[Row, tuple[RunSpec, ...]] = {}
+    jobs = []
     for field in fields:
         for sampler in samplers:
             row = Row(f"{sampler} field={field}" if len(fields) > 1 else sampler, "")
@@ -49,8 +52,9 @@ def comparison_table(asked: Comparison) -> Table:
                 for seed in range(asked.seeds)
                 for source in sources
             )
-            for spec in runs[row][: len(sources)]:
-                spec.job()  # a setting that cannot be is refused here, not after an hour
+            # a setting that cannot be is refused here, not after an hour
+            jobs += [(spec.job(), pool) for spec, pool in zip(runs[row][: len(sources)], pools, strict=True)]
+    check_pairings(jobs)
     table = Table(
         name=NAME,
         title=", ".join(_titles(sources)),
@@ -60,7 +64,7 @@ def comparison_table(asked: Comparison) -> Table:
         baseline=baseline_of(asked, samplers),
         by_field=len(fields) > 1,
         by_metric=True,
-        remarks=remarks,
+        remarks=(*remarks, *repeated(asked)),
         protocol=_protocol([runs[row][0] for row in runs if row.sampler == samplers[0]]),
     )
     if len(sources) == 1:

@@ -25,26 +25,16 @@ def channel_mask(path: Path) -> int:
         return int.from_bytes(file.read(4), "little")
 
 
-def set_channel_mask(path: Path, mask: int) -> None:
-    """Writes the mask into a WAV file with an extensible header; other files stay as they are."""
-    with open(path, "r+b") as file:
-        place = _mask_place(file)
-        if place is not None:
-            file.seek(place)
-            file.write(struct.pack("<I", mask))
+def set_channel_mask(file: BinaryIO, mask: int) -> None:
+    """Writes the mask into a WAV file with an extensible header, opened at any place; other files stay as they are."""
+    file.seek(0)
+    place = _mask_place(file)
+    if place is not None:
+        file.seek(place)
+        file.write(struct.pack("<I", mask))
 
 
-def marks(path: Path) -> tuple[str, ...]:
-    """What a WAV file marks of its sound: "loops" of a sampler and "cue points".
-
-    Source: Microsoft, Multimedia Programming Interface 1.0: the chunks "smpl" and "cue ".
-    """
-    with open(path, "rb") as file:
-        names = {name for name, _ in _chunks(file)}
-    return tuple(word for chunk, word in ((b"smpl", "loops"), (b"cue ", "cue points")) if chunk in names)
-
-
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """The chunks of a WAV file, which stands at the content of each meanwhile.
 
     Yields:
@@ -61,7 +51,7 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _mask_place(file: BinaryIO) -> int | None:
-    for name, length in _chunks(file):
+    for name, length in chunks(file):
         if name == b"fmt ":
             start, tag = file.tell(), file.read(2)
             return start + _MASK_AT if length >= _MASK_AT + 4 and tag == struct.pack("<H", _EXTENSIBLE) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import numbers
 import os
@@ -14,7 +15,8 @@ import numpy as np
 from nint.errors import UsageError, nearest
 from nint.files import check_file, quiet_stderr, write_atomically
 from nint.settings import whole
-from nint.signals.audio.channels import channel_mask, marks, set_channel_mask
+from nint.signals.audio.carried import carried
+from nint.signals.audio.channels import channel_mask, set_channel_mask
 from nint.signals.audio.damage import is_cut, mp3_length, reason, refuse
 from nint.signals.pixels import check_packing
 
@@ -206,16 +208,22 @@ def write_audio(audio: Audio, path: str | Path) -> None:
     if kind in ("WAV", "WAVEX") and samples.size * 8 > _WAV_BYTES:
         kind = "RF64"  # WAV with sizes of 64 bits
 
+    data = io.BytesIO()  # because libsndfile keeps silent about a disk that is full when it closes a file
+    try:
+        with soundfile.SoundFile(data, "w", rate, channels, subtype, format=kind) as file:
+            for begin in range(0, len(samples), _BLOCK):  # in blocks, because Vorbis takes what it gets onto its stack
+                file.write(_stored(samples[begin : begin + _BLOCK], subtype))
+    except soundfile.SoundFileError as error:
+        what = f"Audio of {rate} Hz and {channels} channel{'s' if channels > 1 else ''}"
+        raise UsageError(f"{what} cannot be written as {ending}: {reason(error)}.") from error
+    if audio.channel_mask and ending == ".wav":
+        set_channel_mask(data, audio.channel_mask)
+
     def write(target: Path) -> None:
-        try:
-            with soundfile.SoundFile(_name(target), "w", rate, channels, subtype, format=kind) as file:
-                for begin in range(0, len(samples), _BLOCK):  # in blocks, because Vorbis takes what it gets onto its stack
-                    file.write(_stored(samples[begin : begin + _BLOCK], subtype))
-        except soundfile.SoundFileError as error:
-            what = f"Audio of {rate} Hz and {channels} channel{'s' if channels > 1 else ''}"
-            raise UsageError(f"{what} cannot be written as {ending}: {reason(error)}.") from error
-        if audio.channel_mask and ending == ".wav":
-            set_channel_mask(target, audio.channel_mask)
+        with open(target, "wb") as file:
+            file.write(data.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
 
     write_atomically(path, write)
 
@@ -246,10 +254,11 @@ def _left_out(file: Any, path: Path) -> tuple[str, ...]:
     notes, name = [], path.name
     if file.subtype not in SUBTYPES:
         notes.append(f"The samples of '{name}' are stored as {file.subtype}, which is not written; decoded ones have 16 bits.")
-    tags = [*(sorted(file.copy_metadata()) if hasattr(file, "copy_metadata") else []), *marks(path)]
+    texts = file.copy_metadata() if hasattr(file, "copy_metadata") else {}
+    tags = sorted({*(key for key, text in texts.items() if text), *carried(path)})
     if tags:
         *first, last = tags
-        notes.append(f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} that '{name}' names.")
+        notes.append(f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} that '{name}' carries.")
     return tuple(notes)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from nint.errors import UsageError
 from nint.files import check_file, reason_of, write_atomically
 from nint.signals.grid.clip import Clip, Frames, check_frame
+from nint.signals.image.picture import left_out, not_kept
 from nint.signals.pixels import check_packing
 
 ENDINGS = (".gif", ".webp", ".png", ".apng")
@@ -45,6 +46,7 @@ def read_animation(path: Path, max_side: int | None, start: float, stop: float, 
             check_frame(path, *image.size)
             check_packing(path, 3 * image.width * image.height, path.stat().st_size)
             count = getattr(image, "n_frames", 1)
+            carried = [*(["colour profile"] if image.info.get("icc_profile") else []), *left_out(image)]
             apart = count > 1 and bool(getattr(image, "default_image", False))  # of an APNG: a still for who cannot play it
             for number in range(int(apart), count):
                 image.seek(number)
@@ -69,6 +71,8 @@ def read_animation(path: Path, max_side: int | None, start: float, stop: float, 
         raise UsageError(f"'{path}' has no frames in this stretch of time; it lasts {len(frames) / fps:g} s.")
     if apart:
         notes = (*notes, "The picture that stands in for the animation is not part of it, and is left out.")
+    if carried:
+        notes = (*notes, not_kept(carried, path.name))
     if transparent:
         notes = (*notes, "Transparency is left out: what is transparent becomes black.")
     return Clip(frames[first:last], fps, notes)

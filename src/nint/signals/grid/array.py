@@ -10,7 +10,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.signals.base import GridCoords, Predict
-from nint.signals.grid.gridded import GridLayout, GridSignal, axis_count
+from nint.signals.grid.gridded import GridLayout, GridSignal, alpha_in_png, axis_count, check_rgb
 from nint.signals.grid.spacing import Spacing, checked_spacing
 from nint.signals.grid_rows import Scan
 from nint.signals.limits import check_decoded
@@ -28,10 +28,12 @@ class ArrayLayout(GridLayout):
     Attributes:
         axes: A letter an axis of the grid, slowest first, where a TIFF named them: T, Z, Y, X.
         spacing: Distance between neighbours along each axis, where a TIFF told it.
+        rgb: Whether the channels are red, green and blue, and alpha where there is a fourth, by the TIFF that they came from.
     """
 
     axes: str = ""
     spacing: Spacing | None = None
+    rgb: bool = False
 
     kind: ClassVar[str] = "array"
     suffixes: ClassVar[tuple[str, ...]] = (".npy", ".zarr", ".png", *_TIFF)
@@ -41,6 +43,7 @@ class ArrayLayout(GridLayout):
         if not isinstance(self.axes, str) or (self.axes and len(self.axes) != len(self.grid)):
             raise UsageError(f"array layout: axes={self.axes} must be a letter for each of {len(self.grid)} axes.")
         object.__setattr__(self, "spacing", checked_spacing(self.spacing, len(self.grid), "array layout"))
+        check_rgb(self.rgb, self.channels, "array layout")
 
     @property
     def steps(self) -> tuple[float, ...]:
@@ -85,7 +88,8 @@ class ArrayLayout(GridLayout):
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes .npy or a zarr folder; .tif where the array has two axes, or those that a TIFF named; .png where it is a picture.
 
-        A .tif keeps the spacing that the array's own file told, adapted to the size, as ImageJ or OME notes it.
+        In a .tif three channels are colours unless the array's own TIFF had them otherwise, and all others are bands. It keeps the spacing
+        that the array's own file told, adapted to the size, as ImageJ or OME notes it.
 
         Raises:
             UsageError: where the ending is unknown or cannot hold this array.
@@ -95,7 +99,7 @@ class ArrayLayout(GridLayout):
         ending = path.suffix.lower()
         if ending not in self.suffixes:
             raise UsageError(f"'{path}' has no ending that an array can be written with; use {', '.join(self.suffixes)}.")
-        if ending == ".png" or (ending in _TIFF and self._is_picture()):
+        if ending == ".png" or (ending in _TIFF and self._is_picture() and self._is_coloured()):
             self._write_image(decoded, path)
         elif ending in _TIFF:
             self._write_tiff(decoded, path)
@@ -110,6 +114,14 @@ class ArrayLayout(GridLayout):
             raise UsageError(f"A {self.describe()} cannot be written as {path.suffix}; {only}, use .npy or .zarr.")
         write_image(decoded.astype(np.dtype(self.dtype).newbyteorder("="), copy=False), path)
 
+    def losses(self, ending: str) -> tuple[str, ...]:
+        """That the last of four channels is no alpha, which a .png takes it for."""
+        return alpha_in_png(self.channels, self.rgb, ending)
+
+    def _is_coloured(self) -> bool:
+        """Whether a TIFF of the array says that channels are colours: those of which the own file says so, or three of no TIFF."""
+        return self.channels in (None, 1) or self.rgb or (self.channels == len("rgb") and not self.axes)
+
     def _is_picture(self) -> bool:
         dtype = np.dtype(self.dtype)
         return (
@@ -123,7 +135,7 @@ class ArrayLayout(GridLayout):
         if not axes:
             raise UsageError(f"A {self.describe()} cannot be written as {path.suffix}, as its axes have no names; use .npy or .zarr.")
         spacing = None if self.spacing is None else self.spacing.regridded(self.grid, decoded.shape[: len(self.grid)])
-        write_grid(decoded, axes, spacing, path)
+        write_grid(decoded, axes, spacing, path, self.rgb)
 
 
 class ArraySignal(GridSignal):
@@ -139,6 +151,7 @@ class ArraySignal(GridSignal):
         spacing: Distances of neighbours, where the file tells them.
         notes: Sentences for the report.
         scanned: As in `GridSignal`.
+        rgb: As in `ArrayLayout`.
 
     Raises:
         UsageError: for another type, no or a single point, one value everywhere, infinity, NaN everywhere, or axes that do not fit.
@@ -157,6 +170,7 @@ class ArraySignal(GridSignal):
         spacing: Spacing | None = None,
         notes: tuple[str, ...] = (),
         scanned: Scan | None = None,
+        rgb: bool = False,
     ) -> None:
         array = unmasked(array, name)
         if not hasattr(array, "chunks"):
@@ -167,7 +181,7 @@ class ArraySignal(GridSignal):
         self._guessed = in_dims is None
         dims = guess_dims(tuple(array.shape), name) if in_dims is None else axis_count(in_dims, ndim, name)
         fits = len(axes) == dims  # not where in_dims says otherwise than the file
-        super().__init__(array, dims, name, scanned=scanned, axes=axes if fits else "", spacing=spacing if fits else None)
+        super().__init__(array, dims, name, scanned=scanned, axes=axes if fits else "", spacing=spacing if fits else None, rgb=rgb and fits)
         self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:
@@ -204,6 +218,14 @@ def guess_dims(shape: tuple[int, ...], name: str) -> int:
     return 2 if len(shape) == 3 and shape[2] <= _MOST_CHANNELS else len(shape)
 
 
+def is_array(path: Path) -> bool:
+    """Whether a folder is one of zarr, whatever its name, or a TIFF is taken for an array."""
+    from nint.signals.grid.files import is_zarr_folder
+    from nint.signals.grid.tiff_files import is_array_tiff
+
+    return is_zarr_folder(path) or is_array_tiff(path)
+
+
 def load_array(path: str | Path, *, in_dims: int | None = None, max_points: int | None = None) -> ArraySignal:
     """Opens an array: .npy or .tif (memory-mapped where it is not compressed), or zarr (a folder or a .zip).
 
@@ -217,15 +239,17 @@ def load_array(path: str | Path, *, in_dims: int | None = None, max_points: int 
     """
     from nint.signals.grid.files import open_npy, open_zarr
     from nint.signals.grid.tiff_files import read_grid
+    from nint.signals.grid.zarr_meaning import with_missing
 
     path = Path(path)
     ending = path.suffix.lower()
     if path.is_dir() or ending in (".zarr", ".zip"):
-        return ArraySignal(open_zarr(path, max_points), in_dims=in_dims, name=path.name)
+        array, notes = with_missing(open_zarr(path, max_points), path.name)
+        return ArraySignal(array, in_dims=in_dims, name=path.name, notes=notes)
     if ending in _TIFF:
         grid = read_grid(path, max_points)
         dims = len(grid.axes) if in_dims is None else in_dims
-        return ArraySignal(grid.array, in_dims=dims, name=path.name, axes=grid.axes, spacing=grid.spacing, notes=grid.notes)
+        return ArraySignal(grid.array, in_dims=dims, name=path.name, axes=grid.axes, spacing=grid.spacing, notes=grid.notes, rgb=grid.rgb)
     if ending != ".npy":
         raise UsageError(f"'{path}' is not a file of one array that can be read; .npy, .zarr and .tif are.")
     return ArraySignal(open_npy(path), in_dims=in_dims, name=path.name)

@@ -88,14 +88,17 @@ class Frames:
             least = f"'{self._path}' has more than {self._limit:,} pixels in its frames"
             raise UsageError(f"{least}; read a part of it with --duration, or smaller with --max-side (--max-points raises the limit).")
 
-    def stacked(self) -> np.ndarray:
+    def stacked(self, part: bool = False) -> np.ndarray:
         """All frames, `[t, h, w, c]`.
+
+        Args:
+            part: Whether a stretch of time was asked for, for the message.
 
         Raises:
             UsageError: where there are none.
         """
         if not self._frames:
-            raise UsageError(f"'{self._path}' has no frames in this stretch of time.")
+            raise UsageError(f"'{self._path}' has no frames{' in this stretch of time' if part else ''}.")
         return np.stack(self._frames)
 
 

@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from nint.files import check_file, check_regular, reason_of, write_atomically
 from nint.signals.grid.gridded import checked_dtype, need
 from nint.signals.limits import check_points
 
+_OF_ZARR = ("zarr.json", ".zarray", ".zgroup")
 _CHUNK_BYTES = 2**30
 """Most bytes of a zarr chunk, which is unpacked whole."""
 
@@ -89,10 +91,17 @@ def open_zarr(path: Path, max_points: int | None = None) -> Any:
         raise UsageError(f"'{path}' is not a readable zarr array: {reason_of(error)}.") from error
     if len(arrays) != 1:
         listed = f"holds the arrays {', '.join(sorted(arrays))}" if arrays else "holds no array at its top level"
-        raise UsageError(f"'{path}' is a zarr group that {listed}; give the folder of one array.")
+        one = f", for example '{path / min(arrays)}'" if arrays and path.is_dir() else ""
+        unpack = "" if path.is_dir() else "unpack it, and "
+        raise UsageError(f"'{path}' is a zarr group that {listed}; {unpack}give the folder of one array{one}.")
     (array,) = arrays.values()
     _check_chunks(path, array, files, max_points)
     return array
+
+
+def is_zarr_folder(path: Path) -> bool:
+    """Whether a folder is an array or a group of zarr, of format 2 or 3."""
+    return path.is_dir() and any((path / name).is_file() for name in _OF_ZARR)
 
 
 def _check_tree(path: Path) -> int:
@@ -147,8 +156,9 @@ def write_npy(array: np.ndarray, path: Path) -> None:
     """Writes a .npy file; a file that is there is replaced in one step."""
 
     def write(target: Path) -> None:
-        with open(target, "wb") as file:  # a memory-mapped array is copied by the file, not through memory
-            np.save(file, array, allow_pickle=False)
+        with open(target, "wb") as file:
+            # Not the file itself: numpy would write past Python then, and not know why the system refused. It goes by blocks anyway.
+            np.save(SimpleNamespace(write=file.write), array, allow_pickle=False)
 
     write_atomically(path, write)
 

@@ -33,6 +33,29 @@ _VALUES_IN_MEMORY = 2**26
 _OUTPUT_BYTES_IN_MEMORY = 2**28
 
 
+def alpha_in_png(channels: int | None, rgb: bool, ending: str) -> tuple[str, ...]:
+    """The sentence that a picture takes the last of 2 or 4 channels for alpha, for a layout's `losses`.
+
+    Args:
+        channels: Of the layout.
+        rgb: Whether they are colours, so that the fourth is alpha.
+        ending: Of the file that is written.
+    """
+    if ending != ".png" or channels not in (2, 4) or rgb:
+        return ()
+    return (f"The last of the {channels} channels is alpha in a .png, so that viewers take it for opacity; .npy and .tif do not do so.",)
+
+
+def check_rgb(rgb: Any, channels: int | None, what: str) -> None:
+    """Refuses channels that a model's header calls colours, but that cannot be.
+
+    Raises:
+        UsageError: names the layout.
+    """
+    if not isinstance(rgb, bool) or (rgb and channels not in (3, 4)):
+        raise UsageError(f"{what}: rgb={rgb} does not fit {channels} channels; it must be true for 3 or 4 of them, or false.")
+
+
 def need(module: str, purpose: str, extra: str) -> Any:
     """Imports an optional package.
 

@@ -20,6 +20,7 @@ ENDINGS = (".tif", ".tiff")
 
 _LARGE = 2**24
 _IN_IMAGEJ = ("uint8", "uint16", "float32")
+_COLOURS_IN_IMAGEJ = ("uint8",)
 _IN_OME = (*_IN_IMAGEJ, "int8", "int16", "int32", "uint32", "float64")
 _STORED_AS = {"bool": np.uint8, "float16": np.float32}
 _NAMED = "TZYX"
@@ -28,6 +29,7 @@ _COLOURS_LEFT_OUT = {
     "MINISWHITE": "In this file 0 is white; a .tif that is written of its numbers has 0 for black, so that viewers show the negative.",
     "SEPARATED": "The numbers are those of inks (CMYK); a .tif that is written of them does not say so.",
     "CIELAB": "The numbers are those of CIELAB colours; a .tif that is written of them does not say so.",
+    "RGB": "Of the channels some are colours (RGB); a .tif that is written of them does not say so.",
 }
 """Photometric interpretation -> what of it an array of numbers does not keep."""
 
@@ -41,12 +43,14 @@ class TiffGrid:
         axes: A letter an axis of the grid, slowest first.
         spacing: Distances of neighbours; None where the file tells none.
         notes: What a person should know of how it was read.
+        rgb: Whether the channels are red, green and blue, and alpha where there is a fourth.
     """
 
     array: np.ndarray
     axes: str
     spacing: Spacing | None
     notes: tuple[str, ...]
+    rgb: bool
 
 
 def is_volume_tiff(path: Path) -> bool:
@@ -78,7 +82,9 @@ def read_grid(path: Path, max_points: int | None = None) -> TiffGrid:
         if array is not data.array:
             changed = f", and the numbers are fitted as {array.dtype.name}" if array.dtype != header.dtype else ""
             notes.append(f"The file says that {header.nodata:g} stands for no value; such points are unobserved{changed}.")
-    if header.photometric in _COLOURS_LEFT_OUT:
+    if header.bands:
+        notes.append(f"'{path.name}' has {header.bands} bands that it does not call colours; each is a channel of its own.")
+    if header.photometric in _COLOURS_LEFT_OUT and not header.rgb:
         notes.append(_COLOURS_LEFT_OUT[header.photometric])
     if header.of_a_picture:
         listed = " and ".join(filter(None, [", ".join(header.of_a_picture[:-1]), header.of_a_picture[-1]]))
@@ -87,10 +93,10 @@ def read_grid(path: Path, max_points: int | None = None) -> TiffGrid:
     spacing = Spacing(tuple(header.spacing.get(axis) for axis in axes), tuple(header.units.get(axis, "") for axis in axes))
     if header.on_earth:
         notes.append(NOT_ON_EARTH)
-    return TiffGrid(array, axes, spacing if header.spacing else None, tuple(notes))
+    return TiffGrid(array, axes, spacing if header.spacing else None, tuple(notes), header.rgb)
 
 
-def write_grid(array: np.ndarray, axes: str, spacing: Spacing | None, path: Path) -> None:
+def write_grid(array: np.ndarray, axes: str, spacing: Spacing | None, path: Path, rgb: bool = False) -> None:
     """Writes a grid as a compressed TIFF, with its axes and spacing as ImageJ notes them (OME for types that ImageJ has not).
 
     Without a spacing or channels, and of two axes with any, it is a plain TIFF, or a stack of pages in the order of z.
@@ -100,6 +106,7 @@ def write_grid(array: np.ndarray, axes: str, spacing: Spacing | None, path: Path
         axes: A letter an axis of the grid: X and Y last, Z and T before them.
         spacing: Distances of neighbours.
         path: The file.
+        rgb: Whether the channels are red, green and blue, and alpha where there is a fourth; else they are bands of their own.
 
     Raises:
         UsageError: for axes or a type that no TIFF here can hold.
@@ -113,6 +120,8 @@ def write_grid(array: np.ndarray, axes: str, spacing: Spacing | None, path: Path
         array = array.astype(np.uint8) * np.uint8(255)
     array = array.astype(_STORED_AS.get(array.dtype.name, array.dtype.newbyteorder("=")), copy=False)
     options: dict[str, Any] = {"photometric": "minisblack", "compression": "zlib"}
+    if rgb:
+        options |= {"photometric": "rgb", "planarconfig": "contig"}
     if spacing is None and (dims == 2 or (dims == 3 and array.ndim == 3)):
         options |= {"planarconfig": "contig"} if array.ndim > dims else {}
         options |= {"metadata": {"axes": axes} if dims == 3 else None}
@@ -124,6 +133,8 @@ def write_grid(array: np.ndarray, axes: str, spacing: Spacing | None, path: Path
 
     try:
         write_atomically(path, write)
+    except UsageError:  # which is a ValueError too, and says why the file cannot be written
+        raise
     except (ValueError, TypeError) as error:
         raise UsageError(f"An array of {'x'.join(map(str, array.shape))} {array.dtype} cannot be written as {path.suffix}.") from error
 
@@ -140,10 +151,13 @@ def _named(
         raise UsageError(f"A TIFF with axes and spacing cannot hold {array.dtype.name}; use .npy or .zarr.")
     steps = dict(zip(axes, spacing.steps if spacing else [None] * len(axes), strict=True))
     units = dict(zip(axes, spacing.units if spacing else [""] * len(axes), strict=True))
-    if array.ndim > len(axes):
+    if options["photometric"] == "rgb":
+        axes = f"{axes}S"
+    elif array.ndim > len(axes):
         array = np.moveaxis(array, -1, -3)
         axes = f"{axes[:-2]}C{axes[-2:]}"
-    if array.dtype.name in _IN_IMAGEJ and len({units[axis] for axis in "ZYX" if steps.get(axis)}) <= 1:
+    known = _COLOURS_IN_IMAGEJ if axes.endswith("S") else _IN_IMAGEJ
+    if array.dtype.name in known and len({units[axis] for axis in "ZYX" if steps.get(axis)}) <= 1:
         return array, axes, options | _imagej(axes, steps, units)
     said: dict[str, Any] = {}
     for axis in filter(steps.get, steps):

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from nint.errors import UsageError
+from nint.files import check_regular
 from nint.settings import whole
 from nint.signals.base import MEASURE_UP_TO
 from nint.signals.grid.animation import ENDINGS, read_animation
@@ -105,13 +106,19 @@ def load_video(
 
 
 def is_image_folder(path: Path) -> bool:
-    """Whether a folder holds at least two images, the first two of equal size; only their headers are read."""
+    """Whether a folder holds at least two images, the first two of equal size; only their headers are read.
+
+    Raises:
+        UsageError: where one of these is a pipe or device.
+    """
     if not path.is_dir():
         return False
 
     from PIL import Image
 
     files = image_files(path)[:2]
+    for file in files:
+        check_regular(file)
     try:
         sizes = []
         for file in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from nint.files import check_file, quiet_stderr, reason_of
 from nint.signals.grid.clip import FRAME_PIXELS, Clip, Frames, check_frame
 from nint.signals.grid.gridded import need
 from nint.signals.grid.orientation import transform_of
+from nint.signals.image.picture import not_kept
 
 FOLDER_FPS = 25.0
 """Frames a second of a folder of images, which says nothing about time."""
@@ -22,6 +24,19 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 
 HD_LINES = 720
 """From so many rows on, video without a tag is taken for BT.709, as players do, and is written in it; below for BT.601."""
+
+_TAGS = {
+    "title": "title",
+    "artist": "artist",
+    "author": "artist",
+    "copyright": "copyright",
+    "description": "description",
+    "comment": "comment",
+    "location": "location",
+    "creation_time": "date",
+    "date": "date",
+}
+"""Part of a tag's name -> what to call it."""
 
 _UNTAGGED = 2
 _BT709, _BT601 = 1, 5
@@ -53,8 +68,7 @@ def read_video(path: Path, max_side: int | None, start: float, stop: float, max_
             stream.thread_type = "AUTO"
             rate = stream.average_rate or stream.guessed_rate or stream.base_rate
             fps = float(rate) if rate else FOLDER_FPS
-            if container.streams.audio:
-                notes.append("The sound is left out.")
+            notes += _left_out(container, path.name)
             first = float((stream.start_time or 0) * (stream.time_base or 0))
             if start > 1:
                 container.seek(int((start + first) * av.time_base), backward=True)
@@ -83,7 +97,7 @@ def read_video(path: Path, max_side: int | None, start: float, stop: float, max_
     steady = np.arange(len(times)) / fps
     if times and np.abs(np.array(times) - times[0] - steady).max() > 1 / fps:
         notes.append(f"Its frames come at an uneven pace; they are taken as even, at {fps:g} a second.")
-    return Clip(frames.stacked(), fps, tuple(notes), (aspect.numerator, aspect.denominator))
+    return Clip(frames.stacked(start > 0 or math.isfinite(stop)), fps, tuple(notes), (aspect.numerator, aspect.denominator))
 
 
 def read_folder(path: Path, max_side: int | None, start: float, stop: float, max_points: int | None = None) -> Clip:
@@ -92,24 +106,47 @@ def read_folder(path: Path, max_side: int | None, start: float, stop: float, max
     Raises:
         UsageError: for an image that cannot be read, or is not grey or RGB of 8 bits.
     """
-    from nint.signals.image.files import read_image
+    from nint.signals.image.files import read_picture
 
     files = image_files(path)
-    frames = Frames(path, max_side, max_points)
+    if not files:
+        raise UsageError(f"'{path}' has no images in it; the frames of a video are images, in the order of their names.")
+    frames, said = Frames(path, max_side, max_points), list[str]()
     for number, file in enumerate(files):
         if start - 0.5 / FOLDER_FPS <= number / FOLDER_FPS < stop - 0.5 / FOLDER_FPS:
-            pixels = read_image(file)
+            picture = read_picture(file)
+            pixels = picture.pixels
+            sentences = [*([f"The colour profile of '{file.name}' is not kept."] if picture.profile else []), *picture.notes]
+            said += [" ".join(sentences)] if sentences else []
             channels = 1 if pixels.ndim == 2 else pixels.shape[2]
             if pixels.dtype != np.uint8 or channels not in (1, 3):
                 raise UsageError(f"'{file}' is no frame of a video: frames are grey or RGB, of 8 bits and without transparency.")
             frames.add(pixels, file.name)
-    return Clip(frames.stacked(), FOLDER_FPS, (f"A folder of images has no frame rate; {FOLDER_FPS:g} frames a second are assumed.",))
+    assumed = f"A folder of images has no frame rate; {FOLDER_FPS:g} frames a second are assumed."
+    likewise = f" So it is with {len(said) - 1:,} more of its images." if len(said) > 1 else ""
+    return Clip(frames.stacked(part=True), FOLDER_FPS, (assumed, *([said[0] + likewise] if said else [])))
 
 
 def image_files(folder: Path) -> list[Path]:
     """Images of a folder in natural order: frame2 before frame10."""
     found = [file for file in folder.iterdir() if file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")]
     return sorted(found, key=lambda file: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name.lower())])
+
+
+def _left_out(container: Any, name: str) -> list[str]:
+    """What a file holds besides its first stream of video."""
+    streams, notes = container.streams, []
+    others = len(streams.video) - 1
+    if others > 0:
+        held = f"{others} further stream{'s' * (others > 1)} of video"
+        notes.append(f"'{name}' also holds {held}, which {'are' if others > 1 else 'is'} left out; the first one is fitted.")
+    if streams.audio:
+        notes.append("The sound is left out.")
+    if streams.subtitles:
+        notes.append("The subtitles are left out.")
+    tags = [key.lower() for key, value in container.metadata.items() if value]
+    said = [what for part, what in _TAGS.items() if any(part in key for key in tags)]
+    return [*notes, *filter(None, [not_kept(said, name)])]
 
 
 def _pixels(frame: Any) -> np.ndarray:

@@ -30,6 +30,7 @@ class VolumeSignal(GridSignal):
         spacing: Distances of neighbours along z, y, x, where the file tells them.
         notes: Sentences for the report.
         scanned: As in `GridSignal`.
+        rgb: As in `VolumeLayout`.
 
     Raises:
         UsageError: for another shape or type, a single point, one value everywhere, infinity, or NaN everywhere.
@@ -48,12 +49,13 @@ class VolumeSignal(GridSignal):
         spacing: Spacing | None = None,
         notes: tuple[str, ...] = (),
         scanned: Scan | None = None,
+        rgb: bool = False,
     ) -> None:
         array = unmasked(array, name)
         array = np.asanyarray(array) if not hasattr(array, "chunks") else array
         if len(array.shape) not in (3, 4):
             raise UsageError(f"'{name}' has {len(array.shape)} axes; a volume has three, and a fourth for channels.")
-        super().__init__(array, AXES, name, scanned=scanned, nifti=nifti, spacing=spacing)
+        super().__init__(array, AXES, name, scanned=scanned, nifti=nifti, spacing=spacing, rgb=rgb)
         self._notes = notes
 
     def remarks(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ def load_volume(path: str | Path, *, in_dims: int | None = None, max_points: int
             raise UsageError(
                 f"'{path}' has {held}; a volume is a TIFF of three axes, so use --kind array or image.{' '.join(['', *grid.notes])}"
             )
-        return VolumeSignal(grid.array, name=path.name, spacing=grid.spacing, notes=grid.notes)
+        return VolumeSignal(grid.array, name=path.name, spacing=grid.spacing, notes=grid.notes, rgb=grid.rgb)
     raise UsageError(f"'{path}' is not a volume that can be read; .nii, .nii.gz, .npy and .tif are.")
 
 

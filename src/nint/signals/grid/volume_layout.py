@@ -11,7 +11,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.signals.base import GridCoords, Predict
-from nint.signals.grid.gridded import GridLayout
+from nint.signals.grid.gridded import GridLayout, alpha_in_png, check_rgb
 from nint.signals.grid.nifti import Nifti, regrid
 from nint.signals.grid.spacing import OF_NIFTI, Spacing, checked_spacing
 from nint.signals.limits import check_decoded
@@ -28,10 +28,12 @@ class VolumeLayout(GridLayout):
     Attributes:
         nifti: Header of the NIfTI file that it came from, or None. Axes are then called x, y, z in nibabel's order, else z, y, x.
         spacing: Distance between neighbours along z, y, x, where a TIFF told it.
+        rgb: Whether the channels are red, green and blue, and alpha where there is a fourth, by the TIFF that they came from.
     """
 
     nifti: Nifti | None = None
     spacing: Spacing | None = None
+    rgb: bool = False
 
     kind: ClassVar[str] = "volume"
     suffixes: ClassVar[tuple[str, ...]] = (".nii.gz", ".nii", ".npy", *_IMAGES)
@@ -46,6 +48,7 @@ class VolumeLayout(GridLayout):
             except TypeError as error:
                 raise UsageError(f"volume layout: nifti cannot be read: {error}.") from error
         object.__setattr__(self, "spacing", checked_spacing(self.spacing, AXES, "volume layout"))
+        check_rgb(self.rgb, self.channels, "volume layout")
 
     @property
     def steps(self) -> tuple[float, ...]:
@@ -108,11 +111,12 @@ class VolumeLayout(GridLayout):
         return self._real(np.take(self.decode_grid(predict, GridCoords(thin, tuple(low), tuple(high))), 0, axis=axis))
 
     def losses(self, ending: str) -> tuple[str, ...]:
-        """The place in space, which only NIfTI keeps."""
+        """The place in space, which only NIfTI keeps, and that the last channel of a slice is no alpha."""
+        said = alpha_in_png(self.channels, self.rgb, ending)
         if self.nifti is None or ending in (".nii", ".nii.gz"):
-            return ()
+            return said
         steps = ", only the distance of its voxels where its unit is known" if ending in (".tif", ".tiff") else ""
-        return (f"Where the volume lies in space (the affine) is not kept{steps}; .nii and .nii.gz keep it.",)
+        return (*said, f"Where the volume lies in space (the affine) is not kept{steps}; .nii and .nii.gz keep it.")
 
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes a volume as .nii, .nii.gz, .npy or a .tif stack, and a slice as .png, .tif or .npy.
@@ -158,11 +162,15 @@ class VolumeLayout(GridLayout):
         return axis, index
 
     def _write_slice(self, decoded: np.ndarray, path: Path) -> None:
+        from nint.signals.grid.tiff_files import write_grid
         from nint.signals.image.write import write_image
 
         if decoded.dtype.kind != "u" or decoded.dtype.itemsize > 2:
             low, high = self._real(np.array([self.low, self.high], dtype=np.float64))
             decoded = (decoded.astype(np.float64) - low) / (high - low)
+        if path.suffix.lower() != ".png" and self.channels in (2, 4) and not self.rgb:
+            write_grid(decoded if decoded.dtype.kind == "u" else decoded.astype(np.float32), "YX", None, path)
+            return
         write_image(decoded.astype(decoded.dtype.newbyteorder("="), copy=False), path)
 
     def _write_nifti(self, decoded: np.ndarray, path: Path) -> None:
@@ -183,7 +191,7 @@ class VolumeLayout(GridLayout):
         from nint.signals.grid.tiff_files import write_grid
 
         if self.nifti is None:
-            write_grid(decoded, "ZYX", self.spacing and self.spacing.regridded(self.grid, decoded.shape[:AXES]), path)
+            write_grid(decoded, "ZYX", self.spacing and self.spacing.regridded(self.grid, decoded.shape[:AXES]), path, self.rgb)
             return
         affine = np.array(regrid(self.nifti.affine, self.grid, decoded.shape[:AXES]))
         steps, unit = np.linalg.norm(affine[:3, :3], axis=0)[::-1].tolist(), OF_NIFTI.get(self.nifti.space_unit, "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nint.errors import UsageError
 from nint.files import quiet_stderr, read_bytes, reason_of
 from nint.settings import whole
 from nint.signals.image.picture import Picture, orientation_of, picture_of
+from nint.signals.image.png_colours import cicp_of
 from nint.signals.pixels import PIXEL_LIMIT, check_packing, check_pixel_count, upright
 
 _MAGIC = (
@@ -32,6 +34,24 @@ _MAGIC = (
 )
 
 
+@dataclass(frozen=True)
+class EncodedImage:
+    """The bytes of an image file that lies inside another file.
+
+    Attributes:
+        data: Its content.
+        name: What messages call it.
+    """
+
+    data: bytes
+    name: str
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its first bytes are those of a kind that `read_picture` reads."""
+        return _kind(self.data) is not None
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """The pixels of `read_picture`.
 
@@ -41,14 +61,14 @@ def read_image(path: str | Path) -> np.ndarray:
     return read_picture(path).pixels
 
 
-def read_picture(path: str | Path, max_points: int | None = None) -> Picture:
+def read_picture(path: str | Path | EncodedImage, max_points: int | None = None) -> Picture:
     """Reads an image file, upright as its EXIF orientation asks, with its colour profile and resolution.
 
     The kind of file is told by its first bytes, whatever its ending. Palettes become RGB (RGBA where an entry is transparent), CMYK
     and YCbCr become RGB, 1 bit becomes grey, a transparent colour becomes an alpha channel.
 
     Args:
-        path: The file.
+        path: The file, or its content.
         max_points: Most pixels to read; None is `pixels.PIXEL_LIMIT`.
 
     Returns:
@@ -59,8 +79,9 @@ def read_picture(path: str | Path, max_points: int | None = None) -> Picture:
     """
     from PIL import Image
 
-    path = Path(path)
-    data = read_bytes(path, "an image file")
+    given = path
+    path = Path(given.name if isinstance(given, EncodedImage) else given)
+    data = given.data if isinstance(given, EncodedImage) else read_bytes(path, "an image file")
     kind = _kind(data)
     if kind is None:
         raise UsageError(f"'{path}' is not an image that can be read; PNG, JPEG, TIFF, WebP, BMP and GIF are.")
@@ -162,8 +183,9 @@ def _read_png(path: Path, data: bytes, kind: str, limit: int) -> Picture:
     if data[12:16] != b"IHDR":
         raise ValueError("its header is not its first chunk")
     depth, colour = data[24], data[25]
+    further = cicp_of(data)
     if depth != 16 or colour == 0:
-        return picture_of(pil_to_array(image, step), image, path.name, orientation)
+        return picture_of(pil_to_array(image, step), image, path.name, orientation, further)
 
     import cv2
 
@@ -171,7 +193,7 @@ def _read_png(path: Path, data: bytes, kind: str, limit: int) -> Picture:
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("OpenCV cannot decode it")
     order = [2, 3] if colour == 4 else [2, 1, 0, 3][: pixels.shape[2]]
-    return picture_of(upright(pixels[..., order], orientation), image, path.name, orientation)
+    return picture_of(upright(pixels[..., order], orientation), image, path.name, orientation, further)
 
 
 def _read_tiff(path: Path, data: bytes, kind: str, limit: int) -> Picture:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import math
 import operator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -188,16 +189,25 @@ class ImageLayout(Layout):
 
     def losses(self, ending: str) -> tuple[str, ...]:
         """The colour profile and the print resolution, where the format has no place for them, and the bits of floats."""
-        from nint.signals.image.write import FORMATS, keeps_dpi, stored_bits
+        from nint.signals.image.write import FORMATS, keeps_dpi, keeps_profile, stored_bits
 
         said = []
         if self.bits == 32 and (bits := stored_bits(ending)) < 32:
-            said.append(f"Pixels are stored as {bits} bits; the image's own file has 32-bit float.")
-        if self.profile_bytes and (ending == ".bmp" or (ending == ".webp" and self.channels == 1)):
+            said.append(f"Pixels are stored as {bits} bits; the model has 32-bit floats.")
+        if self.profile_bytes and not keeps_profile(FORMATS.get(ending, ""), self.channels):
             said.append(f"The colour profile is not kept, which {ending} has no place for.")
         if self.dpi is not None and not keeps_dpi(FORMATS.get(ending, ""), self.dpi):
             said.append(f"The print resolution is not kept, which {ending} has no place for.")
         return tuple(said)
+
+    def of_decoded(self, **options: Any) -> ImageLayout:
+        """As in `Layout.of_decoded`: more pixels an inch where there are more, so that the printed size stays; crops do not change them."""
+        options.pop("crop", None)
+        if self.dpi is None:
+            return self
+        rows, columns = self._decoded_size(options.get("scale"), options.get("height"), options.get("width"))
+        dpi = checked_dpi((self.dpi[0] * columns / self.width, self.dpi[1] * rows / self.height))
+        return dataclasses.replace(self, dpi=dpi)
 
     def write(self, decoded: np.ndarray, path: Path) -> None:
         """Writes pixels in the format of the ending, with their colour profile; see `nint.signals.image.write.write_image`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import reason_of
-from nint.signals.image.files import load, pil_to_array, read_picture
+from nint.signals.image.files import EncodedImage, load, pil_to_array, read_picture
 from nint.signals.image.masked import filled, masked_image, with_values
 from nint.signals.image.picture import Picture, picture_of
 from nint.signals.image.signal import ImageSignal
@@ -59,7 +59,7 @@ def from_pil(image: Any, name: str | None = None, **options: Any) -> ImageSignal
 
 
 def load_image(
-    path: str | Path,
+    path: str | Path | EncodedImage,
     max_side: int | None = None,
     super_resolution: int | None = None,
     downsampling: str | None = None,
@@ -72,7 +72,7 @@ def load_image(
     """Loads an image file; formats, modes and depths as in `nint.signals.image.files.read_picture`.
 
     Args:
-        path: The file.
+        path: The file, or its content.
         max_side: Longest side in pixels; a larger image is averaged down to it, its aspect and bit depth kept.
         super_resolution: Fit the image downsampled by this whole factor, and measure on the whole of it; see
             `nint.signals.image.super_resolution`.
@@ -87,7 +87,8 @@ def load_image(
         UsageError: for a file that cannot be read or an image that cannot be fitted.
     """
     picture = read_picture(path, max_points)
-    return _from_picture(picture, name or Path(path).name, max_side, super_resolution, downsampling, transparent, bit_depth)
+    told = Path(path.name if isinstance(path, EncodedImage) else path).name
+    return _from_picture(picture, name or told, max_side, super_resolution, downsampling, transparent, bit_depth)
 
 
 def _from_picture(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,13 @@ PROFILE_LIMIT = 2**19
 _SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
 _EXIF_PART, _GPS_PART = 34665, 34853
 _NO_DPI = (72, 96)
+_PICTURES_OF_MPO = 0xB001
 _SRGB_GAMMA = 0.45455
 _DEPTHS = (8, 10, 12, 14, 16)
+_SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+
+INKS = "The inks (CMYK) of '{}' are turned into RGB by a plain formula, so that its colours are approximate."
+"""Sentence on a picture of inks, to be filled with its name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +47,7 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def picture_of(pixels: np.ndarray, image: Any, name: str, orientation: int) -> Picture:
+def picture_of(pixels: np.ndarray, image: Any, name: str, orientation: int, further: Sequence[str] = ()) -> Picture:
     """The pixels of a PIL image with what its header carries.
 
     Args:
@@ -49,11 +55,14 @@ def picture_of(pixels: np.ndarray, image: Any, name: str, orientation: int) -> P
         image: The PIL image, still with its `info`.
         name: What the sentences call it.
         orientation: How its pixels were stored, 1 to 8.
+        further: What else the file carries that is not kept.
     """
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     profile, note = checked_profile(image.info.get("icc_profile"), channels, name)
     dpi = upright_dpi(image.info.get("dpi"), orientation)
-    return Picture(pixels, profile, dpi, notes=tuple(filter(None, [*_frames(image, name), note, _left_out(image, name)])))
+    inks = INKS.format(name) if image.mode == "CMYK" else ""
+    said = [*_frames(image, name), note, inks, not_kept([*left_out(image), *further], name)]
+    return Picture(pixels, profile, dpi, notes=tuple(filter(None, said)))
 
 
 def orientation_of(image: Any) -> int:
@@ -89,9 +98,9 @@ def checked_profile(profile: Any, channels: int, name: str) -> tuple[bytes, str]
 
 
 def told_dpi(dpi: Any) -> tuple[float, float] | None:
-    """A file's resolution; None where it tells none, and for 72 and 96, which programs write where they know none."""
+    """A file's resolution; None where it tells none, and for 72 and 96 both ways, which programs write where they know none."""
     found = checked_dpi(dpi)
-    return None if found is None or any(abs(value - usual) < 0.05 for usual in _NO_DPI for value in found) else found
+    return None if found is None or any(all(abs(value - usual) < 0.05 for value in found) for usual in _NO_DPI) else found
 
 
 def upright_dpi(dpi: Any, orientation: int) -> tuple[float, float] | None:
@@ -140,15 +149,8 @@ def checked_depth(array: np.ndarray, depth: int | None, name: str) -> int:
     return depth
 
 
-def _frames(image: Any, name: str) -> list[str]:
-    try:
-        frames = 1 if image.format == "TIFF" else int(getattr(image, "n_frames", 1))
-    except Exception:  # a damaged later frame; the first one was read
-        frames = 1
-    return [f"'{name}' holds {frames} frames, of which the first is fitted; --kind video fits them all."] if frames > 1 else []
-
-
-def _left_out(image: Any, name: str) -> str:
+def left_out(image: Any) -> list[str]:
+    """What a PIL image carries that a model does not keep: "EXIF data", "text", ..."""
     info, found = image.info, []
     try:
         tags = set(image.getexif())
@@ -163,10 +165,59 @@ def _left_out(image: Any, name: str) -> str:
         found.append("Photoshop data")
     if info.get("comment") or any("xmp" not in str(key).lower() for key in getattr(image, "text", {}) or {}):
         found.append("text")
-    gamma = info.get("gamma")
-    if isinstance(gamma, float) and "srgb" not in info and "icc_profile" not in info and abs(gamma - _SRGB_GAMMA) > 1e-3:
-        found.append(f"gamma {gamma:g}")
-    if not found:
+    return [*found, *_of_colour(info), *_of_pixel_shape(info)]
+
+
+def not_kept(what: Sequence[str], name: str) -> str:
+    """The sentence that a model does not keep something of a file; empty where there is nothing.
+
+    Args:
+        what: What it is; what is there twice is said once.
+        name: What the sentence calls the file.
+    """
+    said = list(dict.fromkeys(what))
+    if not said:
         return ""
-    *first, last = found
+    *first, last = said
     return f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} of '{name}'."
+
+
+def _frames(image: Any, name: str) -> list[str]:
+    further = _further_pictures(image)
+    if further:
+        are = "are" if further > 1 else "is"
+        held = f"{further} further picture{'s' * (further > 1)} (MPO: another view, a burst, or a gain map for HDR)"
+        return [f"'{name}' also holds {held}, which {are} left out."]
+    try:
+        frames = 1 if image.format in ("TIFF", "MPO") else int(getattr(image, "n_frames", 1))
+    except Exception:  # a damaged later frame; the first one was read
+        frames = 1
+    return [f"'{name}' holds {frames} frames, of which the first is fitted; --kind video fits them all."] if frames > 1 else []
+
+
+def _further_pictures(image: Any) -> int:
+    """Pictures behind the first one of a JPEG, by its index (CIPA DC-007, Multi-Picture Format)."""
+    if "mp" not in image.info:
+        return 0
+    try:
+        return max(0, int(image._getmp()[_PICTURES_OF_MPO]) - 1)
+    except Exception:  # a damaged index; the first picture was read
+        return 0
+
+
+def _of_colour(info: dict[Any, Any]) -> list[str]:
+    """What a PNG says of its colours, where neither a profile nor sRGB stands in its place, and it is other than sRGB."""
+    if "srgb" in info or "icc_profile" in info:
+        return []
+    gamma, primaries, found = info.get("gamma"), info.get("chromaticity"), []
+    if isinstance(gamma, float) and abs(gamma - _SRGB_GAMMA) > 1e-3:
+        found.append(f"gamma {gamma:g}")
+    if primaries and any(abs(own - usual) > 1e-3 for own, usual in zip(primaries, _SRGB_PRIMARIES, strict=False)):
+        found.append("primaries (cHRM)")
+    return found
+
+
+def _of_pixel_shape(info: dict[Any, Any]) -> list[str]:
+    """The shape of pixels that are not square, in a PNG or JPEG that tells no size with it."""
+    x, y = info.get("aspect") or (info.get("jfif_density") if info.get("jfif_unit") == 0 else None) or (1, 1)
+    return [f"shape of the pixels ({y}:{x})"] if x != y and x > 0 and y > 0 else []

@@ -66,6 +66,12 @@ class ImageSignal(Signal):
         # Divided by numpy on the CPU: CUDA multiplies by the reciprocal, which is not the nearest float32.
         return torch.from_numpy(pixels if self.layout.bits == 32 else pixels.astype(np.float32) / np.float32(self.layout.top))
 
+    def _depth_of_colours(self) -> int:
+        """Bits that the channels but alpha take; those of the type where there is no alpha."""
+        if self.layout.bits != 16 or self.layout.channels not in (2, 4):
+            return self.layout.bits
+        return checked_depth(self.array[..., :-1], None, self.name)
+
     @property
     def image(self) -> Tensor:
         """`[h, w, c]` float32 in [0, 1]; exactly the nearest float32 to pixel/255 or pixel/65535 (or what the layout's depth says)."""
@@ -106,6 +112,11 @@ class ImageSignal(Signal):
             found.append(
                 f"'{self.name}' has no value above {self.layout.top} in its 16 bits, so {depth} bits are taken for its range, to which "
                 "PSNR is relative; --bit-depth names another."
+            )
+        if depth is None and self._guessed and (colours := self._depth_of_colours()) < self.layout.bits:
+            found.append(
+                f"The colours of '{self.name}' take {colours} of its 16 bits, its opacity all of them, so PSNR is "
+                f"relative to {self.layout.top}; without the opacity it would be to theirs."
             )
         seen = self.array if self.observed is None else self.array.reshape(-1, self.layout.channels)[self.observed.numpy()]
         span = (float(seen.max()) - float(seen.min())) / self.layout.top

@@ -15,8 +15,9 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of
-from nint.signals.image.tiff_axes import axis_spacing, lies_on_earth, print_resolution
+from nint.signals.image.tiff_axes import axis_spacing, bands_of, is_rgb, lies_on_earth, print_resolution
 from nint.signals.image.tiff_decode import ARRAY_LIMIT, series_pixels
+from nint.signals.image.tiff_words import words_left_out
 from nint.signals.pixels import FLOAT_EXCESS, ORIENTATION_TAG
 
 PROFILE_TAG = 34675
@@ -42,6 +43,8 @@ class TiffHeader:
         photometric: How numbers mean colours: "MINISBLACK", "RGB", "PALETTE", ...
         on_earth: Whether the file says where on Earth it lies.
         notes: Sentences on what of the file is not in this series.
+        bands: Samples of a pixel that the file does not call colours; 0 where they are colours, or one.
+        rgb: Whether the channels are red, green and blue, and at most alpha beyond them.
         of_a_picture: What the file says that a picture keeps and plain numbers do not: "colour profile", "orientation", "print resolution".
     """
 
@@ -56,6 +59,8 @@ class TiffHeader:
     on_earth: bool = False
     notes: tuple[str, ...] = ()
     of_a_picture: tuple[str, ...] = ()
+    bands: int = 0
+    rgb: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +153,9 @@ def read_tiff(path: Path, limit: int = ARRAY_LIMIT) -> TiffData:
 def tiff_kind(path: Path) -> str:
     """The kind of signal that a TIFF is taken for: "image", "volume" or "array".
 
-    An image is one page of 8 or 16 bits without sign, or of floats in [0, 1], with 1 to 4 samples a pixel. A volume has an axis Z, or
-    several grey pages of which the file does not name the axis. Everything else that is a regular grid is an array. What cannot be read is
-    taken for an image, whose reader says what is wrong.
+    An image is one page of 8 or 16 bits without sign, or of floats in [0, 1]: grey or coloured, with or without alpha. A volume has an
+    axis Z, or several grey pages of which the file does not name the axis. Everything else that is a regular grid is an array, several
+    bands that are no colours among it. What cannot be read is taken for an image, whose reader says what is wrong.
     """
     try:
         header = tiff_header(path)
@@ -166,7 +171,7 @@ def tiff_kind(path: Path) -> str:
         return "volume"
     if len(stacked) == 1 and not axes & set("CS"):
         return "volume"
-    if stacked and "S" in axes:  # pages of colours, as of a scanned document: the first one, and the report says so
+    if stacked and "S" in axes and not header.bands:  # pages of colours, as of a scanned document: the first one, and the report says so
         return "image"
     return "array"
 
@@ -234,6 +239,8 @@ def _header(path: Path, file: Any) -> TiffHeader:
         lies_on_earth(page),
         _left_out(path, file),
         _of_a_picture(page, spacing),
+        bands_of(page),
+        is_rgb(page) and "C" not in series.axes,
     )
 
 
@@ -254,7 +261,7 @@ def _left_out(path: Path, file: Any) -> tuple[str, ...]:
     if others:
         held = f"{others} other picture{'s' if others > 1 else ''} of another size or type"
         notes.append(f"'{path.name}' also holds {held}, which {'are' if others > 1 else 'is'} left out.")
-    return tuple(notes)
+    return (*notes, *words_left_out(file, path.name))
 
 
 def nodata_of(page: Any, dtype: np.dtype) -> int | float | None:
@@ -274,7 +281,7 @@ def nodata_of(page: Any, dtype: np.dtype) -> int | float | None:
 
 def _is_picture(path: Path, header: TiffHeader) -> bool:
     samples = header.shape[header.axes.index("S")] if "S" in header.axes else 1
-    if samples > _PICTURE_CHANNELS or header.dtype.newbyteorder("<").str not in _PICTURE_TYPES:
+    if header.bands or samples > _PICTURE_CHANNELS or header.dtype.newbyteorder("<").str not in _PICTURE_TYPES:
         return False
     if header.dtype.kind != "f":
         return True

@@ -10,6 +10,9 @@ NOT_ON_EARTH = "Where the file lies on Earth (GeoTIFF) is not kept."
 
 _GEO_TAGS = (33550, 33922, 34264, 34735)  # pixel scale, tie points, transformation, directory of keys
 _RESOLUTION_UNITS = {2: "inch", 3: "cm"}
+_GREY = ("MINISBLACK", "MINISWHITE")
+_PLAIN_ALPHA = (2,)  # of tag 338, ExtraSamples
+_ALPHA = ((1,), _PLAIN_ALPHA)
 _MOST_XML = 2**24
 
 
@@ -24,6 +27,22 @@ def axis_spacing(file: Any) -> tuple[dict[str, float], dict[str, str]]:
     if file.is_ome:
         return _of_ome(file.ome_metadata or "")
     return {}, {}
+
+
+def bands_of(page: Any) -> int:
+    """How many bands a page has that it does not call colours: samples of grey, unless the second of two is said to be alpha; else 0.
+
+    Source: TIFF 6.0, section 18, ExtraSamples.
+    """
+    samples = int(page.samplesperpixel)
+    with_alpha = samples == 2 and tuple(map(int, page.extrasamples)) in _ALPHA
+    return samples if samples > 1 and getattr(page.photometric, "name", "") in _GREY and not with_alpha else 0
+
+
+def is_rgb(page: Any) -> bool:
+    """Whether the samples of a page are red, green and blue, and at most alpha beyond them, by which they are not multiplied."""
+    beyond = tuple(map(int, page.extrasamples))[: max(0, int(page.samplesperpixel) - 3)]
+    return getattr(page.photometric, "name", "") == "RGB" and int(page.samplesperpixel) in (3, 4) and beyond in ((), _PLAIN_ALPHA)
 
 
 def lies_on_earth(page: Any) -> bool:

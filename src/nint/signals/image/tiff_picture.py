@@ -12,19 +12,23 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import quiet_stderr
-from nint.signals.image.picture import Picture, checked_profile, upright_dpi
+from nint.signals.image.picture import INKS, Picture, checked_profile, not_kept, upright_dpi
 from nint.signals.image.tiff import PROFILE_TAG, nodata_of, quiet
-from nint.signals.image.tiff_axes import NOT_ON_EARTH, axis_spacing, lies_on_earth, print_resolution
+from nint.signals.image.tiff_axes import NOT_ON_EARTH, axis_spacing, bands_of, lies_on_earth, print_resolution
 from nint.signals.image.tiff_decode import check_whole, page_pixels
+from nint.signals.image.tiff_words import words_left_out
 from nint.signals.pixels import ORIENTATION_TAG, check_packing, check_pixel_count, upright
 
-_EXIF_TAGS = (34665, 34853)
+_CARRIED = {34665: "EXIF data", 34853: "EXIF data", 700: "XMP data", 34377: "Photoshop data"}
+_APART = 2  # of tag 284, PlanarConfiguration: channels one after the other
 _UNSAID, _MULTIPLIED = (0,), (1,)  # of tag 338, ExtraSamples: what a channel beyond the colours is
 _COLOURS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}
 
 
 def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
     """The first page of a TIFF of 16 bits or floats, upright; None where it has 8 bits or less, which Pillow reads.
+
+    Pillow does not read 8 bits of which the channels are stored one after the other, with one that is no colour; they are read here.
 
     Args:
         path: Named in messages.
@@ -42,12 +46,15 @@ def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
         check_pixel_count(path, page.imagewidth, page.imagelength, limit)
         if page.samplesperpixel > 4:
             raise UsageError(f"'{path}' has {page.samplesperpixel} bands, and an image has at most 4; --kind array fits them all.")
-        if page.bitspersample <= 8 and page.sampleformat != 2:
+        if bands_of(page) > 2:
+            raise UsageError(f"'{path}' has {bands_of(page)} bands that it does not call colours; --kind array fits them all.")
+        by_bands = page.bitspersample == 8 and page.planarconfig == _APART and len(page.extrasamples) > 0
+        if page.bitspersample <= 8 and page.sampleformat != 2 and not by_bands:
             return None
         check_packing(path, page.nbytes, len(data))
         check_whole(page, len(data))
         is_float = page.dtype is not None and page.dtype.kind == "f"
-        if not is_float and (page.bitspersample, page.dtype) != (16, np.uint16):
+        if not is_float and (page.bitspersample, page.dtype) not in ((8, np.uint8), (16, np.uint16)):
             signed = "signed " if page.sampleformat == 2 else ""
             raise UsageError(
                 f"'{path}' has {page.bitspersample} bits a channel ({signed}whole numbers), which is not read as an image; "
@@ -63,10 +70,12 @@ def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
         pixels = upright(_tiff_colours(path, page, array), orientation)
         stored = page.tags.get(PROFILE_TAG)
         profile, note = checked_profile(stored and stored.value, 1 if pixels.ndim == 2 else pixels.shape[2], path.name)
-        exif = any(tag in page.tags for tag in _EXIF_TAGS)
-        left_out = f"The model does not keep the EXIF data of '{path.name}'." if exif else ""
+        notes = [note, not_kept([what for tag, what in _CARRIED.items() if tag in page.tags], path.name)]
+        notes += [INKS.format(path.name)] if page.photometric.name == "SEPARATED" else []
+        if is_float and page.bitspersample != 32:
+            notes.append(f"The {page.bitspersample}-bit floats of '{path.name}' are fitted, and written, as 32-bit ones.")
         dpi = upright_dpi(print_resolution(page), orientation)
-        return Picture(pixels, profile, dpi, notes=tuple(filter(None, [note, left_out])))
+        return Picture(pixels, profile, dpi, notes=tuple(filter(None, notes)))
 
 
 def with_tags(picture: Picture, path: Path, data: bytes) -> Picture:
@@ -84,7 +93,7 @@ def with_tags(picture: Picture, path: Path, data: bytes) -> Picture:
         count = len(file.pages)
         nodata = nodata_of(page, picture.pixels.dtype)
         as_stored = getattr(page.photometric, "name", "") in ("MINISBLACK", "RGB")
-        notes = [*picture.notes, *_of_extra_channel(page, path.name), *_of_place(file, path.name)]
+        notes = [*picture.notes, *_of_extra_channel(page, path.name), *_of_place(file, path.name), *words_left_out(file, path.name)]
     if count > 1:
         notes.append(f"'{path.name}' holds {count} pages, of which the first is fitted; --kind array fits them where they are of one size.")
     observed = None
@@ -120,7 +129,7 @@ def _of_place(file: Any, name: str) -> list[str]:
 
 
 def _tiff_colours(path: Path, page: Any, array: np.ndarray) -> np.ndarray:
-    white = array.dtype.type(1 if array.dtype.kind == "f" else 65535)
+    white = array.dtype.type(1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max)
     photometric = page.photometric.name
     array = _apart_from_alpha(array, _extra_channel(page), white)
     if photometric == "MINISWHITE":

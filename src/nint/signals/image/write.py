@@ -123,13 +123,18 @@ def _encode(array: np.ndarray, kind: str, profile: bytes, dpi: tuple[float, floa
 
     known: dict[str, dict[str, Any]] = {"JPEG": {"quality": JPEG_QUALITY}, "WEBP": {"lossless": True, "exact": True}}
     options = dict(known.get(kind, {}))
-    if profile and kind != "BMP" and not (kind == "WEBP" and array.ndim == 2):  # WebP has no grey, which a profile of grey is for
+    if profile and keeps_profile(kind, 1 if array.ndim == 2 else array.shape[2]):
         options["icc_profile"] = profile
     if dpi is not None and keeps_dpi(kind, dpi):
         options["dpi"] = dpi
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def keeps_profile(kind: str, channels: int) -> bool:
+    """Whether a format has a place for a colour profile: BMP has none, and WebP no grey, which a profile of grey is for."""
+    return kind != "BMP" and not (kind == "WEBP" and channels <= 2)
 
 
 def keeps_dpi(kind: str, dpi: tuple[float, float]) -> bool:

@@ -7,6 +7,8 @@ import math
 import warnings
 import zipfile
 from array import array
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -54,6 +56,30 @@ class Table:
         """How many leading columns have the name of a coordinate."""
         known = [name.lower() in COORDINATE_NAMES for name in self.names]
         return known.index(False) if False in known else len(known)
+
+    def check_columns(self, path: Path) -> None:
+        """Refuses columns that cannot be told apart or hold nothing.
+
+        Raises:
+            UsageError: for a name that two columns have, and for an empty last column without a name.
+        """
+        refuse_doubled(path, tuple(filter(None, self.names)))
+        if np.isnan(self.rows[:, -1]).all() and not (self.names and self.names[-1]):
+            raise UsageError(
+                f"'{path}' has an empty last column (number {self.rows.shape[1]}) without a name, as where lines end in a separator; "
+                "remove the separator at the ends of the lines."
+            )
+
+
+def refuse_doubled(path: Path, names: Sequence[str]) -> None:
+    """Refuses a table two columns of which have the same name.
+
+    Raises:
+        UsageError: says which.
+    """
+    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
+    if doubled is not None:
+        raise UsageError(f"'{path}' has two columns called {shown(doubled)}; give each a name of its own.")
 
 
 def read_csv(path: Path) -> Table:
@@ -119,6 +145,10 @@ def read_npz(path: Path, *needed: str, max_points: int | None = None) -> list[np
     try:
         with warnings.catch_warnings(), zipfile.ZipFile(path) as archive:
             warnings.simplefilter("ignore")
+            members = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+            doubled = next((name for name in needed if members.count(name) > 1), None)
+            if doubled is not None:
+                raise UsageError(f"'{path}' has two arrays called {doubled}; leave one of them.")
             held = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename.endswith(".npy")}
             missing = [name for name in needed if name not in held]
             if missing:

@@ -184,20 +184,23 @@ class PointsLayout(Layout):
         """The columns of a file that have the names of the coordinates, or else its leading ones, `[n, d]`.
 
         Raises:
-            UsageError: for a file that cannot be read, that names some of the coordinates only, or with numbers that 64-bit floats do
-                not hold.
+            UsageError: for a file that cannot be read, that names some of the coordinates only or one of them twice, or with numbers
+                that 64-bit floats do not hold.
         """
-        from nint.signals.points.files import read_csv, read_npz
+        from nint.signals.points.files import read_csv, read_npz, refuse_doubled
 
         if path.suffix.lower() == ".npz":
             return read_npz(path, "coords")[0]
         table = read_csv(path)
         if not table.exact:
             raise UsageError(f"'{path}' {INEXACT_COORDS}")
+        refuse_doubled(path, [name for name in table.names if name in self.coord_names])
         named = [table.names.index(name) for name in self.coord_names if name in table.names]
         if 0 < len(named) < self.in_features:
             missing = ", ".join(name for name in self.coord_names if name not in table.names)
             raise UsageError(f"'{path}' has the columns {', '.join(table.names)} but no {missing}; name every coordinate, or none of them.")
+        if named and len(set(named)) < len(named):
+            raise UsageError(f"'{path}' names coordinates two of which have one name in the model; leave its first line out.")
         return table.rows[:, named] if named else table.rows
 
 

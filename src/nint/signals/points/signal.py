@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import torch
@@ -67,16 +67,17 @@ class PointsSignal(Signal):
             row = int(np.isinf(values).any(axis=1).argmax())
             raise UsageError(f"'{name}' has an infinite value in row {row + 1}; values must be finite, and NaN marks unobserved ones.")
         observed = ~np.isnan(values).any(axis=1)
+        many = values.shape[1] > 1
+        value_names = value_names or tuple(f"value{i}" if many else "value" for i in range(values.shape[1]))
         if not observed.any():
-            raise UsageError(f"'{name}' has a NaN in every row of values, so nothing was observed.")
+            _refuse_unobserved(values, value_names, name)
         low, high = values[observed].min(axis=0), values[observed].max(axis=0)
         if (low == high).all() or (coords == coords[0]).all():
             what = "values" if (low == high).all() else "coordinates"
             raise UsageError(f"'{name}' has the same {what} in every row, so there is nothing to learn.")
-        many = values.shape[1] > 1
         self.layout = PointsLayout(
             coord_names or tuple(_AXES[i] if i < len(_AXES) else f"x{i}" for i in range(coords.shape[1])),
-            value_names or tuple(f"value{i}" if many else "value" for i in range(values.shape[1])),
+            value_names,
             tuple(coords.min(axis=0).tolist()),
             tuple(coords.max(axis=0).tolist()),
             tuple(low.tolist()),
@@ -115,6 +116,18 @@ class PointsSignal(Signal):
         return self._digest
 
 
+def _refuse_unobserved(values: np.ndarray, names: tuple[str, ...], name: str) -> NoReturn:
+    """Refuses values each row of which has a NaN.
+
+    Raises:
+        UsageError: names a column that is empty, where there is one.
+    """
+    empty = np.isnan(values).all(axis=0)
+    if empty.any() and values.shape[1] > 1:
+        raise UsageError(f"'{name}' has no number in its column {names[int(empty.argmax())]}, so nothing was observed; leave it out.")
+    raise UsageError(f"'{name}' has a NaN in every row of values, so nothing was observed.")
+
+
 def _check_size(sizes: np.ndarray, name: str) -> None:
     """Refuses numbers whose range would not be a 64-bit float.
 
@@ -145,7 +158,7 @@ def load_points(path: str | Path, *, in_dims: int | None = None, max_points: int
         max_points: Most numbers that an array of a compressed NPZ may claim to hold; 2^26 where None.
 
     Raises:
-        UsageError: for a file that cannot be read or points that cannot be fitted.
+        UsageError: for a file that cannot be read, columns of one name or without one, and points that cannot be fitted.
     """
     from nint.signals.points.files import EXACT, read_csv, read_npz
 
@@ -160,6 +173,7 @@ def load_points(path: str | Path, *, in_dims: int | None = None, max_points: int
     if path.suffix.lower() != ".csv":
         raise UsageError(f"'{path}' is not a point set that can be read; .csv and .npz are.")
     table = read_csv(path)
+    table.check_columns(path)
     columns = table.rows.shape[1]
     dims = table.leading_coordinates() if in_dims is None else whole(in_dims, "in_dims")
     if columns == 1:

@@ -15,7 +15,9 @@ import numpy as np
 from nint.errors import UsageError, nearest
 from nint.files import quiet_stderr, read_bytes, reason_of, write_atomically
 from nint.mesh import Cloud, Mesh
+from nint.signals.shape.foreign import own_content
 from nint.signals.shape.glb import check_glb
+from nint.signals.shape.glb_plain import plain_glb
 from nint.signals.shape.obj import unusual_obj
 from nint.signals.shape.off import polygons_of_off
 from nint.signals.shape.ply import parse_ply, ply_cloud
@@ -53,6 +55,7 @@ def read_shape(path: str | Path) -> Mesh | Cloud:
         ".off": _read_off,
     }
     try:
+        data = own_content(data, ending)
         with warnings.catch_warnings(), quiet_stderr():
             warnings.simplefilter("ignore")
             shape = readers[ending](data) if ending in readers else _read_with_trimesh(data, ending)
@@ -107,7 +110,7 @@ def _read_with_trimesh(data: bytes, ending: str) -> Mesh:
         raise UsageError(f"cannot be read: {ending} files need the package trimesh; pip install 'nint[shape]'.") from error
 
     if ending == ".glb":
-        check_glb(data)
+        data = plain_glb(data, check_glb(data))
     if ending in (".obj", ".off"):  # trimesh wants another package to guess the letters of a comment
         data = data.decode("utf-8", "replace").encode()
     log = logging.getLogger("trimesh")
@@ -135,11 +138,21 @@ def _read_off(data: bytes) -> Mesh:
 def _read_xyz(data: bytes) -> Cloud:
     text = data.decode("utf-8", "strict").replace(",", " ")
     columns = np.loadtxt(io.StringIO(text), np.float64, ndmin=2)
+    if columns.shape[1] == 6 and _like_colours(columns[:, 3:]):
+        raise UsageError(
+            "has columns 4 to 6 that look like colours (whole numbers from 0 to 255), not normals; give six columns: x y z and the outward "
+            "normal nx ny nz."
+        )
     if columns.shape[1] == 3:
         raise UsageError("has points without normals; give six columns: x y z and the outward normal nx ny nz.")
     if columns.shape[1] != 6:
         raise UsageError(f"has {columns.shape[1]} columns; a point cloud needs six: x y z and the outward normal nx ny nz.")
     return Cloud(columns[:, :3], columns[:, 3:])
+
+
+def _like_colours(columns: np.ndarray) -> bool:
+    """Whether three columns hold whole numbers from 0 to 255, some of them above 1."""
+    return bool(((columns >= 0) & (columns <= 255) & (columns == np.round(columns))).all() and (columns > 1).any())
 
 
 def _read_ply(data: bytes) -> Mesh | Cloud:

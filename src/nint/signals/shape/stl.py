@@ -10,8 +10,14 @@ from nint.errors import UsageError
 from nint.mesh import Mesh, face_normals
 
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
-_HEADER = 84
+_HEADER, _TRIED = 84, 512
+_OF_TEXT = b"\t\n\f\r" + bytes(range(32, 256))
 _NAME = re.compile(rb"[^\r\n]*?(?=facet\s+normal|[\r\n]|$)")  # of a solid: the rest of its line
+
+
+def is_binary_stl(data: bytes) -> bool:
+    """Whether a file has the length that a binary STL file of its number of triangles has."""
+    return len(data) >= _HEADER and len(data) == _HEADER + int.from_bytes(data[_HEADER - 4 : _HEADER], "little") * _RECORD.itemsize
 
 
 def read_stl(data: bytes) -> Mesh:
@@ -22,12 +28,14 @@ def read_stl(data: bytes) -> Mesh:
     """
     count = int.from_bytes(data[_HEADER - 4 : _HEADER], "little") if len(data) >= _HEADER else 0
     surplus = len(data) - _HEADER - count * _RECORD.itemsize
-    if len(data) >= _HEADER and surplus == 0:
+    if is_binary_stl(data):
         corners = np.frombuffer(data, _RECORD, count, _HEADER)["corners"]
     elif data.lstrip()[:5].lower() == b"solid" and b"facet" in (lower := data.lower()):
         corners = _text_corners(lower)
     elif count and 0 < surplus < _RECORD.itemsize:
         corners = np.frombuffer(data, _RECORD, count, _HEADER)["corners"]
+    elif not data[:_TRIED].translate(None, _OF_TEXT):  # a binary file has a zero in every number of triangles below 2^24
+        raise UsageError("is not an STL file: it is text without facets.")
     elif len(data) < _HEADER or surplus > 0:
         raise UsageError("is not an STL file.")
     else:
