@@ -1,4 +1,5 @@
-"""The tables of the full-size runs as they stand in the README (all pictures) and in docs/reproduce.md (each picture, Tables 5 and 8).
+"""The tables of the full-size runs as they stand in the README (all pictures) and in docs/reproduce.md (each picture, Tables 3, 5, 8
+and 9).
 
     python benchmarks/full_size_tables.py [--runs benchmarks/results/full-size]
 
@@ -91,11 +92,10 @@ def pictures(folder: Path, lines: list[Record], name: str) -> str:
     out = head([*quality, f"iterations to {to}", f"forward equivalents to {to}", "in all", f"seconds to {to}", "in all"])
     for row in order_of(rows):
         record, hits = rows[row], [reached(rows[row], "psnr", target) for target in targets]
-        found = [at(record, step) for step in CHECKPOINTS]
         seconds = seconds_to(rows, lines, row, name)
         times = [_whole(seconds, TARGETS.index(target) + 1) for target in targets]
         cells = [
-            *(f"{each['psnr']:.2f}, {part(each['ssim'])}, {part(each.get('lpips'))}" for each in found),
+            *checkpoint_cells(record, CHECKPOINTS),
             ", ".join("–" if hit is None else f"{hit['step']}" for hit in hits),
             ", ".join("–" if hit is None else work(hit["forward_equivalents"]) for hit in hits),
             work(record["forward_equivalents"]),
@@ -134,12 +134,69 @@ def settings(folder: Path) -> str:
     return "\n".join(out) + "\n"
 
 
+def finished(folder: Path, group: str) -> list[Record]:
+    """Records of the finished runs whose group starts so."""
+    from nint.bench.store import Store
+
+    return [record for record in Store(folder).records().values() if record["spec"]["group"].startswith(group) and not record["error"]]
+
+
+def checkpoint_cells(record: Record, steps: tuple[int, ...]) -> list[str]:
+    """PSNR, SSIM and LPIPS after each number of steps."""
+    found = [at(record, step) for step in steps]
+    return [f"{each['psnr']:.2f}, {part(each['ssim'])}, {part(each.get('lpips'))}" for each in found]
+
+
+def super_resolution(folder: Path) -> str:
+    """Table 9: networks by PSNR at the end, then interpolation; empty without a network."""
+    rows = finished(folder, "table9/0/")
+    if all(record["spec"]["method"] for record in rows):
+        return ""
+    out = head(
+        [
+            f"PSNR, SSIM, LPIPS after {CHECKPOINTS[0]} iterations",
+            f"after {CHECKPOINTS[1]}",
+            "iterations to 20 dB",
+            "forward equivalents to 20 dB",
+        ]
+    )
+    for record in sorted(rows, key=lambda record: (bool(record["spec"]["method"]), -record["psnr"])):
+        spec = record["spec"]
+        named = spec["method"] or (DEFAULT if spec["recipe"] == "default" else spec["sampler"])
+        cells = checkpoint_cells(record, CHECKPOINTS)
+        hit = reached(record, "psnr", 20.0)
+        if spec["method"]:
+            cells = ["", cells[1], "", ""]
+        else:
+            cells += ["–", "–"] if hit is None else [f"{hit['step']}", work(hit["forward_equivalents"])]
+        out.append(f"| {label(named)} | {' | '.join(cells)} |")
+    return "\n".join(out) + "\n"
+
+
+def sizes(folder: Path) -> str:
+    """Table 3: `full` and `nint` for each size of the network."""
+    from nint.fields import FIELDS
+
+    rows = finished(folder, "table3/0/")
+    steps = (500, 1000)
+    out = head([f"PSNR, SSIM, LPIPS after {steps[0]} iterations", f"after {steps[1]}", "iterations to 20 dB", "to 25 dB"])
+    for record in sorted(rows, key=lambda record: (_weights(FIELDS.parse(record["spec"]["field"])), record["spec"]["sampler"])):
+        hits = [reached(record, "psnr", target) for target in (20.0, 25.0)]
+        cells = checkpoint_cells(record, steps) + ["–" if hit is None else f"{hit['step']}" for hit in hits]
+        out.append(f"| {record['spec']['field'].rpartition('=')[2]}, `{record['spec']['sampler']}` | {' | '.join(cells)} |")
+    return "\n".join(out) + "\n" if rows else ""
+
+
+def _weights(spec: Any) -> int:
+    return int(spec.parameter_count(2, 3) or 0)
+
+
 def page(folder: Path) -> str:
     """The file tables.md."""
     lines = [json.loads(line) for line in (folder / "seconds.jsonl").read_text().splitlines()]
     parts = [f"## All\n\n{summary(folder, lines)}", *(f"## {name}\n\n{pictures(folder, lines, name)}" for name in inputs_of(folder))]
-    studied = settings(folder)
-    return "\n".join([*parts, *([f"## Tables 5 and 8\n\n{studied}"] if studied else [])])
+    others = {"Tables 5 and 8": settings(folder), "Table 9": super_resolution(folder), "Table 3": sizes(folder)}
+    return "\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in others.items() if text)])
 
 
 def main() -> None:
