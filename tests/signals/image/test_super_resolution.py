@@ -152,7 +152,7 @@ def test_every_way_of_loading(tmp_path):
 
 @pytest.mark.parametrize("factor", [0, 1, -2, 9, 2.5, "2", True])
 def test_factors_that_cannot_be(factor):
-    with pytest.raises(UsageError, match=f"super_resolution={factor} is out of range"):
+    with pytest.raises(UsageError, match=f"super_resolution={factor!r} is out of range"):
         SuperResolutionSignal(pixels((8, 12)), factor)
 
 
