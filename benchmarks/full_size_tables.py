@@ -109,14 +109,9 @@ def pictures(folder: Path, lines: list[Record], name: str) -> str:
 def settings(folder: Path) -> str:
     """Rows of Tables 5 and 8 that are run: iterations to each target with those of the evaluation before, and work to the last of PSNR."""
     from nint.bench.scales.scales import SCALES
-    from nint.bench.store import Store
 
     task = SCALES["full-size"].hyper_parameters
-    rows = {
-        record["spec"]["sampler"]: record
-        for record in Store(folder).records().values()
-        if record["spec"]["steps"] == task.steps and not record["error"]
-    }
+    rows = {record["spec"]["sampler"]: record for record in finished(folder, "") if record["spec"]["steps"] == task.steps}
     if not rows:
         return ""
     goals = [f"{value:g} dB" if metric == "psnr" else f"SSIM {part(value).rstrip('0')}" for metric, value in STUDIED]

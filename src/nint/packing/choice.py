@@ -63,12 +63,13 @@ def part_of(tuning: FineTuning, attempt: int) -> FineTuning:
     return dataclasses.replace(tuning, seconds=tuning.seconds * (_FIRST if attempt == 0 else 1 - _FIRST))
 
 
-def tuned(field: nn.Module, start: Choice, pool: Pool, tuning: FineTuning) -> Choice:
-    """A choice fine-tuned, or as it is where that has the lower error on points of the pool."""
+def tuned(field: nn.Module, start: Choice, pool: Pool, tuning: FineTuning) -> tuple[Choice, float]:
+    """A choice fine-tuned, or as it is where that has the lower error on points of the pool, and that error."""
     before = error_of(field, start, pool)
     trained, steps = finetuned(field, start.levels, pool, tuning)
     found = Choice(trained, start.bits, steps)
-    return found if error_of(field, found, pool) < before else start
+    after = error_of(field, found, pool)
+    return (found, after) if after < before else (start, before)
 
 
 def error_of(field: nn.Module, choice: Choice, pool: Pool) -> float:

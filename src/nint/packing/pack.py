@@ -130,20 +130,20 @@ def pack(
     tuning, pool = tuning or FineTuning(), None if signal is None else signal.pool(next(field.parameters()).device)
     total = sum(counts.values())
     plain = as_was or Choice(rounded(bits), bits)
-    best: tuple[Choice, Packed] | None = None
+    best: tuple[Choice, float, Packed] | None = None
     if pool is not None and tuning.steps != 0:
         mean, tried = bits, list[tuple[float, int]]()
         for attempt in range(_TRIES - 1):
-            choice = tuned(field, Choice(rounded(mean), mean), pool, tuning if max_bytes is None else part_of(tuning, attempt))
+            choice, error = tuned(field, Choice(rounded(mean), mean), pool, tuning if max_bytes is None else part_of(tuning, attempt))
             packed = built(choice)
             if max_bytes is None or len(packed.data) <= max_bytes:
-                best = choice, packed
+                best = choice, error, packed
                 break
             if mean <= LEAST_BITS:
                 break
             tried.append((mean, len(packed.data)))
             mean = fewer_bits(tried, _AIM * max_bytes, total)
-    if best is None or pool is None or error_of(field, plain, pool) < error_of(field, best[0], pool):
+    if best is None or pool is None or error_of(field, plain, pool) < best[1]:
         for _ in range(_TRIES):
             packed = built(plain)
             if max_bytes is None or len(packed.data) <= max_bytes:
@@ -153,7 +153,7 @@ def pack(
     if best is None:
         raise UsageError(f"The model does not fit into {max_bytes:,} bytes; its smallest packed form has {len(packed.data):,}.")
     load(field, best[0].levels)
-    return best[1]
+    return best[2]
 
 
 def _likely(signal: Signal | None) -> dict[str, Any]:
