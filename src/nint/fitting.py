@@ -12,7 +12,8 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor
 
-from nint.errors import DivergedError, UsageError
+from nint.arguments import place, switch
+from nint.errors import DivergedError, UsageError, what_is
 from nint.fields import FieldSpec
 from nint.files import write_json
 from nint.machine.fork import refuse_after_fork
@@ -178,6 +179,13 @@ def run_job(
     """
     if eval_every is not None:
         whole(eval_every, "eval_every")
+    resume, force, snapshots, half = (
+        switch(value, label) for value, label in ((resume, "resume"), (force, "force"), (snapshots, "snapshots"), (half, "half"))
+    )
+    init = None if init is None else str(place(init, "init"))
+    for monitor in monitors:
+        if not isinstance(monitor, Monitor):
+            raise UsageError(f"monitors= must hold monitors (nint.monitors); {what_is(monitor)} is none.")
     if out is None and resume:
         raise UsageError("Resuming needs the folder of the run; give --out.")
     with contextlib.ExitStack() as stack:

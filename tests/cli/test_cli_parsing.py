@@ -95,6 +95,12 @@ def test_what_cannot_be_read_is_told_in_one_sentence(words: str, sentence: str, 
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize(("words", "named"), [([""], "INPUT"), (["a.png", ""], "INPUT"), (["a.png", "--samplers", ""], "--samplers")])
+def test_an_empty_text_among_several_is_not_the_current_folder(words: list[str], named: str):
+    with pytest.raises(UsageError, match=f"^{named}: a text is empty"):
+        parse(CompareOptions, "compare", [*words, "--out", "x"])
+
+
 def test_too_few_values_of_several():
     with pytest.raises(UsageError, match=r"^--crop needs 4 values\.$"):
         parse(DecodeOptions, "decode", ["m", "o.png", "--crop", "1", "2", "3"])

@@ -146,6 +146,7 @@ def parse(options: type[Options], name: str, arguments: Sequence[str]) -> Option
         raise UsageError(_sentence(complaint.getvalue(), options, name)) from None
     if left:
         raise UsageError(f"{name}: unexpected argument '{left[0]}'; see nint {name} --help.")
+    _check_texts(result)
     _check_bounds(result)
     return result
 
@@ -175,6 +176,15 @@ def _check_bounds(options: Any) -> None:
         for item in () if bounds is None or value is None else value if isinstance(value, tuple) else (value,):
             if bounds is not None and item not in bounds:
                 raise UsageError(f"{option_name(field.name)} {_number_text(item)} is out of range; it must be {bounds}.")
+
+
+def _check_texts(options: Any) -> None:
+    places = _positionals(type(options))
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, tuple) and "" in value:
+            label = field.name.removesuffix("s").upper() if field.name in places else option_name(field.name)
+            raise UsageError(f"{label}: a text is empty.")
 
 
 def _number_text(value: float) -> str:

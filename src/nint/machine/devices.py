@@ -12,12 +12,14 @@ from nint.errors import UsageError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def resolve_device(name: str) -> torch.device:
-    """The device of a name: "auto", "cpu", "cuda", "cuda:1" or "mps".
+def resolve_device(name: str | torch.device) -> torch.device:
+    """The device of a name: "auto", "cpu", "cuda", "cuda:1" or "mps"; a `torch.device` of another kind is taken as it is.
 
     Raises:
-        UsageError: for a device that is not there.
+        UsageError: for a device that is not there, and what is none.
     """
+    if not isinstance(name, (str, torch.device)):
+        raise UsageError(f"device={name!r} must be auto, cpu, cuda or mps, or a torch.device.")
     has_mps = torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
@@ -26,6 +28,8 @@ def resolve_device(name: str) -> torch.device:
     except RuntimeError as error:
         raise UsageError(f"There is no device called '{name}'; use auto, cpu, cuda or mps.") from error
     if device.type not in DEVICES:
+        if isinstance(name, torch.device):
+            return device
         raise UsageError(f"Device '{name}' is not supported; use auto, cpu, cuda or mps.")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UsageError(

@@ -38,6 +38,8 @@ def items_of(
     if isinstance(inputs, Mapping):
         return [_loaded(str(id), value) for id, value in inputs.items()]
     given = list(inputs)
+    if "" in [one for one in given if isinstance(one, str)]:
+        raise UsageError("A path is empty; '.' is the current folder.")
     texts = [text for one in given for text in (_expanded(os.fsdecode(one)) if isinstance(one, (str, os.PathLike)) else ())]
     if len(texts) == 1 and not isinstance(given[0], (str, os.PathLike)):
         raise UsageError("Give paths or signals, not both.")

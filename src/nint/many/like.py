@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nint.arguments import place
 from nint.errors import UsageError
 from nint.fields import FIELDS
 from nint.runs.stored import read_model
@@ -22,7 +23,7 @@ def settings_like(model: str | Path) -> dict[str, Any]:
     Raises:
         UsageError: for a file that is no model, or whose settings are not known.
     """
-    path = Path(model)
+    path = place(model, "like")
     if path.is_dir():
         path = path / "model.safetensors"
     _, header = read_model(path)

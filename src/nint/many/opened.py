@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from nint.arguments import place
 from nint.errors import UsageError
 from nint.files import reason_of
 from nint.many.index import metrics_of, read_index
@@ -41,7 +42,7 @@ class FieldDataset(Dataset[tuple[Any, dict[str, Any]]]):
     """
 
     def __init__(self, path: str | Path, split: str | None = None, flat: bool = False) -> None:
-        self.path, self.split, self.flat = Path(path), split, flat
+        self.path, self.split, self.flat = place(path, "path"), split, flat
         self._files: OrderedDict[str, tuple[Any, Header]] = OrderedDict()
         self.index = self._read()
         self.ids: list[str] = self.index.column("id").to_pylist()

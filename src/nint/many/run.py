@@ -9,7 +9,8 @@ from typing import Any, Unpack
 
 from torch import nn
 
-from nint.errors import UsageError
+from nint.arguments import place, switch
+from nint.errors import UsageError, what_is
 from nint.machine.fork import refuse_after_fork
 from nint.many.arrow import arrow
 from nint.many.batch import Order
@@ -29,6 +30,8 @@ from nint.runs.contents import CARD, FIT_ALL, REPORT
 from nint.runs.folder import OutputFolder, remove_stale
 from nint.runs.options import FitKeywords, FitSettings
 from nint.runs.places import shown
+from nint.runs.recipes import check_recipe
+from nint.settings import whole
 from nint.training.budgets import Budget
 from nint.version import __version__
 
@@ -100,6 +103,8 @@ def fit_all(
         UsageError: for settings that cannot be, inputs that are not there, or a folder that cannot be used.
     """
     order = read_order(recipe, budget, like, init, own_seeds, settings)
+    if not isinstance(inputs, (str, os.PathLike, Iterable)):
+        raise UsageError(f"inputs must be paths or signals, several or one path; {what_is(inputs)} is neither.")
     named = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs if isinstance(inputs, Mapping) else list(inputs)
     paths = named.values() if isinstance(named, Mapping) else named
     run_order(
@@ -126,6 +131,8 @@ def read_order(
         UsageError: says what is wrong and what would be right.
     """
     limit = Budget.of(budget)
+    check_recipe(recipe)
+    own_seeds = switch(own_seeds, "own_seeds")
     given = {name: value for name, value in settings.items() if value is not None}
     known = {} if like is None else settings_like(like)
     asked = FitSettings.of({**known, **given}, recipe=recipe, caller="nint.fit_all", others=_OWN)
@@ -134,7 +141,7 @@ def read_order(
     asked.check()
     if asked.max_kilobytes is not None:
         raise UsageError("nint.fit_all packs no fields, so max_kilobytes has no use there; pack single ones with nint pack.")
-    if init is not None and not Path(init).is_file():
+    if init is not None and not place(init, "init").is_file():
         raise UsageError(f"There is no model {init}.")
     return Order(asked, limit, own_seeds, None if init is None else str(init))
 
@@ -177,7 +184,8 @@ def run_order(
     """
     refuse_after_fork()
     arrow()  # before anything is trained
-    check_workers(workers, scheduler)
+    check_workers(workers, scheduler, threads)
+    resume, force = switch(resume, "resume"), switch(force, "force")
     if resume and force:
         raise UsageError("--resume goes on with a dataset and --force replaces it; give one of them.")
     divided = parse_splits(splits)
@@ -216,13 +224,16 @@ def run_order(
     return report
 
 
-def check_workers(workers: int | None, scheduler: str | None) -> None:
+def check_workers(workers: int | None, scheduler: str | None, threads: int | None = None) -> None:
     """Refuses numbers that cannot be.
 
     Raises:
-        UsageError: for less than one worker, or two kinds of them.
+        UsageError: for less than one worker or thread, two kinds of workers, or an address that is no text.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers} must be at least 1.")
+    for name, count in (("workers", workers), ("threads", threads)):
+        if count is not None:
+            whole(count, name)
+    if scheduler is not None and not isinstance(scheduler, str):
+        raise UsageError(f"scheduler must be an address such as tcp://HOST:8786; {what_is(scheduler)} is none.")
     if scheduler is not None and workers not in (None, 1):
         raise UsageError("--workers starts processes here and --scheduler uses those of a cluster; give one of them.")

@@ -189,7 +189,7 @@ def parse_splits(text: str | None) -> Splits:
     if text is None:
         return {"train": 1.0}
     found: Splits = {}
-    for part in text.split(","):
+    for part in str(text).split(","):
         name, _, share = part.partition("=")
         try:
             found[name.strip()] = float(share)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,20 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nint.arguments import finite
 from nint.errors import UsageError
-from nint.packing.allocation import allocated, output_errors
 from nint.packing.choice import Choice, allows, as_it_is, error_of, fewer_bits, most_bits, part_of, tuned
 from nint.packing.codecs import sizes_of
-from nint.packing.container import join
+from nint.packing.coding import Coding, coding_of
 from nint.packing.finetune import FineTuning
-from nint.packing.header import before_packing, short
-from nint.packing.levels import Levels, load, quantise, top_of
+from nint.packing.header import before_packing
+from nint.packing.levels import load
 from nint.packing.sizing import LEAST_BITS, MOST_BITS, room
-from nint.packing.state import check_finite, encode_levels, raw
-from nint.signals.base import Layout, Signal
+from nint.signals.base import Layout, Pool, Signal
 from nint.signals.open import layout_from_json
 
-_PROBES = 4096
 _TRIES = 4
 _AIM = 0.995
 """Part of the most bytes that is aimed at before fine-tuning, which changes the size."""
@@ -85,25 +82,7 @@ def pack(
         UsageError: for weights that are not finite, a network that is too large for `max_bytes`, and missing packages.
     """
     field = copy.deepcopy(field).float()
-    exact = {name: tensor.clone() for name, tensor in field.state_dict().items()}
-    floats = {name: tensor for name, tensor in exact.items() if tensor.is_floating_point() or tensor.is_complex()}
-    check_finite(floats)
-    whole = {name: tensor for name, tensor in exact.items() if name not in floats}
-    coords = (torch.rand(_PROBES, len(extent), generator=torch.Generator().manual_seed(0)) * 2 - 1) * extent.cpu()
-    errors = output_errors(field, coords.to(next(field.parameters()).device))
-    counts = {name: tensor.numel() for name, tensor in floats.items()}
-    shapes = [[name, list(tensor.shape)] for name, tensor in floats.items()]
-
-    def rounded(mean: float) -> dict[str, Levels]:
-        given = allocated(errors, counts, mean)
-        return {name: quantise(tensor, top_of(given[name])) for name, tensor in floats.items()}
-
-    def coded(levels: dict[str, Levels], about: dict[str, Any]) -> bytes:
-        tables, stream = encode_levels(levels)
-        extra = {"x": raw(whole)} if whole else {}
-        named = {} if header["field"] is not None else {"n": shapes}
-        return join(short(about) | {"t": tables} | extra | named, stream)
-
+    coding = coding_of(field, header, extent)
     known = before_packing(header.get("record") or {}, (*(header.get("metrics") or {}), *(() if signal is None else signal.metrics)))
 
     def built(choice: Choice) -> Packed:
@@ -111,49 +90,81 @@ def pack(
         metrics = {} if signal is None or predict is None else signal.evaluate(lambda rows: predict(field, rows))
         record = known | {"packing": {"bits": round(choice.bits, 3), "steps": choice.steps}}
         record |= {} if signal is None else {"sizes": sizes_of(signal, metrics, source)}
-        return Packed(coded(choice.levels, header | {"metrics": metrics, "record": record}), choice.bits, field, metrics, record)
+        data = coding.data(choice.levels, header | {"metrics": metrics, "record": record})
+        return Packed(data, choice.bits, field, metrics, record)
 
-    expected = header | {"record": known | _likely(signal)}
-
-    def size(mean: float) -> int:
-        return len(coded(rounded(mean), expected))
-
-    as_was = as_it_is(floats)
-    if max_bytes is None:
-        as_was = as_was if as_was is not None and allows(bits, as_was) else None
-    else:
-        room(layout_from_json(header["layout"]), max_bytes)
-        as_was = as_was if as_was is not None and len(coded(as_was.levels, expected)) <= max_bytes else None
-        least = size(LEAST_BITS)
-        aim = max(int(_AIM * max_bytes), min(least, max_bytes))
-        bits = LEAST_BITS if as_was is not None and least > max_bytes else most_bits(size, aim)
+    as_was, bits = _start(coding, header | {"record": known | _likely(signal)}, bits, max_bytes)
+    plain = as_was or coding.rounded(bits)
     tuning, pool = tuning or FineTuning(), None if signal is None else signal.pool(next(field.parameters()).device)
-    total = sum(counts.values())
-    plain = as_was or Choice(rounded(bits), bits)
-    best: tuple[Choice, float, Packed] | None = None
-    if pool is not None and tuning.steps != 0:
-        mean, tried = bits, list[tuple[float, int]]()
-        for attempt in range(_TRIES - 1):
-            choice, error = tuned(field, Choice(rounded(mean), mean), pool, tuning if max_bytes is None else part_of(tuning, attempt))
-            packed = built(choice)
-            if max_bytes is None or len(packed.data) <= max_bytes:
-                best = choice, error, packed
-                break
-            if mean <= LEAST_BITS:
-                break
-            tried.append((mean, len(packed.data)))
-            mean = fewer_bits(tried, _AIM * max_bytes, total)
-    if best is None or pool is None or error_of(field, plain, pool) < best[1]:
-        for _ in range(_TRIES):
-            packed = built(plain)
-            if max_bytes is None or len(packed.data) <= max_bytes:
-                return packed
-            mean = fewer_bits([(bits if plain is as_was else plain.bits, len(packed.data))], max_bytes, total)
-            plain = Choice(rounded(mean), mean)
-    if best is None:
-        raise UsageError(f"The model does not fit into {max_bytes:,} bytes; its smallest packed form has {len(packed.data):,}.")
-    load(field, best[0].levels)
-    return best[2]
+    best = None if pool is None or tuning.steps == 0 else _finetuned(coding, field, bits, pool, tuning, max_bytes, built)
+    if best is None or pool is None or error_of(field, plain, pool) < best.error:
+        packed = _untuned(coding, plain, bits, max_bytes, built)
+        if max_bytes is None or len(packed.data) <= max_bytes:
+            return packed
+        if best is None:
+            raise UsageError(f"The model does not fit into {max_bytes:,} bytes; its smallest packed form has {len(packed.data):,}.")
+    load(field, best.choice.levels)
+    return best.packed
+
+
+@dataclass(frozen=True)
+class _Tuned:
+    choice: Choice
+    error: float
+    packed: Packed
+
+
+def _start(coding: Coding, expected: dict[str, Any], bits: float, max_bytes: int | None) -> tuple[Choice | None, float]:
+    """The weights as they are, where they lie on a grid and may stay so, and the bits to begin with.
+
+    Raises:
+        UsageError: for a network that is too large for `max_bytes`.
+    """
+    as_was = as_it_is(coding.floats)
+    if max_bytes is None:
+        return (as_was if as_was is not None and allows(bits, as_was) else None), bits
+    room(layout_from_json(coding.header["layout"]), max_bytes)
+    if as_was is not None and len(coding.data(as_was.levels, expected)) > max_bytes:
+        as_was = None
+    least = coding.size(LEAST_BITS, expected)
+    if as_was is not None and least > max_bytes:
+        return as_was, LEAST_BITS
+    aim = max(int(_AIM * max_bytes), min(least, max_bytes))
+    return as_was, most_bits(lambda mean: coding.size(mean, expected), aim)
+
+
+def _finetuned(
+    coding: Coding,
+    field: nn.Module,
+    bits: float,
+    pool: Pool,
+    tuning: FineTuning,
+    max_bytes: int | None,
+    built: Callable[[Choice], Packed],
+) -> _Tuned | None:
+    """Fine-tuned weights whose file fits; None where those of every attempt are too large."""
+    tried: list[tuple[float, int]] = []
+    for attempt in range(_TRIES - 1):
+        choice, error = tuned(field, coding.rounded(bits), pool, tuning if max_bytes is None else part_of(tuning, attempt))
+        packed = built(choice)
+        if max_bytes is None or len(packed.data) <= max_bytes:
+            return _Tuned(choice, error, packed)
+        if bits <= LEAST_BITS:
+            return None
+        tried.append((bits, len(packed.data)))
+        bits = fewer_bits(tried, _AIM * max_bytes, coding.total)
+    return None
+
+
+def _untuned(coding: Coding, plain: Choice, bits: float, max_bytes: int | None, built: Callable[[Choice], Packed]) -> Packed:
+    """Weights without fine-tuning, with fewer bits where their file is too large; the last attempt where none fits."""
+    packed = built(plain)
+    for _ in range(_TRIES - 1):
+        if max_bytes is None or len(packed.data) <= max_bytes:
+            break
+        bits = fewer_bits([(bits, len(packed.data))], max_bytes, coding.total)
+        packed = built(coding.rounded(bits))
+    return packed
 
 
 def _likely(signal: Signal | None) -> dict[str, Any]:
@@ -168,11 +179,11 @@ def checked_bytes(bits: float, max_kilobytes: float | None) -> int | None:
     Raises:
         UsageError: names the one that is out of range.
     """
-    if not LEAST_BITS <= bits <= MOST_BITS:
+    if not LEAST_BITS <= finite(bits, "bits") <= MOST_BITS:
         raise UsageError(f"bits={bits:g} is out of range; it must be from {LEAST_BITS:g} to {MOST_BITS:g}.")
     if max_kilobytes is None:
         return None
-    if not (math.isfinite(max_kilobytes) and max_kilobytes > 0):
+    if finite(max_kilobytes, "max_kilobytes") <= 0:
         raise UsageError(f"max_kilobytes={max_kilobytes:g} must be a finite number above 0.")
     return int(1000 * max_kilobytes)
 

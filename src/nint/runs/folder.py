@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from nint.arguments import place
 from nint.errors import UsageError
 from nint.files import TEMPORARY
 from nint.runs.contents import ALL, REPORT, Contents
@@ -56,7 +57,7 @@ class OutputFolder:
     """
 
     def __init__(self, path: str | Path, contents: Contents, names: Sequence[str], inputs: Iterable[Any] = (), what: str = "--out") -> None:
-        self.path = Path(path)
+        self.path = place(path, what)
         self.contents, self._names, self._what = contents, tuple(names), what
         self._inputs = input_paths(*inputs)
         self._made = [path for path in (self.path, *self.path.parents) if not path.exists()]

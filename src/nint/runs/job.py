@@ -9,7 +9,7 @@ from typing import Any, Unpack
 import torch
 from torch import nn
 
-from nint.errors import UsageError, nearest
+from nint.errors import UsageError, nearest, what_is
 from nint.fields import FIELDS, FieldSpec, build_field
 from nint.machine.devices import resolve_device
 from nint.machine.precision import check_precision
@@ -24,7 +24,7 @@ from nint.signals.kinds import PREFIX
 from nint.signals.open import open_signal
 from nint.training import learning_rate
 from nint.training.budgets import Budget
-from nint.training.optimizers import OPTIMIZERS
+from nint.training.optimizers import OPTIMIZERS, OptimizerSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Job:
         if self.lr is not None and not (is_finite(self.lr) and self.lr > 0):
             raise UsageError(f"lr={self.lr!r} must be a finite number above 0, for example 1e-4.")
         if self.lr_schedule not in learning_rate.LR_SCHEDULES:
-            known = nearest(self.lr_schedule, learning_rate.LR_SCHEDULES)
+            known = nearest(str(self.lr_schedule), learning_rate.LR_SCHEDULES)
             raise UsageError(f"There is no learning-rate schedule called '{self.lr_schedule}'.{known}")
         object.__setattr__(self, "total_steps", whole(self.total_steps, "total_steps"))
         object.__setattr__(self, "seed", whole(self.seed, "seed", 0))
@@ -93,7 +93,8 @@ class Job:
         learning_rate.check_warm_up(self.warm_up)
         check_precision(self.score_precision)
         make_loss(self.loss)
-        OPTIMIZERS.parse(self.optimizer)
+        if not isinstance(optimizer := OPTIMIZERS.parse(self.optimizer), OptimizerSpec):
+            raise UsageError(f"optimizer= must be a text form such as 'adam'; {what_is(optimizer)} is none.")
 
     @property
     def rate(self) -> float:
@@ -171,7 +172,7 @@ def read_job(source: Any, asked: FitSettings, budget: Budget | None = None, *, b
     # Settings are checked before the file is read, which takes longer.
     recipes.check_recipe(asked.recipe)
     asked.check()
-    device = resolve_device(asked.device) if isinstance(asked.device, str) else asked.device
+    device = resolve_device(asked.device)
     signal = open_signal(source, **asked.signal)
     read = {key: value for key, value in current_options(asked.signal).items() if value is not None}
     every = recipes.redraws(asked, signal)

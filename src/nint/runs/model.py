@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nint.errors import UsageError
+from nint.arguments import finite, place, switch
+from nint.errors import UsageError, what_is
 from nint.fields import FIELDS, FieldSpec
 from nint.files import load_tensors, save_tensors
+from nint.machine.devices import resolve_device
 from nint.machine.grad_mode import gradients_enabled
 from nint.ntk.products import chunk_size_for, row_chunks
 from nint.packing.header import COORDINATES, FORMAT
@@ -63,7 +65,10 @@ class Fit:
         return self.predict(flat).reshape(*points.shape[:-1], -1)
 
     def _points(self, coords: Any) -> Tensor:
-        points = torch.as_tensor(coords, dtype=precision_of(self.field), device=self.device)
+        try:
+            points = torch.as_tensor(coords, dtype=precision_of(self.field), device=self.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"coords must be a tensor or array [..., {self.layout.in_features}]; {what_is(coords)} is none.") from error
         if points.ndim == 0 or points.shape[-1] != self.layout.in_features:
             raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
         return points
@@ -102,7 +107,7 @@ class Fit:
             UsageError: for what cannot be written, and for the file that the model was fitted to.
         """
         self._check_apart(path)
-        self.layout.of_decoded(**options).write(self.decode(**options), Path(path))
+        self.layout.of_decoded(**options).write(self.decode(**options), place(path, "path"))
 
     def evaluate(self, source: Any, **options: Any) -> dict[str, float]:
         """Quality against a signal (path, array, PIL image or Signal)."""
@@ -119,7 +124,7 @@ class Fit:
     def _check_apart(self, path: str | Path) -> None:
         source = self.record.get("source")
         if isinstance(source, str) and os.path.exists(source):
-            check_apart(Path(path), [Path(source)], "The file")
+            check_apart(place(path, "path"), [Path(source)], "The file")
 
     def header(self) -> dict[str, Any]:
         """What the file says of itself."""
@@ -148,10 +153,11 @@ class Fit:
             UsageError: for what cannot be written, and for the file that the model was fitted to.
         """
         self._check_apart(path)
+        half = switch(half, "half")
         state = {f"field/{name}": value for name, value in self.state_dict().items()}
         if half:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-        save_tensors(Path(path), state, self.header())
+        save_tensors(place(path, "path"), state, self.header())
 
     def pack(
         self,
@@ -183,7 +189,7 @@ class Fit:
         from nint.signals.open import open_signal
 
         self._check_apart(path)
-        bits = bits_for(self.layout.kind) if bits is None else bits
+        file, bits = place(path, "path"), bits_for(self.layout.kind) if bits is None else finite(bits, "bits")
         most = checked_bytes(bits, max_kilobytes)
         source = str(signal) if isinstance(signal, (str, Path)) else ""
         opened = None if signal is None else signal if isinstance(signal, Signal) else open_signal(signal)
@@ -200,7 +206,7 @@ class Fit:
             tuning=tuning,
             source=source or str(self.record.get("source") or ""),
         )
-        write_packed(Path(path), packed.data)
+        write_packed(file, packed.data)
         return Fit(packed.field, self.spec, self.layout, packed.metrics, packed.record)
 
     def export(self, path: str | Path) -> float | None:
@@ -218,7 +224,7 @@ class Fit:
         from nint.export.write import export, sample_points
         from nint.packing.pack import extent_of
 
-        return export(copy.deepcopy(self.field), self.header(), sample_points(extent_of(self.layout)), Path(path))
+        return export(copy.deepcopy(self.field), self.header(), sample_points(extent_of(self.layout)), place(path, "path"))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json, model.safetensors and README.md, the layout of the Hugging Face Hub, into a folder; nothing is uploaded.
@@ -229,7 +235,7 @@ class Fit:
         from nint.export.hub import CARD, CONFIG, WEIGHTS, card, config_of, read_config
         from nint.files import write_json, write_text
 
-        folder = Path(folder)
+        folder = place(folder, "folder")
         if any((folder / name).exists() for name in (CARD, CONFIG, WEIGHTS)):
             read_config(folder)  # refuses what is not ours
         count = sum(value.numel() for value in self.state_dict().values())
@@ -251,8 +257,8 @@ class Fit:
         """
         from nint.export.hub import WEIGHTS, read_config
 
-        header = read_config(Path(folder))
-        path = Path(folder) / WEIGHTS
+        path = place(folder, "folder") / WEIGHTS
+        header = read_config(path.parent)
         tensors, _ = load_tensors(path)
         return cls.from_parts(tensors, header, str(path), field).to(device)
 
@@ -268,7 +274,7 @@ class Fit:
         Raises:
             UsageError: for a corrupt or foreign file, or one that needs `field`.
         """
-        tensors, header = read_model(Path(path))
+        tensors, header = read_model(place(path, "path"))
         return cls.from_parts(tensors, header, str(path), field).to(device)
 
     @classmethod
@@ -288,8 +294,12 @@ class Fit:
         return cls(module, spec, layout, metrics, header.get("record"))
 
     def to(self, device: str | torch.device) -> Fit:
-        """Moves the field; returns itself."""
-        self.field.to(device)
+        """Moves the field to "auto", "cpu", "cuda" or "mps", or a `torch.device`; returns itself.
+
+        Raises:
+            UsageError: for a device that is not there.
+        """
+        self.field.to(resolve_device(device))
         return self
 
 

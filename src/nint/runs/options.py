@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import torch
 from torch import nn
 
+from nint.arguments import switch
 from nint.bandwidth.auto import without_auto
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
@@ -157,8 +158,7 @@ class FitSettings:
         for name, count in (("total_steps", self.total_steps), ("chunk_size", self.chunk_size)):
             if count is not None:
                 whole(count, name)
-        if not isinstance(self.device, (str, torch.device)):
-            raise UsageError(f"device={self.device!r} must be auto, cpu, cuda or mps, or a torch.device.")
+        switch(self.compile, "compile")
         check_precision(self.score_precision)
         if self.max_kilobytes is not None and not (is_finite(self.max_kilobytes) and self.max_kilobytes > 0):
             raise UsageError(f"max_kilobytes={self.max_kilobytes!r} must be a finite number above 0.")

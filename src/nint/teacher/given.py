@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +16,14 @@ from nint.distributed.group import Group
 from nint.distributed.probe import ShardedProbe
 from nint.distributed.shard import shard_as_held
 from nint.distributed.states import check_sampler
-from nint.errors import UsageError
+from nint.errors import UsageError, what_is
 from nint.probe.called import ResidualFunction
 from nint.probe.pool import checked_pool
 from nint.probe.probe import Probe
 from nint.samplers import SAMPLERS
 from nint.samplers.base import Sampler
 from nint.samplers.suits import Suited, suited, suited_residual
-from nint.settings import whole
+from nint.settings import is_finite, whole
 from nint.signals.base import Pool
 from nint.signals.inputs import Inputs
 
@@ -61,6 +61,37 @@ def checked_grid(grid: Any) -> tuple[int, ...] | None:
         with contextlib.suppress(UsageError):
             return tuple(whole(side, "grid") for side in sides)
     raise UsageError(f"grid={grid!r} must hold the number of points along each axis, for example grid=(rows, columns).")
+
+
+def checked_range(value_range: Any) -> tuple[float, float] | None:
+    """Lowest and highest value, as numbers.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    if value_range is None:
+        return None
+    ends = tuple(value_range) if isinstance(value_range, Iterable) and not isinstance(value_range, (str, bytes, Mapping)) else ()
+    if len(ends) == 2 and all(map(is_finite, ends)) and ends[0] < ends[1]:
+        return float(ends[0]), float(ends[1])
+    raise UsageError(f"value_range={value_range!r} must be two finite numbers, the lowest and the highest value, such as (0, 1).")
+
+
+def group_of(group: Any, field: nn.Module) -> Group | None:
+    """The processes that train together.
+
+    Raises:
+        UsageError: where there is no process group, and for what is none.
+    """
+    import torch.distributed as dist
+
+    if group is None or isinstance(group, Group):
+        return group
+    if not (dist.is_available() and dist.is_initialized()):
+        raise UsageError("group= needs processes that know of each other; call torch.distributed.init_process_group first.")
+    if not isinstance(group, dist.ProcessGroup):
+        raise UsageError(f"group= must be a process group, such as torch.distributed.group.WORLD; {what_is(group)} is none.")
+    return Group(group, device=device_of(field))
 
 
 def where_grid_helps(residual: ResidualFunction | None) -> str:

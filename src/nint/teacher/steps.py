@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nint.distributed.group import Group
+from nint.arguments import switch
 from nint.distributed.probe import ShardedProbe
 from nint.distributed.states import own_state, whole_state
 from nint.errors import UsageError
@@ -43,8 +43,9 @@ from nint.signals.inputs import Inputs, several
 from nint.teacher.given import (
     OWN_LOSS,
     checked_grid,
+    checked_range,
     checked_seed,
-    device_of,
+    group_of,
     looked_at,
     range_of,
     replacement,
@@ -116,6 +117,7 @@ class Teacher:
         group: Any = None,
     ) -> None:
         total_steps, seed, grid = whole(total_steps, "total_steps"), checked_seed(seed), checked_grid(grid)
+        value_range, check_finite = checked_range(value_range), switch(check_finite, "check_finite")
         refuse_after_fork()
         field = require_module(field)
         if group is not None:
@@ -139,7 +141,7 @@ class Teacher:
         points = several(coords)
         if group is not None and (residual is not None or isinstance(points, Inputs)):
             raise UsageError("With group= a teacher takes values and coords of one tensor [n, d_in]; leave residual and group apart.")
-        shared = None if group is None else group if isinstance(group, Group) else Group(group, device=device_of(field))
+        shared = group_of(group, field)
         self._given = Pool(points, targets(residual, points, values, grid), grid, value_range or (0.0, 1.0))
         empty = shared is not None and len(points) == 0
         pool = self._given if empty else checked_pool(self._given, field, check_finite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -122,6 +122,7 @@ class Run:
         return self.budget.reason(self.step, self.spent_s, self.latest("psnr"), self.teacher.total_steps)
 
 
+@runtime_checkable
 class Monitor(Protocol):
     """Watches a run with the training clock stopped."""
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nint.arguments import finite
 from nint.errors import UsageError
 from nint.settings import whole
 from nint.signals.base import MEASURE_UP_TO, GridCoords, KindDefaults, Layout, Pool, Predict, Signal, same_range
@@ -187,8 +188,8 @@ class GridLayout(Layout):
             UsageError: for both, or for a size that cannot be.
         """
         if shape is None:
-            factor = 1.0 if scale is None else float(scale)
-            if not (math.isfinite(factor) and factor > 0):
+            factor = 1.0 if scale is None else finite(scale, "scale")
+            if factor <= 0:
                 raise UsageError(f"scale={factor:g} is out of range; it must be a finite number above 0.")
             return tuple(max(1, round(min(points * factor, _BEYOND))) for points in self.grid)
         if scale is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import math
 import operator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nint.arguments import finite
 from nint.errors import UsageError
 from nint.settings import whole
 from nint.signals.base import GridCoords, Layout, Predict
@@ -217,8 +217,8 @@ class ImageLayout(Layout):
 
     def _decoded_size(self, scale: float | None, height: int | None, width: int | None) -> tuple[int, int]:
         if height is None and width is None:
-            scale = 1.0 if scale is None else float(scale)
-            if not (math.isfinite(scale) and scale > 0):
+            scale = 1.0 if scale is None else finite(scale, "scale")
+            if scale <= 0:
                 raise UsageError(f"scale={scale:g} is out of range; it must be a finite number above 0.")
             if scale * max(self.height, self.width) > SIDE_LIMIT:
                 raise UsageError(
