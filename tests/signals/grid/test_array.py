@@ -114,7 +114,7 @@ def test_decode_at_other_sizes_is_the_function_on_that_grid():
     assert ArrayLayout((10,), None, "<f8", -1.0, 3.0).decode(lambda c: c[:, :1], shape=4).shape == (4,)
     for options, said in (
         ({"scale": 0.0}, "scale=0 is out of range"),
-        ({"scale": math.nan}, "scale=nan is out of range"),
+        ({"scale": math.nan}, "scale=nan must be a finite number"),
         ({"shape": (3,)}, "shape=3 has 1 axes; the signal has 2"),
         ({"shape": (3, 0)}, "shape=0 is out of range"),
         ({"shape": (3, 4), "scale": 2.0}, "either a scale or a shape"),

@@ -229,3 +229,11 @@ def test_what_numbers_do_not_keep_of_a_picture_is_said(tmp_path):
     assert "not kept" not in " ".join(open_signal(tmp_path / "b.tif", kind="array").report())
     tifffile.imwrite(tmp_path / "c.tif", numbers((5, 8, 9), "uint8"), photometric="miniswhite")
     assert "In this file 0 is white" in " ".join(open_signal(tmp_path / "c.tif").report())
+
+
+def test_blocks_of_cameras_and_editors_are_said_of_arrays_too(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, numbers((6, 7), "float64"), extratags=[(700, 1, None, b"<x:xmpmeta/>", True), (34377, 1, None, b"8BIM", True)])
+    assert "The model does not keep the XMP data and Photoshop data of 'a.tif'." in load_array(path).report()
+    tifffile.imwrite(path, numbers((6, 7), "float64"))
+    assert not any("not keep" in line for line in load_array(path).report())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from nint.errors import UsageError
 from nint.signals.grid.video import load_video
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -66,3 +67,37 @@ def test_what_the_pictures_of_a_folder_carry(tmp_path):
     for number, pixels in enumerate(frames(3)):
         Image.fromarray(pixels).save(tmp_path / f"frame{number}.png")
     assert len([line for line in load_video(tmp_path).report() if "frame" in line]) == 1  # on their pace
+
+
+def with_cover(av, path, covers_alone=False):
+    """A file with a cover picture as a stream of video."""
+    import io
+
+    with io.BytesIO() as jpeg, av.open(str(path), "w", format="mp4") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt, cover.disposition = 48, 32, "yuvj420p", av.stream.Disposition.attached_pic
+        moving = None
+        if not covers_alone:
+            moving = container.add_stream("mpeg4", rate=25)
+            moving.width, moving.height, moving.pix_fmt = 48, 32, "yuv420p"
+        Image.fromarray(frames(1)[0]).save(jpeg, "jpeg")
+        packet = av.Packet(jpeg.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.is_keyframe = cover, 0, 0, True
+        container.mux(packet)
+        if moving is not None:
+            for pixels in frames():
+                container.mux(moving.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(moving.encode(None))
+
+
+def test_a_cover_picture_is_no_video(av, tmp_path):
+    with_cover(av, tmp_path / "a.mp4")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert [int(stream.disposition) for stream in container.streams.video] != [0, 0]
+    clip = load_video(tmp_path / "a.mp4")
+    assert clip.layout.grid[0] == 4
+    assert "The model does not keep the cover picture of 'a.mp4'." in clip.report()
+    assert not any("further stream" in line for line in clip.report())
+    with_cover(av, tmp_path / "b.mp4", covers_alone=True)
+    with pytest.raises(UsageError, match=r"'.*b.mp4' has no video in it, only a cover picture\."):
+        load_video(tmp_path / "b.mp4")

@@ -337,3 +337,15 @@ def test_lines_that_end_in_a_comma_are_read_as_coordinates(tmp_path):
     layout = PointsSignal(np.array([[0.0, 0.0], [1.0, 1.0]]), [1.0, 2.0]).layout
     at = write(tmp_path / "at.csv", "x,y,\n0.5,0.25,\n")
     assert layout.decode(lambda coords: coords[:, :1], at=str(at))[0, :2].tolist() == [0.5, 0.25]
+
+
+def test_columns_that_are_taken_by_their_place_are_said(tmp_path):
+    layout = PointsLayout(("lon", "lat"), ("t",), (0.0, 0.0), (1.0, 1.0), (0.0,), (1.0,))
+    for text, said in (
+        ("lat,lon\n1,2\n", ""),
+        ("1,2\n3,4\n", ""),
+        ("x;y;z\n1;2;3\n", f"The columns x, y of '{tmp_path}/a.csv' are taken for the coordinates lon, lat, whose names it does not have."),
+    ):
+        (tmp_path / "a.csv").write_text(text)
+        assert layout.check_output(".csv", {"at": str(tmp_path / "a.csv")}) == said
+    assert layout.check_output(".csv", {"at": np.zeros((1, 2))}) == layout.check_output(".csv", {}) == ""

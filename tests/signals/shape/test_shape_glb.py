@@ -126,3 +126,17 @@ def test_what_cannot_be_read_is_named(tmp_path, monkeypatch, case):
     with pytest.raises(UsageError, match=re.escape(words)) as caught:
         read_shape(tmp_path / "x.glb")
     assert str(caught.value).startswith(f"'{tmp_path / 'x.glb'}' ") and str(caught.value).endswith(".")
+
+
+def test_further_scenes_and_motion_are_said(tmp_path):
+    from nint.signals.shape.signal import load_shape
+
+    header, binary = parts(BALL.vertices.astype("<f4"), nodes=({"mesh": 0}, {"mesh": 0, "translation": [5, 0, 0]}))
+    path = tmp_path / "a.glb"
+    path.write_bytes(glb(header | {"scenes": [{"nodes": [0]}]}, binary))
+    assert not any("left out" in line for line in load_shape(path).report())
+    path.write_bytes(glb(header | {"scenes": [{"nodes": [0]}, {"nodes": [1]}, {"nodes": [0, 1]}], "scene": 1}, binary))
+    assert read_shape(path).vertices[:, 0].min() > 3
+    assert "'a.glb' also holds 2 further scenes, left out; the one that it names is fitted." in load_shape(path).report()
+    path.write_bytes(glb(header | {"scenes": [{"nodes": [0]}], "animations": [{}], "skins": [{"joints": [0]}]}, binary))
+    assert "The animations and bones of 'a.glb' are left out; the shape is fitted at rest." in load_shape(path).report()

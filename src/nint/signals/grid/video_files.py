@@ -38,6 +38,9 @@ _TAGS = {
 }
 """Part of a tag's name -> what to call it."""
 
+_COVER = 0x0400
+"""FFmpeg's AV_DISPOSITION_ATTACHED_PIC."""
+
 _UNTAGGED = 2
 _BT709, _BT601 = 1, 5
 _MATRICES = {1: "BT.709", 4: "FCC", 5: "BT.601", 6: "BT.601", 7: "SMPTE 240M", 9: "BT.2020", 10: "BT.2020"}
@@ -58,9 +61,10 @@ def read_video(path: Path, max_side: int | None, start: float, stop: float, max_
     frames, times, notes = Frames(path, max_side, max_points), [], []
     try:
         with quiet_stderr(), av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise UsageError(f"'{path}' has no video in it.")
-            stream = container.streams.video[0]
+            moving = _moving(container)
+            if not moving:
+                raise UsageError(f"'{path}' has no video in it{', only a cover picture' if container.streams.video else ''}.")
+            stream = moving[0]
             if stream.codec_context is None:
                 raise UsageError(f"'{path}' is of a codec that is not known, or damaged.")
             check_frame(path, stream.width, stream.height)
@@ -133,10 +137,15 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda file: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.name.lower())])
 
 
+def _moving(container: Any) -> list[Any]:
+    """The streams of video of a file; a cover picture, which comes as one of a single frame, is none."""
+    return [stream for stream in container.streams.video if not int(getattr(stream, "disposition", 0)) & _COVER]
+
+
 def _left_out(container: Any, name: str) -> list[str]:
     """What a file holds besides its first stream of video."""
     streams, notes = container.streams, []
-    others = len(streams.video) - 1
+    others = len(_moving(container)) - 1
     if others > 0:
         held = f"{others} further stream{'s' * (others > 1)} of video"
         notes.append(f"'{name}' also holds {held}, which {'are' if others > 1 else 'is'} left out; the first one is fitted.")
@@ -146,6 +155,7 @@ def _left_out(container: Any, name: str) -> list[str]:
         notes.append("The subtitles are left out.")
     tags = [key.lower() for key, value in container.metadata.items() if value]
     said = [what for part, what in _TAGS.items() if any(part in key for key in tags)]
+    said += ["cover picture"] if len(_moving(container)) < len(streams.video) else []
     return [*notes, *filter(None, [not_kept(said, name)])]
 
 

@@ -15,9 +15,10 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of
+from nint.signals.image.picture import not_kept
 from nint.signals.image.tiff_axes import axis_spacing, bands_of, is_rgb, lies_on_earth, print_resolution
 from nint.signals.image.tiff_decode import ARRAY_LIMIT, series_pixels
-from nint.signals.image.tiff_words import words_left_out
+from nint.signals.image.tiff_words import blocks_of, words_left_out
 from nint.signals.pixels import FLOAT_EXCESS, ORIENTATION_TAG
 
 PROFILE_TAG = 34675
@@ -261,7 +262,8 @@ def _left_out(path: Path, file: Any) -> tuple[str, ...]:
     if others:
         held = f"{others} other picture{'s' if others > 1 else ''} of another size or type"
         notes.append(f"'{path.name}' also holds {held}, which {'are' if others > 1 else 'is'} left out.")
-    return (*notes, *words_left_out(file, path.name))
+    blocks = not_kept(blocks_of(file.pages[0]), path.name)
+    return (*notes, *([blocks] if blocks else []), *words_left_out(file, path.name))
 
 
 def nodata_of(page: Any, dtype: np.dtype) -> int | float | None:

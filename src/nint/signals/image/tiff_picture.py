@@ -16,10 +16,9 @@ from nint.signals.image.picture import INKS, Picture, checked_profile, not_kept,
 from nint.signals.image.tiff import PROFILE_TAG, nodata_of, quiet
 from nint.signals.image.tiff_axes import NOT_ON_EARTH, axis_spacing, bands_of, lies_on_earth, print_resolution
 from nint.signals.image.tiff_decode import check_whole, page_pixels
-from nint.signals.image.tiff_words import words_left_out
+from nint.signals.image.tiff_words import blocks_of, words_left_out
 from nint.signals.pixels import ORIENTATION_TAG, check_packing, check_pixel_count, upright
 
-_CARRIED = {34665: "EXIF data", 34853: "EXIF data", 700: "XMP data", 34377: "Photoshop data"}
 _APART = 2  # of tag 284, PlanarConfiguration: channels one after the other
 _UNSAID, _MULTIPLIED = (0,), (1,)  # of tag 338, ExtraSamples: what a channel beyond the colours is
 _COLOURS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}
@@ -70,7 +69,7 @@ def read_deep_tiff(path: Path, data: bytes, limit: int) -> Picture | None:
         pixels = upright(_tiff_colours(path, page, array), orientation)
         stored = page.tags.get(PROFILE_TAG)
         profile, note = checked_profile(stored and stored.value, 1 if pixels.ndim == 2 else pixels.shape[2], path.name)
-        notes = [note, not_kept([what for tag, what in _CARRIED.items() if tag in page.tags], path.name)]
+        notes = [note, not_kept(blocks_of(page), path.name)]
         notes += [INKS.format(path.name)] if page.photometric.name == "SEPARATED" else []
         if is_float and page.bitspersample != 32:
             notes.append(f"The {page.bitspersample}-bit floats of '{path.name}' are fitted, and written, as 32-bit ones.")

@@ -1,4 +1,4 @@
-"""What a TIFF says in words, display settings and scales, none of which a model keeps: one line says so."""
+"""What a TIFF says in words, display settings, scales and blocks of data, none of which a model keeps: one line says so."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from nint.signals.image.picture import not_kept
 
 _TAGS = {270: "description", 306: "date", 315: "artist", 33432: "copyright"}
+_BLOCKS = {34665: "EXIF data", 34853: "EXIF data", 700: "XMP data", 34377: "Photoshop data"}
 _DESCRIPTION, _GDAL = 270, 42112
 _OF_PROGRAMS = ("ImageJ=", '{"shape":', "<?xml", "<OME")  # descriptions that say how the numbers lie
 _IMAGEJ = {
@@ -34,6 +35,11 @@ def words_left_out(file: Any, name: str) -> list[str]:
         return _sentences(file, name)
     except Exception:  # damaged words, on which tifffile fails in any way; the numbers are sound
         return []
+
+
+def blocks_of(page: Any) -> list[str]:
+    """What else cameras and editors put into a page, which Pillow tells of the pages that it reads: "EXIF data", "XMP data", ..."""
+    return list(dict.fromkeys(what for tag, what in _BLOCKS.items() if tag in page.tags))
 
 
 def _sentences(file: Any, name: str) -> list[str]:

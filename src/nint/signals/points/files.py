@@ -82,6 +82,39 @@ def refuse_doubled(path: Path, names: Sequence[str]) -> None:
         raise UsageError(f"'{path}' has two columns called {shown(doubled)}; give each a name of its own.")
 
 
+def names_in(path: Path) -> tuple[str, ...]:
+    """Names of the columns of a CSV file, () where it gives none; only its first line is read.
+
+    Raises:
+        UsageError: for a file that cannot be read.
+    """
+    check_file(path, "a CSV file")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            cells = _first_line(file, path)[0]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"'{path}' is not a readable CSV file: {reason_of(error)}.") from error
+    return tuple(cells) if _are_names(cells) else ()
+
+
+def _first_line(file: TextIO, path: Path) -> tuple[list[str], str]:
+    """The cells of the first line of a CSV file, and what separates them.
+
+    Raises:
+        UsageError: for a line that is empty or too long, and too many columns.
+    """
+    first = file.readline(_LONGEST_LINE)
+    if not first.strip():
+        raise UsageError(f"'{path}' is empty or starts with an empty line.")
+    if len(first) == _LONGEST_LINE:
+        raise UsageError(f"'{path}' is not a CSV file: its first line has more than a million characters.")
+    delimiter = max(_DELIMITERS, key=first.count)
+    cells = [printable(cell.strip()) for cell in next(csv.reader([first.lstrip("#").strip()], delimiter=delimiter))]
+    if len(cells) > _MOST_COLUMNS:
+        raise UsageError(f"'{path}' has {len(cells):,} columns, more than the limit of {_MOST_COLUMNS:,}.")
+    return cells, delimiter
+
+
 def read_csv(path: Path) -> Table:
     """A CSV file with or without a header line; columns are separated by commas, semicolons or tabs.
 
@@ -93,15 +126,7 @@ def read_csv(path: Path) -> Table:
     check_file(path, "a CSV file")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            first = file.readline(_LONGEST_LINE)
-            if not first.strip():
-                raise UsageError(f"'{path}' is empty or starts with an empty line.")
-            if len(first) == _LONGEST_LINE:
-                raise UsageError(f"'{path}' is not a CSV file: its first line has more than a million characters.")
-            delimiter = max(_DELIMITERS, key=first.count)
-            cells = [printable(cell.strip()) for cell in next(csv.reader([first.lstrip("#").strip()], delimiter=delimiter))]
-            if len(cells) > _MOST_COLUMNS:
-                raise UsageError(f"'{path}' has {len(cells):,} columns, more than the limit of {_MOST_COLUMNS:,}.")
+            cells, delimiter = _first_line(file, path)
             has_header = _are_names(cells)
             if not has_header:
                 file.seek(0)

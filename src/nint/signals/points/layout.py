@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -166,6 +167,17 @@ class PointsLayout(Layout):
             for low, high, count in zip(self.coord_low, self.coord_high, counts, strict=True)
         ]
         return np.stack([axis.reshape(-1) for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+
+    def check_output(self, ending: str, options: Mapping[str, Any]) -> str:
+        """Says where the columns of a file of points are taken by their place, since none has the name of a coordinate."""
+        from nint.signals.points.files import names_in
+
+        at = options.get("at")
+        names = names_in(Path(at)) if isinstance(at, (str, Path)) and Path(at).suffix.lower() != ".npz" else ()
+        if not names or set(names) & set(self.coord_names):
+            return ""
+        taken, own = (", ".join(row[: self.in_features]) for row in (names, self.coord_names))
+        return f"The columns {taken} of '{at}' are taken for the coordinates {own}, whose names it does not have."
 
     def _given(self, at: Any) -> np.ndarray:
         if isinstance(at, (str, Path)):

@@ -279,10 +279,9 @@ def load_shape(
         UsageError: for a file that cannot be read or a shape that cannot be fitted.
     """
     from nint.signals.shape.files import read_shape
-    from nint.signals.shape.looks import has_colours
+    from nint.signals.shape.looks import left_out
 
     shape = read_shape(path)
-    left_out = (f"The colours or textures of '{Path(path).name}' are left out: a field of a shape knows no colours.",)
     return ShapeSignal(
         shape,
         Path(path).name,
@@ -292,5 +291,5 @@ def load_shape(
         target=target,
         iou_resolution=iou_resolution,
         chamfer_samples=chamfer_samples,
-        notes=left_out if has_colours(Path(path)) else (),
+        notes=left_out(Path(path)),
     )
