@@ -10,7 +10,7 @@ import nint
 from nint.errors import UsageError
 from nint.signals.base import GridCoords
 from nint.signals.grid.array import ArrayLayout, ArraySignal, load_array
-from nint.signals.grid.gridded import allocate
+from nint.signals.grid.grid_layout import allocate
 from nint.signals.grid_rows import ChunkRows, GridValues, rows_of
 from nint.signals.kinds import detect_kind
 from nint.signals.measure import measure, spread_rows
@@ -360,7 +360,7 @@ def test_uncompressed_tiff_in_place(tmp_path):
 
 def test_large_outputs_lie_in_a_file_that_is_gone_with_them(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("nint.signals.grid.gridded._OUTPUT_BYTES_IN_MEMORY", 100)
+    monkeypatch.setattr("nint.signals.grid.grid_layout._OUTPUT_BYTES_IN_MEMORY", 100)
     layout = ArrayLayout((10, 16), None, "<f8", -1.0, 3.0)
     decoded = layout.decode(ramp)
     assert isinstance(decoded, np.memmap) and not list(tmp_path.iterdir())

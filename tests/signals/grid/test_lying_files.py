@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nint.errors import UsageError
-from nint.signals.grid import gridded
+from nint.signals.grid import grid_layout
 from nint.signals.grid.array import ArrayLayout, load_array
 from nint.signals.grid.volume import load_volume
 from nint.signals.grid.volume_layout import VolumeLayout
@@ -176,8 +176,8 @@ def test_slices_that_cannot_be(slice):
 
 
 def test_a_long_decoding_is_said_first(monkeypatch, caplog):
-    monkeypatch.setattr(gridded, "_LONG_S", -1.0)
-    monkeypatch.setattr(gridded, "block_points", lambda channels: 10)
+    monkeypatch.setattr(grid_layout, "_LONG_S", -1.0)
+    monkeypatch.setattr(grid_layout, "block_points", lambda channels: 10)
     with caplog.at_level(logging.WARNING, "nint"):
         ArrayLayout((10, 12), None, "<f4", 0.0, 1.0).decode(lambda coords: torch.zeros(len(coords), 1))
     assert [record.getMessage() for record in caplog.records] == ["nint: decoding 120 points takes about 1 minutes."]

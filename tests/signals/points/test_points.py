@@ -11,7 +11,7 @@ import nint
 from nint.errors import UsageError
 from nint.signals.kinds import detect_kind
 from nint.signals.open import layout_from_json, open_signal
-from nint.signals.points.files import read_csv
+from nint.signals.points.csv_files import read_csv
 from nint.signals.points.signal import PointsLayout, PointsSignal, load_points
 
 

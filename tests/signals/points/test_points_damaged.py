@@ -10,7 +10,7 @@ import pytest
 
 from nint.errors import UsageError
 from nint.signals.open import layout_from_json, open_signal
-from nint.signals.points import files as points_files
+from nint.signals.points import npz_files
 from nint.signals.points.layout import PointsLayout
 from nint.signals.points.signal import PointsSignal, load_points
 
@@ -55,8 +55,8 @@ def test_arrays_that_promise_more_than_the_member_holds(tmp_path, shape, compres
 
 
 def test_a_small_file_that_unpacks_to_a_large_one(tmp_path, monkeypatch):
-    assert points_files._MOST_COMPRESSED == 2**26
-    monkeypatch.setattr(points_files, "_MOST_COMPRESSED", 2**21)
+    assert npz_files._MOST_COMPRESSED == 2**26
+    monkeypatch.setattr(npz_files, "_MOST_COMPRESSED", 2**21)
     path = npz(tmp_path / "a.npz", coords_npy=npy_header(2**21 + 8) + bytes(2**24 + 64), values_npy=npy_header(2) + bytes(16))
     assert path.stat().st_size < 50_000
     refused(path, "claims to hold 2,097,160 points, more than the limit of 2,097,152; --max-points raises it", 2**20)

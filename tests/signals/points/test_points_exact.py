@@ -10,7 +10,7 @@ import torch
 from nint.cli.main import main
 from nint.errors import UsageError
 from nint.fitting import fit
-from nint.signals.points.files import exact_text, read_csv
+from nint.signals.points.csv_files import exact_text, read_csv
 from nint.signals.points.layout import PointsLayout
 from nint.signals.points.signal import PointsSignal, load_points
 

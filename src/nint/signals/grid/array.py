@@ -10,7 +10,8 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.signals.base import GridCoords, Predict
-from nint.signals.grid.gridded import GridLayout, GridSignal, alpha_in_png, axis_count, check_rgb
+from nint.signals.grid.grid_layout import GridLayout, alpha_in_png, check_rgb
+from nint.signals.grid.gridded import GridSignal, axis_count
 from nint.signals.grid.spacing import Spacing, checked_spacing
 from nint.signals.grid_rows import Scan
 from nint.signals.limits import check_decoded

@@ -13,7 +13,8 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of, write_atomically
-from nint.signals.grid.gridded import checked_dtype, need
+from nint.signals.grid.grid_layout import checked_dtype
+from nint.signals.grid.packages import need
 from nint.signals.limits import check_points
 from nint.signals.pixels import check_packing
 

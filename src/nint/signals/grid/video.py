@@ -13,7 +13,8 @@ from nint.files import check_regular
 from nint.settings import whole
 from nint.signals.base import MEASURE_UP_TO
 from nint.signals.grid.animation import ENDINGS, read_animation
-from nint.signals.grid.gridded import GridLayout, GridSignal
+from nint.signals.grid.grid_layout import GridLayout
+from nint.signals.grid.gridded import GridSignal
 from nint.signals.grid.video_files import image_files, read_folder, read_video
 from nint.signals.grid.video_layout import CHANNELS, VideoLayout, above_zero
 from nint.signals.masks import unmasked

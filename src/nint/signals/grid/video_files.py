@@ -13,8 +13,8 @@ import numpy as np
 from nint.errors import UsageError
 from nint.files import check_file, quiet_stderr, reason_of
 from nint.signals.grid.clip import FRAME_PIXELS, Clip, Frames, check_frame
-from nint.signals.grid.gridded import need
 from nint.signals.grid.orientation import transform_of
+from nint.signals.grid.packages import need
 from nint.signals.image.picture import not_kept
 
 FOLDER_FPS = 25.0

@@ -14,7 +14,7 @@ from nint.settings import whole
 from nint.signals.base import GridCoords, Layout, Predict, RescaledRows
 from nint.signals.grid.animation import GIF_FPS
 from nint.signals.grid.clip import Clip
-from nint.signals.grid.gridded import GridLayout
+from nint.signals.grid.grid_layout import GridLayout
 from nint.signals.limits import check_decoded
 
 CHANNELS = {1: "grey", 3: "RGB"}

@@ -11,7 +11,7 @@ import numpy as np
 from nint.errors import UsageError
 from nint.files import quiet_stderr, reason_of, write_atomically
 from nint.signals.grid.clip import Clip
-from nint.signals.grid.gridded import need
+from nint.signals.grid.packages import need
 from nint.signals.grid.video_files import HD_LINES
 
 _FINEST = 65535

@@ -9,8 +9,10 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.signals.base import MEASURE_UP_TO
-from nint.signals.grid.gridded import GridLayout, GridSignal, need
+from nint.signals.grid.grid_layout import GridLayout
+from nint.signals.grid.gridded import GridSignal
 from nint.signals.grid.nifti import Nifti
+from nint.signals.grid.packages import need
 from nint.signals.grid.spacing import Spacing
 from nint.signals.grid.volume_layout import AXES, VolumeLayout
 from nint.signals.grid_rows import Scan

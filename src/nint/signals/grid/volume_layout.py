@@ -11,7 +11,7 @@ import numpy as np
 
 from nint.errors import UsageError
 from nint.signals.base import GridCoords, Predict
-from nint.signals.grid.gridded import GridLayout, alpha_in_png, check_rgb
+from nint.signals.grid.grid_layout import GridLayout, alpha_in_png, check_rgb
 from nint.signals.grid.nifti import Nifti, regrid
 from nint.signals.grid.spacing import OF_NIFTI, Spacing, checked_spacing
 from nint.signals.limits import check_decoded

@@ -139,7 +139,8 @@ class PointsLayout(Layout):
         Raises:
             UsageError: where the ending is unknown.
         """
-        from nint.signals.points.files import write_csv, write_npz
+        from nint.signals.points.csv_files import write_csv
+        from nint.signals.points.npz_files import write_npz
 
         ending = path.suffix.lower()
         if ending == ".csv":
@@ -170,7 +171,7 @@ class PointsLayout(Layout):
 
     def check_output(self, ending: str, options: Mapping[str, Any]) -> str:
         """Says where the columns of a file of points are taken by their place, since none has the name of a coordinate."""
-        from nint.signals.points.files import names_in
+        from nint.signals.points.csv_files import names_in
 
         at = options.get("at")
         names = names_in(Path(at)) if isinstance(at, (str, Path)) and Path(at).suffix.lower() != ".npz" else ()
@@ -199,7 +200,8 @@ class PointsLayout(Layout):
             UsageError: for a file that cannot be read, that names some of the coordinates only or one of them twice, or with numbers
                 that 64-bit floats do not hold.
         """
-        from nint.signals.points.files import read_csv, read_npz, refuse_doubled
+        from nint.signals.points.csv_files import read_csv, refuse_doubled
+        from nint.signals.points.npz_files import read_npz
 
         if path.suffix.lower() == ".npz":
             return read_npz(path, "coords")[0]

@@ -160,7 +160,8 @@ def load_points(path: str | Path, *, in_dims: int | None = None, max_points: int
     Raises:
         UsageError: for a file that cannot be read, columns of one name or without one, and points that cannot be fitted.
     """
-    from nint.signals.points.files import EXACT, read_csv, read_npz
+    from nint.signals.points.csv_files import EXACT, read_csv
+    from nint.signals.points.npz_files import read_npz
 
     path = Path(path)
     if max_points is not None:
