@@ -1,5 +1,5 @@
 """The tables of the full-size runs as they stand in the README (all pictures) and in docs/reproduce.md (each picture, Tables 3, 5, 8
-and 9).
+and 9, and the NTK part).
 
     python benchmarks/full_size_tables.py [--runs benchmarks/results/full-size]
 
@@ -18,7 +18,9 @@ from full_size_seconds import DEFAULT, inputs_of, rows_of, seconds_to
 
 CHECKPOINTS = (250, 1000)
 TARGETS = (25.0, 30.0)
-STUDIED = (("psnr", 25.0), ("psnr", 27.5), ("psnr", 30.0), ("ssim", 0.6), ("ssim", 0.7))
+STUDIED = (("psnr", 25.0), ("psnr", 27.5), ("psnr", 30.0), ("ssim", 0.6), ("ssim", 0.7), ("ssim", 0.8))
+
+JPEG = "JPEG in the bytes of the weights"
 
 Record = dict[str, Any]
 
@@ -80,7 +82,17 @@ def summary(folder: Path, lines: list[Record]) -> str:
         cells += ["–"] * 3 if hit is None else [f"{hit['step']}", work(hit["forward_equivalents"]), _whole(seconds, 2)]
         cells += [work(first[row]["forward_equivalents"]), _whole(seconds, 0)]
         out.append(f"| {label(row)} | {' | '.join(cells)} |")
+    ends = [jpeg_of(folder, name) for name in names]
+    if any(ends):
+        cells = ["" if end is None else f"{end['psnr']:.2f}, {part(end['ssim'])}" for end in ends]
+        out.append(f"| {JPEG} | {' | '.join([*cells, *[''] * len(costs)])} |")
     return "\n".join(out) + "\n"
+
+
+def jpeg_of(folder: Path, name: str) -> Record | None:
+    """The JPEG of a picture that has at most the bytes of the weights; None where it was not made."""
+    made = [record for record in finished(folder, "images/") if record["spec"]["method"] == "jpeg"]
+    return next((record for record in made if name in record["spec"]["input"]), None)
 
 
 def pictures(folder: Path, lines: list[Record], name: str) -> str:
@@ -103,15 +115,28 @@ def pictures(folder: Path, lines: list[Record], name: str) -> str:
             _whole(seconds, 0) if seconds else "",
         ]
         out.append(f"| {label(row)} | {' | '.join(cells)} |")
+    jpeg = jpeg_of(folder, name)
+    if jpeg is not None:
+        quality = f"{jpeg['psnr']:.2f}, {part(jpeg['ssim'])}, {part(jpeg.get('lpips'))}"
+        share = f"{jpeg['bytes'] / jpeg['bytes_allowed']:.2f}".removeprefix("0")
+        out.append(f"| {JPEG} (quality {jpeg['quality']}: {share} of them) |  | {quality} |  |  |  |  |  |")
     return "\n".join(out) + "\n"
 
 
-def settings(folder: Path) -> str:
-    """Rows of Tables 5 and 8 that are run: iterations to each target with those of the evaluation before, and work to the last of PSNR."""
+def settings(folder: Path, group: str = "images/0/") -> str:
+    """Rows of Tables 5 and 8 that are run: iterations to each target with those of the evaluation before, and work to the last of PSNR.
+
+    Args:
+        folder: Of the runs.
+        group: Of runs of the same length and input, to be shown behind the row `nint`.
+    """
     from nint.bench.scales.scales import SCALES
 
     task = SCALES["full-size"].hyper_parameters
-    rows = {record["spec"]["sampler"]: record for record in finished(folder, "") if record["spec"]["steps"] == task.steps}
+    lasting = [record for record in finished(folder, "") if record["spec"]["steps"] == task.steps]
+    shown = [one for one in lasting if one["spec"]["group"].startswith(group)]
+    own = [one for one in lasting if one["spec"]["sampler"] == "nint" and one["spec"]["group"].startswith("images/0/")]
+    rows = {record["spec"]["sampler"]: record for record in (own + shown if shown else [])}
     if not rows:
         return ""
     goals = [f"{value:g} dB" if metric == "psnr" else f"SSIM {part(value).rstrip('0')}" for metric, value in STUDIED]
@@ -190,7 +215,8 @@ def page(folder: Path) -> str:
     """The file tables.md."""
     lines = [json.loads(line) for line in (folder / "seconds.jsonl").read_text().splitlines()]
     parts = [f"## All\n\n{summary(folder, lines)}", *(f"## {name}\n\n{pictures(folder, lines, name)}" for name in inputs_of(folder))]
-    others = {"Tables 5 and 8": settings(folder), "Table 9": super_resolution(folder), "Table 3": sizes(folder)}
+    others = {"Tables 5 and 8": settings(folder), "What fills the NTK part": settings(folder, "kernel/0/")}
+    others |= {"Table 9": super_resolution(folder), "Table 3": sizes(folder)}
     return "\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in others.items() if text)])
 
 
