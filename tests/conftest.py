@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read by PyTorch as it is loaded, here and in every process that a test starts
 
 import pytest
+
+_MOST_S = 600.0
 
 _LONGEST = (
     "test_cli_bench_smoke.py",
@@ -50,6 +54,23 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    """A test that waits for ever, for a pipe that nobody writes into, say, fails after ten minutes instead."""
+
+    def late(number: int, frame: Any) -> None:
+        raise TimeoutError(f"The test did not end within {_MOST_S:.0f} s.")
+
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, _MOST_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")
