@@ -3,7 +3,7 @@
     python benchmarks/full_size_kernel.py --data ../shared/data [--rows SAMPLER ...] [--out benchmarks/results/full-size]
 
 The row `nint` is that of `nint bench table5 --scale full-size`. A run that the folder holds is not repeated; one that was stopped goes on.
-An hour of a core for the two rows.
+Twenty minutes of a core a row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 
 GROUP = "kernel/0/all/0"
-ROWS = ("nint-ablation:score=error", "nint-ablation:score=prediction")
+ROWS = ("nint-ablation:score=error", "nint-ablation:score=prediction", "nint-ablation:score=random")
 """Samplers that differ from `nint` in what their NTK part ranks by."""
 
 

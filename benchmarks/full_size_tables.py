@@ -20,6 +20,11 @@ CHECKPOINTS = (250, 1000)
 TARGETS = (25.0, 30.0)
 STUDIED = (("psnr", 25.0), ("psnr", 27.5), ("psnr", 30.0), ("ssim", 0.6), ("ssim", 0.7), ("ssim", 0.8))
 
+SHORTEST, LONGEST = 340, 660
+"""Iterations of the runs of Tables 5 and 8."""
+
+ERROR_ALONE = "nint-ablation:score=error"
+SPANS = ((1, 30), (31, 150), (151, 660))
 JPEG = "JPEG in the bytes of the weights"
 
 Record = dict[str, Any]
@@ -123,35 +128,74 @@ def pictures(folder: Path, lines: list[Record], name: str) -> str:
     return "\n".join(out) + "\n"
 
 
-def settings(folder: Path, group: str = "images/0/") -> str:
-    """Rows of Tables 5 and 8 that are run: iterations to each target with those of the evaluation before, and work to the last of PSNR.
+def studied(folder: Path) -> dict[str, Record]:
+    """Sampler -> run of Tables 5 and 8, and of the study of the NTK part: the longest, with the evaluations of shorter ones.
 
-    Args:
-        folder: Of the runs.
-        group: Of runs of the same length and input, to be shown behind the row `nint`.
+    Runs of one seed take the same steps however long they are, since schedules are laid out for 5000.
     """
-    from nint.bench.scales.scales import SCALES
+    ended = [*finished(folder, "images/0/"), *finished(folder, "kernel/0/")]
+    found: dict[str, list[Record]] = {}
+    for record in sorted(ended, key=lambda record: -record["steps"]):
+        spec = record["spec"]
+        if spec["recipe"] == "paper" and not spec["method"] and (spec["sampler"].startswith("nint") and spec["sampler"] != "nint-fast"):
+            found.setdefault(spec["sampler"], []).append(record)
+    rows = {}
+    for row in sorted(found, key=lambda row: (row != "nint", row)):
+        curve = {given["step"]: given for record in found[row] for given in record["curve"]}
+        rows[row] = found[row][0] | {"curve": [curve[step] for step in sorted(curve)]}
+    return rows
 
-    task = SCALES["full-size"].hyper_parameters
-    lasting = [record for record in finished(folder, "") if record["spec"]["steps"] == task.steps]
-    shown = [one for one in lasting if one["spec"]["group"].startswith(group)]
-    own = [one for one in lasting if one["spec"]["sampler"] == "nint" and one["spec"]["group"].startswith("images/0/")]
-    rows = {record["spec"]["sampler"]: record for record in (own + shown if shown else [])}
+
+def found_between(record: Record, metric: str, value: float) -> str:
+    """The iterations after which a value may have been reached: from behind the last evaluation without it to the first with it.
+
+    Empty where the run ended before others have it.
+    """
+    hit = reached(record, metric, value)
+    if hit is None:
+        return "" if record["steps"] < LONGEST else "–"
+    before = max((given["step"] for given in record["curve"] if given["step"] < hit["step"]), default=0)
+    return f"{hit['step']}" if before + 1 == hit["step"] else f"{before + 1} to {hit['step']}"
+
+
+def settings(folder: Path) -> str:
+    """Rows of Tables 5 and 8 that are run: iterations to each target, and work to the last of PSNR."""
+    rows = {row: record for row, record in studied(folder).items() if not record["spec"]["group"].startswith("kernel")}
     if not rows:
         return ""
     goals = [f"{value:g} dB" if metric == "psnr" else f"SSIM {part(value).rstrip('0')}" for metric, value in STUDIED]
-    out = head([*(f"iterations to {goals[0]}", *goals[1:]), "forward equivalents to 30 dB", f"PSNR after {task.steps}"])
-    for row in sorted(rows, key=lambda row: (row != "full", row != "nint", row)):
-        steps = [given["step"] for given in rows[row]["curve"]]
-        cells = []
-        for metric, value in STUDIED:
-            hit = reached(rows[row], metric, value)
-            before = 0 if hit is None else max((step for step in steps if step < hit["step"]), default=0)
-            cells.append("–" if hit is None else f"{before + 1} to {hit['step']}")
-        last = reached(rows[row], "psnr", 30.0)
-        cells += ["–" if last is None else work(last["forward_equivalents"]), f"{rows[row]['psnr']:.2f}"]
-        out.append(f"| `{row}` | {' | '.join(cells)} |")
+    out = head([*(f"iterations to {goals[0]}", *goals[1:]), "forward equivalents to 30 dB", f"PSNR after {SHORTEST}", f"after {LONGEST}"])
+    for row, record in rows.items():
+        last = reached(record, "psnr", 30.0)
+        cells = [found_between(record, metric, value) for metric, value in STUDIED]
+        cells.append("–" if last is None else work(last["forward_equivalents"]))
+        ends = {given["step"]: f"{given['psnr']:.2f}" for given in record["curve"]}
+        out.append(f"| `{row}` | {' | '.join([*cells, *(ends.get(step, '') for step in (SHORTEST, LONGEST))])} |")
     return "\n".join(out) + "\n"
+
+
+def ntk_part(folder: Path) -> str:
+    """What fills the NTK part, against error alone at the same iterations: means over evaluations; empty without that row."""
+    rows = studied(folder)
+    plain, names = rows.get(ERROR_ALONE), ("nint", *(row for row, record in rows.items() if record["spec"]["group"].startswith("kernel")))
+    if plain is None:
+        return ""
+    spans = [f"dB against error alone, iterations {first} to {last}" if first == 1 else f"{first} to {last}" for first, last in SPANS]
+    out = head([*spans, "SSIM, the last of these", "iterations to 30 dB", "to SSIM .8", "forward equivalents to 30 dB"])
+    for row in names:
+        last = reached(rows[row], "psnr", 30.0)
+        cells = [f"{ahead(rows[row], plain, 'psnr', *span):+.2f}" for span in SPANS] if row != ERROR_ALONE else ["0"] * len(SPANS)
+        cells.append(f"{ahead(rows[row], plain, 'ssim', *SPANS[-1]):+.4f}" if row != ERROR_ALONE else "0")
+        cells += [found_between(rows[row], "psnr", 30.0), found_between(rows[row], "ssim", 0.8)]
+        out.append(f"| `{row}` | {' | '.join(cells)} | {'–' if last is None else work(last['forward_equivalents'])} |")
+    return "\n".join(out) + "\n"
+
+
+def ahead(record: Record, other: Record, metric: str, first: int, last: int) -> float:
+    """Mean difference of two runs over the evaluations from one iteration to another, which they have in common."""
+    theirs = {row["step"]: row[metric] for row in other["curve"]}
+    found = [row[metric] - theirs[row["step"]] for row in record["curve"] if row["step"] in theirs and first <= row["step"] <= last]
+    return sum(found) / len(found)
 
 
 def finished(folder: Path, group: str) -> list[Record]:
@@ -215,7 +259,7 @@ def page(folder: Path) -> str:
     """The file tables.md."""
     lines = [json.loads(line) for line in (folder / "seconds.jsonl").read_text().splitlines()]
     parts = [f"## All\n\n{summary(folder, lines)}", *(f"## {name}\n\n{pictures(folder, lines, name)}" for name in inputs_of(folder))]
-    others = {"Tables 5 and 8": settings(folder), "What fills the NTK part": settings(folder, "kernel/0/")}
+    others = {"Tables 5 and 8": settings(folder), "What fills the NTK part": ntk_part(folder)}
     others |= {"Table 9": super_resolution(folder), "Table 3": sizes(folder)}
     return "\n".join([*parts, *(f"## {title}\n\n{text}" for title, text in others.items() if text)])
 
