@@ -56,7 +56,8 @@ def test_a_number_is_finite():
 )
 def test_fit_refuses_what_an_argument_cannot_be_and_writes_nothing(name, value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(nint.UsageError) as told:
+    said = {"lr_schedule": "no learning-rate schedule", "device": "device"}.get(name, name)
+    with pytest.raises(nint.UsageError, match=said) as told:
         nint.fit(IMAGE, **SMALL | {name: value})
     assert "\n" not in str(told.value)
     assert os.listdir(tmp_path) == []
@@ -81,7 +82,8 @@ def test_force_as_a_text_replaces_no_run(tmp_path):
 )
 def test_fit_all_refuses_what_an_argument_cannot_be(name, value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(nint.UsageError) as told:
+    said = {"inputs": "inputs must be|A path is empty"}.get(name, name)
+    with pytest.raises(nint.UsageError, match=said) as told:
         nint.fit_all(**{"inputs": [IMAGE], "out": "fields", **SMALL, name: value})
     assert "\n" not in str(told.value)
     assert os.listdir(tmp_path) == []
@@ -91,9 +93,9 @@ def test_fit_all_refuses_what_an_argument_cannot_be(name, value, tmp_path, monke
 def test_models_are_read_and_written_at_paths_only(value, fitted, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for use in (fitted.save, fitted.write, fitted.pack, fitted.export, fitted.save_pretrained, nint.Fit.load, nint.Fit.from_pretrained):
-        with pytest.raises(nint.UsageError):
+        with pytest.raises(nint.UsageError, match=r"(path|folder) (must be a path|is empty)"):
             use(value)
-    with pytest.raises(nint.UsageError):
+    with pytest.raises(nint.UsageError, match=r"path (must be a path|is empty)"):
         nint.open_dataset(value)
     assert os.listdir(tmp_path) == []
 
@@ -101,15 +103,15 @@ def test_models_are_read_and_written_at_paths_only(value, fitted, tmp_path, monk
 def test_a_model_refuses_what_is_no_number_device_or_point(fitted, tmp_path):
     fitted.save(tmp_path / "m.safetensors")
     for value in ("gpu", "", 3, True, [], Thing()):
-        with pytest.raises(nint.UsageError):
+        with pytest.raises(nint.UsageError, match=r"device|Device"):
             nint.Fit.load(tmp_path / "m.safetensors", device=value)
     for value in ("2", [], True, float("nan"), 0, -1, Thing()):
-        with pytest.raises(nint.UsageError):
+        with pytest.raises(nint.UsageError, match="scale="):
             fitted.decode(scale=value)
     for value in ("2", [], True, float("nan"), 0, 40, Thing()):
-        with pytest.raises(nint.UsageError):
+        with pytest.raises(nint.UsageError, match="bits="):
             fitted.pack(tmp_path / "m.nint", bits=value)
-        with pytest.raises(nint.UsageError):
+        with pytest.raises(nint.UsageError, match="max_kilobytes="):
             fitted.pack(tmp_path / "m.nint", max_kilobytes=value if value != 40 else -1)
     for value in ("x", None, {"a": 1}, 3.0, [[1, 2, 3]], Thing()):
         with pytest.raises(nint.UsageError, match="coords"):
