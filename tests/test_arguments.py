@@ -8,6 +8,7 @@ import torch
 
 import nint
 from nint.arguments import finite, place, switch
+from nint.errors import listed
 
 IMAGE = (np.random.default_rng(0).random((16, 16, 3)) * 255).astype(np.uint8)
 SMALL = {"budget": 2, "field": "siren:size=1x8", "total_steps": 2}
@@ -51,7 +52,7 @@ def test_a_number_is_finite():
     + [(name, value) for name in ("out", "init") for value in ("", 3, b"x", [], Thing())]
     + [("optimizer", value) for value in (3, [], Thing(), "adm")]
     + [("lr_schedule", value) for value in (3, 2.5, Thing(), "cosin")]
-    + [("monitors", value) for value in ("no", [1], [Thing()])]
+    + [("monitors", value) for value in ("no", 3, None, [1], [Thing()])]
     + [("device", value) for value in (3, [], "gpu")],
 )
 def test_fit_refuses_what_an_argument_cannot_be_and_writes_nothing(name, value, tmp_path, monkeypatch):
@@ -78,7 +79,7 @@ def test_force_as_a_text_replaces_no_run(tmp_path):
     + [(name, value) for name in ("workers", "threads") for value in ("2", 0, -1, 2.5, True, Thing())]
     + [("inputs", value) for value in ("", [""], 3, None, Thing())]
     + [("recipe", value) for value in ("papr", b"x", Thing())]
-    + [("scheduler", 3), ("splits", 3), ("splits", "no")],
+    + [("scheduler", 3), ("splits", 3), ("splits", "no"), ("device", 3), ("compile", "no")],
 )
 def test_fit_all_refuses_what_an_argument_cannot_be(name, value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -136,3 +137,12 @@ def test_a_teacher_takes_the_range_of_an_array():
         torch.nn.Linear(2, 1), torch.rand(64, 2), torch.rand(64, 1), "uniform", total_steps=3, value_range=np.array([-1, 2])
     )
     assert teacher.probe.pool.value_range == (-1.0, 2.0)
+
+
+def test_words_in_a_sentence():
+    assert [listed(words) for words in (["a"], ["a", "b"], ("a", "b", "c"))] == ["a", "a and b", "a, b and c"]
+
+
+def test_points_on_another_type_are_read(fitted):
+    points = torch.rand(5, 2, dtype=torch.float64)
+    assert torch.equal(fitted(points), fitted(points.numpy())) and torch.equal(fitted(points), fitted(points.float()))

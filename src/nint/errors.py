@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -71,6 +71,12 @@ def what_is(value: Any) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     return "a function" if inspect.isroutine(value) else f"an object of class {type(value).__name__}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as they stand in a sentence: "a", "a and b", "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def sentence(error: Exception) -> str:

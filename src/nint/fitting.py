@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -183,9 +183,9 @@ def run_job(
         switch(value, label) for value, label in ((resume, "resume"), (force, "force"), (snapshots, "snapshots"), (half, "half"))
     )
     init = None if init is None else str(place(init, "init"))
-    for monitor in monitors:
-        if not isinstance(monitor, Monitor):
-            raise UsageError(f"monitors= must hold monitors (nint.monitors); {what_is(monitor)} is none.")
+    wrong = [one for one in monitors if not isinstance(one, Monitor)] if isinstance(monitors, Iterable) else [monitors]
+    if wrong:
+        raise UsageError(f"monitors= must hold monitors (nint.monitors); {what_is(wrong[0])} is none.")
     if out is None and resume:
         raise UsageError("Resuming needs the folder of the run; give --out.")
     with contextlib.ExitStack() as stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from typing import Any
 
 import torch
 
@@ -12,14 +13,23 @@ from nint.errors import UsageError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
+def check_device(name: Any) -> None:
+    """Refuses what names no device anywhere, also where the device is another machine's.
+
+    Raises:
+        UsageError: for anything but a text or a `torch.device`.
+    """
+    if not isinstance(name, (str, torch.device)):
+        raise UsageError(f"device={name!r} must be auto, cpu, cuda or mps, or a torch.device.")
+
+
 def resolve_device(name: str | torch.device) -> torch.device:
     """The device of a name: "auto", "cpu", "cuda", "cuda:1" or "mps"; a `torch.device` of another kind is taken as it is.
 
     Raises:
         UsageError: for a device that is not there, and what is none.
     """
-    if not isinstance(name, (str, torch.device)):
-        raise UsageError(f"device={name!r} must be auto, cpu, cuda or mps, or a torch.device.")
+    check_device(name)
     has_mps = torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nint.arguments import finite, place, switch
+from nint.arguments import place, switch
 from nint.errors import UsageError, what_is
 from nint.fields import FIELDS, FieldSpec
 from nint.files import load_tensors, save_tensors
@@ -66,9 +66,10 @@ class Fit:
 
     def _points(self, coords: Any) -> Tensor:
         try:
-            points = torch.as_tensor(coords, dtype=precision_of(self.field), device=self.device)
+            given = coords if isinstance(coords, Tensor) else torch.as_tensor(coords, dtype=precision_of(self.field))
         except (TypeError, ValueError, RuntimeError) as error:
             raise UsageError(f"coords must be a tensor or array [..., {self.layout.in_features}]; {what_is(coords)} is none.") from error
+        points = given.to(self.device, precision_of(self.field))
         if points.ndim == 0 or points.shape[-1] != self.layout.in_features:
             raise UsageError(f"coords {tuple(points.shape)} must end in {self.layout.in_features} columns.")
         return points
@@ -106,8 +107,8 @@ class Fit:
         Raises:
             UsageError: for what cannot be written, and for the file that the model was fitted to.
         """
-        self._check_apart(path)
-        self.layout.of_decoded(**options).write(self.decode(**options), place(path, "path"))
+        file = self._output(path)
+        self.layout.of_decoded(**options).write(self.decode(**options), file)
 
     def evaluate(self, source: Any, **options: Any) -> dict[str, float]:
         """Quality against a signal (path, array, PIL image or Signal)."""
@@ -121,10 +122,12 @@ class Fit:
         """The field's own plain state."""
         return self.field.state_dict()
 
-    def _check_apart(self, path: str | Path) -> None:
-        source = self.record.get("source")
+    def _output(self, path: str | Path) -> Path:
+        """A path to write to, which is not the file that the model was fitted to."""
+        file, source = place(path, "path"), self.record.get("source")
         if isinstance(source, str) and os.path.exists(source):
-            check_apart(place(path, "path"), [Path(source)], "The file")
+            check_apart(file, [Path(source)], "The file")
+        return file
 
     def header(self) -> dict[str, Any]:
         """What the file says of itself."""
@@ -152,12 +155,11 @@ class Fit:
         Raises:
             UsageError: for what cannot be written, and for the file that the model was fitted to.
         """
-        self._check_apart(path)
-        half = switch(half, "half")
+        file, half = self._output(path), switch(half, "half")
         state = {f"field/{name}": value for name, value in self.state_dict().items()}
         if half:
             state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-        save_tensors(place(path, "path"), state, self.header())
+        save_tensors(file, state, self.header())
 
     def pack(
         self,
@@ -188,8 +190,7 @@ class Fit:
         from nint.packing.sizing import bits_for
         from nint.signals.open import open_signal
 
-        self._check_apart(path)
-        file, bits = place(path, "path"), bits_for(self.layout.kind) if bits is None else finite(bits, "bits")
+        file, bits = self._output(path), bits_for(self.layout.kind) if bits is None else bits
         most = checked_bytes(bits, max_kilobytes)
         source = str(signal) if isinstance(signal, (str, Path)) else ""
         opened = None if signal is None else signal if isinstance(signal, Signal) else open_signal(signal)
@@ -224,7 +225,7 @@ class Fit:
         from nint.export.write import export, sample_points
         from nint.packing.pack import extent_of
 
-        return export(copy.deepcopy(self.field), self.header(), sample_points(extent_of(self.layout)), place(path, "path"))
+        return export(copy.deepcopy(self.field), self.header(), sample_points(extent_of(self.layout)), self._output(path))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json, model.safetensors and README.md, the layout of the Hugging Face Hub, into a folder; nothing is uploaded.

@@ -15,6 +15,7 @@ from nint.arguments import switch
 from nint.bandwidth.auto import without_auto
 from nint.errors import UsageError
 from nint.fields import FIELDS, FieldSpec
+from nint.machine.devices import check_device
 from nint.machine.precision import check_precision
 from nint.ntk.check import require_module
 from nint.packing.container import check_packages
@@ -158,6 +159,7 @@ class FitSettings:
         for name, count in (("total_steps", self.total_steps), ("chunk_size", self.chunk_size)):
             if count is not None:
                 whole(count, name)
+        check_device(self.device)
         switch(self.compile, "compile")
         check_precision(self.score_precision)
         if self.max_kilobytes is not None and not (is_finite(self.max_kilobytes) and self.max_kilobytes > 0):

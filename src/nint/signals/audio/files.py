@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.errors import UsageError, nearest
+from nint.errors import UsageError, listed, nearest
 from nint.files import check_file, quiet_stderr, write_atomically
 from nint.settings import whole
 from nint.signals.audio.carried import carried
@@ -257,8 +257,7 @@ def _left_out(file: Any, path: Path) -> tuple[str, ...]:
     texts = file.copy_metadata() if hasattr(file, "copy_metadata") else {}
     tags = sorted({*(key for key, text in texts.items() if text), *carried(path)})
     if tags:
-        *first, last = tags
-        notes.append(f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} that '{name}' carries.")
+        notes.append(f"The model does not keep the {listed(tags)} that '{name}' carries.")
     return tuple(notes)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.errors import UsageError
+from nint.errors import UsageError, listed
 from nint.files import write_atomically
 from nint.signals.grid.spacing import Spacing
 from nint.signals.image.tiff import quiet, read_tiff, tiff_kind
@@ -87,9 +87,8 @@ def read_grid(path: Path, max_points: int | None = None) -> TiffGrid:
     if header.photometric in _COLOURS_LEFT_OUT and not header.rgb:
         notes.append(_COLOURS_LEFT_OUT[header.photometric])
     if header.of_a_picture:
-        listed = " and ".join(filter(None, [", ".join(header.of_a_picture[:-1]), header.of_a_picture[-1]]))
         are = "are" if len(header.of_a_picture) > 1 else "is"
-        notes.append(f"The file's {listed} {are} not kept; --kind image keeps what a picture has.")
+        notes.append(f"The file's {listed(header.of_a_picture)} {are} not kept; --kind image keeps what a picture has.")
     spacing = Spacing(tuple(header.spacing.get(axis) for axis in axes), tuple(header.units.get(axis, "") for axis in axes))
     if header.on_earth:
         notes.append(NOT_ON_EARTH)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nint.errors import UsageError
+from nint.errors import UsageError, listed
 from nint.settings import whole
 from nint.signals.pixels import ORIENTATION_TAG
 
@@ -178,8 +178,7 @@ def not_kept(what: Sequence[str], name: str) -> str:
     said = list(dict.fromkeys(what))
     if not said:
         return ""
-    *first, last = said
-    return f"The model does not keep the {', '.join(first) + ' and ' + last if first else last} of '{name}'."
+    return f"The model does not keep the {listed(said)} of '{name}'."
 
 
 def _frames(image: Any, name: str) -> list[str]:

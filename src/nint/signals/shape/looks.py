@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from nint.errors import listed
+
 _HEAD = 2**16
 _PLY = re.compile(rb"^property [^\n]*\b(?:diffuse_)?(?:red|r|s|u|texture_u|texcoord)\r?$", re.MULTILINE)
 _OBJ = re.compile(rb"^(?:vt |usemtl |v(?:[ \t]+\S+){6,}[ \t]*\r?$)", re.MULTILINE)
@@ -35,9 +37,7 @@ def _of_scenes(header: dict[str, Any], name: str) -> list[str]:
         if there
     ]
     if moving:
-        said.append(
-            f"The {' and '.join(filter(None, [', '.join(moving[:-1]), moving[-1]]))} of '{name}' are left out; the shape is fitted at rest."
-        )
+        said.append(f"The {listed(moving)} of '{name}' are left out; the shape is fitted at rest.")
     return said
 
 
